@@ -1,0 +1,397 @@
+/* infer.h - run language models.
+ *
+ * infer_context    threads, instruction set, allocator and logger; any number of them live side by side
+ * infer_model      weights used where they are mapped from a GGUF file or a Hugging Face directory, and their
+ *                  tokenizer; constant once open, shared by any number of sessions and threads
+ * infer_tokenizer  text <-> token ids; part of a model, or opened alone from a vocabulary file
+ * infer_session    one timeline of tokens with its own cache and logits; used by one thread at a time
+ * infer_sampler    picks the next token from logits; used by one thread at a time
+ *
+ *     infer_error err;
+ *     infer_context *ctx = infer_context_open(NULL, &err);
+ *     infer_model *model = infer_model_open(ctx, "model.gguf", NULL, &err);
+ *     infer_session *session = infer_session_open(model, NULL, &err);
+ *     infer_sampler *sampler = infer_sampler_open(ctx, NULL, &err);
+ *     infer_generate(session, sampler, "Once upon a time", 16, NULL, NULL, &err);
+ *
+ * Rules that hold for every function:
+ * - Nothing here ends the program, prints, or reads the environment. A function that makes something returns NULL on
+ *   failure, the others an infer_status; both fill `err` (which may be NULL) with a code and a sentence.
+ * - A NULL options pointer means the defaults. Otherwise start from infer_*_defaults(): the struct carries its own size,
+ *   so that a program compiled against an older header keeps working.
+ * - infer_*_close takes the address of the handle and sets it to NULL; closing NULL is allowed. Handles keep what they
+ *   need alive: a model its context, a session its model.
+ * - Text is UTF-8 with an explicit length; it may hold NUL bytes.
+ * What is not in this header is not part of the API. */
+#ifndef INFER_H
+#define INFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define INFER_VERSION_MAJOR 0
+#define INFER_VERSION_MINOR 1
+#define INFER_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define INFER_API __attribute__((visibility("default")))
+#else
+#define INFER_API
+#endif
+
+/** Version of the library linked: (major << 16) | (minor << 8) | patch. */
+INFER_API unsigned infer_version(void);
+
+/* ---- Errors --------------------------------------------------------------------------------------------------- */
+
+/** What went wrong. Values are for ever: never renumbered, never reused. */
+typedef enum infer_status {
+    INFER_OK = 0,
+    INFER_E_NOMEM = 1,     /**< the allocator returned NULL */
+    INFER_E_IO = 2,        /**< the system could not open, read or map a file */
+    INFER_E_ARGUMENT = 3,  /**< the caller's value is outside its documented range */
+    INFER_E_FORMAT = 10,   /**< the file contradicts itself or its specification */
+    INFER_E_UNKNOWN = 11,  /**< a sound file, but of a kind that this version does not run */
+    INFER_E_FULL = 20,     /**< the context holds no more tokens; the session is unchanged */
+    INFER_E_CANCELLED = 21 /**< infer_session_cancel() or a callback asked to stop */
+} infer_status;
+
+/** A code and one sentence naming the file, the field, what was found and what was expected. */
+typedef struct infer_error {
+    infer_status code;
+    char message[508];
+} infer_error;
+
+/** Name of a status, such as "INFER_E_NOMEM"; never NULL. */
+INFER_API const char *infer_status_name(infer_status status);
+
+/* ---- Context -------------------------------------------------------------------------------------------------- */
+
+typedef struct infer_context infer_context;
+
+/** Where all memory of a context comes from, save what the libraries for JSON and regular expressions take while a file
+ *  is being opened. Both functions are called from several threads at once. `alloc` returns memory aligned to 64 bytes,
+ *  or NULL; `free` takes what alloc gave, never NULL. */
+typedef struct infer_allocator {
+    void *user;
+    void *(*alloc)(void *user, size_t size);
+    void (*free)(void *user, void *memory);
+} infer_allocator;
+
+typedef enum infer_log_level { INFER_LOG_ERROR = 1, INFER_LOG_WARN = 2, INFER_LOG_INFO = 3, INFER_LOG_DEBUG = 4 } infer_log_level;
+
+/** Receives one line without a newline; called from any thread that uses the context. */
+typedef void infer_log_fn(void *user, infer_log_level level, const char *line);
+
+/** Progress of something long, 0..1. Return false to cancel it. */
+typedef bool infer_progress_fn(void *user, float done);
+
+typedef struct infer_context_options {
+    size_t size;               /**< sizeof(infer_context_options) */
+    int n_threads;             /**< threads that compute, 1..256; 0 = one per physical core (default) */
+    const char *cpu;           /**< best instruction set to use: "scalar", "avx2", "avx512"; NULL = all there is (default) */
+    infer_allocator allocator; /**< all zero = malloc and free (default) */
+    infer_log_fn *log;         /**< NULL = silence (default) */
+    void *log_user;
+} infer_context_options;
+
+static inline infer_context_options infer_context_defaults(void)
+{
+    infer_context_options o;
+    memset(&o, 0, sizeof o);
+    o.size = sizeof o;
+    return o;
+}
+
+/** Make a context: starts n_threads - 1 threads, which sleep when there is nothing to do. Thread safe. */
+INFER_API infer_context *infer_context_open(const infer_context_options *options, infer_error *err);
+INFER_API void infer_context_close(infer_context **context);
+/** Name of the kernel table in use, such as "avx512"; valid as long as the context. */
+INFER_API const char *infer_context_cpu(const infer_context *context);
+INFER_API int infer_context_threads(const infer_context *context);
+
+/* ---- Tokenizer ------------------------------------------------------------------------------------------------ */
+
+typedef struct infer_tokenizer infer_tokenizer;
+
+enum {
+    INFER_ADD_SPECIAL = 1,      /**< encode: add what the model expects at the start and end (BOS, EOS, CLS ...) */
+    INFER_PARSE_SPECIAL = 2,    /**< encode: the names of control tokens in the text become these tokens */
+    INFER_REMOVE_SPECIAL = 4,   /**< decode: leave out the tokens that INFER_ADD_SPECIAL puts at the start and end */
+    INFER_UNPARSE_SPECIAL = 8   /**< decode: write control tokens by name instead of leaving them out */
+};
+
+/** Open the vocabulary of a GGUF file (which may hold no tensors), of a Hugging Face directory, or a tokenizer.json.
+ *  The tokenizer is constant once open and may be used by any number of threads. */
+INFER_API infer_tokenizer *infer_tokenizer_open(infer_context *context, const char *path, infer_error *err);
+INFER_API void infer_tokenizer_close(infer_tokenizer **tokenizer);
+
+/** Text to ids.
+ *  @param flags   INFER_ADD_SPECIAL | INFER_PARSE_SPECIAL, or 0.
+ *  @param ids     Room for max ids; at most max are written. May be NULL if max is 0.
+ *  @param n       Receives how many ids the text has, also when that is more than max (call again with more room).
+ *  @note A text of n bytes has at most n + 8 tokens, except where normalisation lengthens it. Bytes that are not UTF-8
+ *        become byte tokens where the vocabulary has them, else U+FFFD. */
+INFER_API infer_status infer_tokenizer_encode(const infer_tokenizer *tokenizer, const char *text, size_t length,
+                                              unsigned flags, int32_t *ids, size_t max, size_t *n, infer_error *err);
+/** Ids to text, whole. As encode: at most max bytes are written to text (no terminator), *length receives the size needed.
+ *  An id outside the vocabulary is INFER_E_ARGUMENT. */
+INFER_API infer_status infer_tokenizer_decode(const infer_tokenizer *tokenizer, const int32_t *ids, size_t n,
+                                              unsigned flags, char *text, size_t max, size_t *length, infer_error *err);
+
+/** Ids to text one by one, each piece whole UTF-8 characters. Zero the struct before the first call. */
+typedef struct infer_stream {
+    unsigned flags;    /**< INFER_UNPARSE_SPECIAL or 0 */
+    uint8_t n_held;    /**< bytes of an unfinished character in held[] */
+    uint8_t held[7];
+    uint32_t n_tokens; /**< tokens seen; the first one decides on a leading space */
+    uint32_t state;    /**< the tokenizer's own */
+} infer_stream;
+/** Text that token `id` completes: at most max bytes to text, *length of them; 0 while a character is unfinished.
+ *  A piece is at most infer_tokenizer_max_piece() bytes long; less room is INFER_E_ARGUMENT. */
+INFER_API infer_status infer_tokenizer_stream(const infer_tokenizer *tokenizer, infer_stream *stream, int32_t id,
+                                              char *text, size_t max, size_t *length, infer_error *err);
+/** What is left at the end of a stream: an unfinished character comes out as U+FFFD. At most 3 bytes. */
+INFER_API size_t infer_tokenizer_stream_end(infer_stream *stream, char *text, size_t max);
+INFER_API size_t infer_tokenizer_max_piece(const infer_tokenizer *tokenizer);
+
+INFER_API int32_t infer_tokenizer_size(const infer_tokenizer *tokenizer);
+/** A token as it stands in the vocabulary (length bytes, not terminated, valid as long as the tokenizer), or NULL. */
+INFER_API const char *infer_tokenizer_token(const infer_tokenizer *tokenizer, int32_t id, size_t *length);
+/** Id of a token by its name in the vocabulary, or -1. */
+INFER_API int32_t infer_tokenizer_find(const infer_tokenizer *tokenizer, const char *name, size_t length);
+/** True for the tokens that end a text: end of sequence, end of turn, end of message ... */
+INFER_API bool infer_tokenizer_is_end(const infer_tokenizer *tokenizer, int32_t id);
+INFER_API bool infer_tokenizer_is_control(const infer_tokenizer *tokenizer, int32_t id);
+INFER_API int32_t infer_tokenizer_bos(const infer_tokenizer *tokenizer); /**< -1 if there is none */
+INFER_API int32_t infer_tokenizer_eos(const infer_tokenizer *tokenizer); /**< -1 if there is none */
+/** The model's chat template (Jinja source, terminated), or NULL. */
+INFER_API const char *infer_tokenizer_chat_template(const infer_tokenizer *tokenizer);
+
+/* ---- Model ---------------------------------------------------------------------------------------------------- */
+
+typedef struct infer_model infer_model;
+
+typedef struct infer_model_options {
+    size_t size;                 /**< sizeof(infer_model_options) */
+    infer_progress_fn *progress; /**< NULL = none (default) */
+    void *progress_user;
+} infer_model_options;
+
+static inline infer_model_options infer_model_defaults(void)
+{
+    infer_model_options o;
+    memset(&o, 0, sizeof o);
+    o.size = sizeof o;
+    return o;
+}
+
+/** Open a GGUF file (of split files, any one), or a Hugging Face directory. The files are mapped, not read: opening costs
+ *  milliseconds and no memory but the vocabulary's. Everything in them is checked here, so later calls need not. */
+INFER_API infer_model *infer_model_open(infer_context *context, const char *path, const infer_model_options *options,
+                                        infer_error *err);
+/** The same for a GGUF file already in memory, aligned to 32 bytes; data must stay unchanged while the model is open. */
+INFER_API infer_model *infer_model_open_memory(infer_context *context, const void *data, size_t size,
+                                               const infer_model_options *options, infer_error *err);
+/** The small story model that is compiled into the library. */
+INFER_API infer_model *infer_model_open_default(infer_context *context, const infer_model_options *options,
+                                                infer_error *err);
+/** One more owner; each calls infer_model_close. Returns model. Thread safe. */
+INFER_API infer_model *infer_model_retain(infer_model *model);
+INFER_API void infer_model_close(infer_model **model);
+
+typedef struct infer_model_info {
+    size_t size;              /**< in: sizeof(infer_model_info) */
+    const char *architecture; /**< "llama"; strings are valid as long as the model */
+    const char *name;         /**< general.name, or the file's name */
+    const char *format;       /**< "GGUF" or "SafeTensors" */
+    const char *quantization; /**< type of most of the weights, "q4_k" */
+    int32_t n_vocab;          /**< width of the logits */
+    int32_t n_embd;           /**< width of the hidden state */
+    int32_t n_layer;
+    int32_t n_head;
+    int32_t n_head_kv;
+    int32_t n_ctx_train; /**< longest context that the model was trained on, tokens */
+    bool encoder;        /**< outputs hidden states rather than logits */
+    uint64_t n_params;
+    uint64_t bytes;              /**< of all tensors, mapped */
+    uint64_t kv_bytes_per_token; /**< of a session's cache at the default cache type */
+} infer_model_info;
+INFER_API void infer_model_get_info(const infer_model *model, infer_model_info *info);
+INFER_API const infer_tokenizer *infer_model_tokenizer(const infer_model *model); /**< valid as long as the model */
+
+/** Tensors in the order of the file(s). Returns false past the last. Strings are valid as long as the model. */
+typedef struct infer_tensor_info {
+    size_t size; /**< in: sizeof(infer_tensor_info) */
+    const char *name;
+    const char *type; /**< "q4_k" */
+    int n_dims;
+    uint64_t dims[4]; /**< first the row's width, as GGUF has it */
+    uint64_t bytes;
+    const void *data;
+    bool used; /**< bound by the architecture's row */
+} infer_tensor_info;
+INFER_API bool infer_model_tensor(const infer_model *model, size_t index, infer_tensor_info *info);
+/** Metadata entries in the order of the file. *key is terminated; the value is written as JSON text to value, at most max
+ *  bytes with terminator; *length receives the size needed without it (long arrays are shortened with "..." when
+ *  `brief`). Returns false past the last entry. */
+INFER_API bool infer_model_metadata(const infer_model *model, size_t index, bool brief, const char **key, char *value,
+                                    size_t max, size_t *length);
+/** Check that no block of any tensor has a scale that is not finite: reads the whole model. */
+INFER_API infer_status infer_model_verify(const infer_model *model, infer_progress_fn *progress, void *user,
+                                          infer_error *err);
+
+/* ---- Session -------------------------------------------------------------------------------------------------- */
+
+typedef struct infer_session infer_session;
+
+typedef enum infer_precision {
+    INFER_FAST = 0, /**< activations as 8-bit blocks where the weights are quantised */
+    INFER_EXACT = 1 /**< f32 activations for every type of weight */
+} infer_precision;
+
+typedef struct infer_session_options {
+    size_t size;               /**< sizeof(infer_session_options) */
+    int32_t n_ctx;             /**< most tokens the session can hold; 0 = the smaller of what the model was trained on and 4096 (default) */
+    int32_t n_batch;           /**< most tokens computed at once, 1..4096; 0 = 512 (default). More costs memory, not accuracy */
+    infer_precision precision; /**< INFER_FAST (default) */
+} infer_session_options;
+
+static inline infer_session_options infer_session_defaults(void)
+{
+    infer_session_options o;
+    memset(&o, 0, sizeof o);
+    o.size = sizeof o;
+    return o;
+}
+
+INFER_API infer_session *infer_session_open(infer_model *model, const infer_session_options *options, infer_error *err);
+INFER_API void infer_session_close(infer_session **session);
+
+/** Append tokens and compute the logits that follow the last of them.
+ *  @param tokens n ids in [0, n_vocab). Not kept after the call.
+ *  @return INFER_OK; INFER_E_FULL, INFER_E_CANCELLED, INFER_E_NOMEM or INFER_E_ARGUMENT with the session as it was before.
+ *  @note The weights are read once for n_batch tokens, so feed a prompt in one call.
+ *  @note Results do not depend on the number of threads. */
+INFER_API infer_status infer_session_eval(infer_session *session, const int32_t *tokens, size_t n, infer_error *err);
+/** As eval, and write the output of every token to out, which the caller owns: logits (n, n_vocab), or for an encoder its
+ *  final hidden states (n, n_embd), rows without gaps. */
+INFER_API infer_status infer_session_eval_all(infer_session *session, const int32_t *tokens, size_t n, float *out,
+                                              infer_error *err);
+/** Logits after the last token evaluated, n_vocab floats, valid until the next call on the session; NULL if there are none
+ *  (nothing evaluated, or rewound). */
+INFER_API const float *infer_session_logits(const infer_session *session);
+/** Forget all tokens but the first n_keep, a cheap operation. n_keep above the length is INFER_E_ARGUMENT. */
+INFER_API infer_status infer_session_rewind(infer_session *session, size_t n_keep, infer_error *err);
+INFER_API size_t infer_session_length(const infer_session *session);
+INFER_API size_t infer_session_capacity(const infer_session *session);
+INFER_API const int32_t *infer_session_tokens(const infer_session *session); /**< infer_session_length() ids */
+INFER_API size_t infer_session_bytes(const infer_session *session);          /**< memory taken: cache and work buffers */
+/** Make a running or the next eval or generate return INFER_E_CANCELLED soon. May be called from any thread and from a
+ *  signal handler. */
+INFER_API void infer_session_cancel(infer_session *session);
+
+/* ---- Sampler -------------------------------------------------------------------------------------------------- */
+
+typedef struct infer_sampler infer_sampler;
+
+typedef struct infer_sampler_options {
+    size_t size;             /**< sizeof(infer_sampler_options) */
+    uint64_t seed;           /**< same seed, same logits: same tokens (default 0) */
+    float temperature;       /**< 0 = always the most likely token; default 0.8 */
+    int32_t top_k;           /**< keep the k most likely tokens; 0 = all; default 40 */
+    float top_p;             /**< keep the fewest tokens whose probabilities sum to p; 1 = all; default 0.95 */
+    float min_p;             /**< keep tokens at least min_p times as likely as the best; 0 = all; default 0.05 */
+    float repeat_penalty;    /**< divides positive and multiplies negative logits of recent tokens; 1 = off (default) */
+    int32_t repeat_last_n;   /**< how many tokens count as recent; 0 = none, -1 = all since the sampler was made or reset; default 64 */
+    float frequency_penalty; /**< taken off once per occurrence among the recent tokens; default 0 */
+    float presence_penalty;  /**< taken off once if among the recent tokens; default 0 */
+} infer_sampler_options;
+
+static inline infer_sampler_options infer_sampler_defaults(void)
+{
+    infer_sampler_options o;
+    memset(&o, 0, sizeof o);
+    o.size = sizeof o;
+    o.temperature = 0.8f;
+    o.top_k = 40;
+    o.top_p = 0.95f;
+    o.min_p = 0.05f;
+    o.repeat_penalty = 1.0f;
+    o.repeat_last_n = 64;
+    return o;
+}
+
+INFER_API infer_sampler *infer_sampler_open(infer_context *context, const infer_sampler_options *options,
+                                            infer_error *err);
+INFER_API void infer_sampler_close(infer_sampler **sampler);
+/** Choose a token from n_vocab logits, which are left unchanged. The stages run in the order of the options above,
+ *  temperature last. Equal logits: the lower id wins.
+ *  @return the id, or -1 if no logit is finite or memory is out. */
+INFER_API int32_t infer_sampler_sample(infer_sampler *sampler, const float *logits, int32_t n_vocab);
+/** Count a token as recent, for the penalties: those of the prompt and those that were sampled. */
+INFER_API void infer_sampler_accept(infer_sampler *sampler, int32_t id);
+/** Forget the recent tokens and start the random numbers anew from the seed. */
+INFER_API void infer_sampler_reset(infer_sampler *sampler);
+
+/* ---- Generation ----------------------------------------------------------------------------------------------- */
+
+/** Receives text as it comes, whole UTF-8 characters. Return false to stop. */
+typedef bool infer_text_fn(void *user, const char *text, size_t length);
+
+typedef enum infer_stop_reason {
+    INFER_STOP_LENGTH = 0,  /**< n_predict tokens were generated */
+    INFER_STOP_END = 1,     /**< the model ended its text */
+    INFER_STOP_STRING = 2,  /**< a stop string came up; it is not part of the text */
+    INFER_STOP_FULL = 3,    /**< the session's context is full */
+    INFER_STOP_CALLBACK = 4 /**< the callback returned false */
+} infer_stop_reason;
+
+typedef struct infer_generate_options {
+    size_t size;              /**< sizeof(infer_generate_options) */
+    int32_t n_predict;        /**< most tokens to generate; -1 = until the model ends or the context is full (default) */
+    bool ignore_end;          /**< tokens that end a text are never chosen */
+    bool unparse_special;     /**< control tokens are written by name */
+    bool raw_prompt;          /**< the prompt is plain text: no special tokens added, none parsed */
+    const char *const *stops; /**< n_stops strings (terminated) that end generation */
+    size_t n_stops;
+    infer_text_fn *on_text; /**< NULL = text is only counted */
+    void *user;
+    infer_progress_fn *on_prompt; /**< progress of evaluating the prompt, NULL = none */
+} infer_generate_options;
+
+static inline infer_generate_options infer_generate_defaults(void)
+{
+    infer_generate_options o;
+    memset(&o, 0, sizeof o);
+    o.size = sizeof o;
+    o.n_predict = -1;
+    return o;
+}
+
+typedef struct infer_generate_result {
+    size_t size; /**< in: sizeof(infer_generate_result) */
+    infer_stop_reason reason;
+    size_t n_prompt;           /**< prompt tokens evaluated */
+    size_t n_generated;        /**< tokens generated, the one that ended the text not counted */
+    double prompt_seconds;     /**< evaluating the prompt */
+    double generate_seconds;   /**< from then on */
+} infer_generate_result;
+
+/** Append a prompt to the session, then generate.
+ *  The last token generated is part of the session's tokens but for one that ended the text.
+ *  @param result may be NULL. Filled also on INFER_E_CANCELLED, as far as it went. */
+INFER_API infer_status infer_generate(infer_session *session, infer_sampler *sampler, const char *prompt, size_t length,
+                                      const infer_generate_options *options, infer_generate_result *result,
+                                      infer_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,126 @@
+/* kernels.h - the arithmetic: one table of functions per instruction set.
+ *
+ * kernels_init() fills a table from the scalar one up: each set replaces only what it does faster. Nothing below this
+ * header knows about threads, models or files. All pointers to weights may be unaligned; f32 vectors are aligned to 4
+ * bytes. Sizes are counted in values unless a name says bytes. Two vectors may be the same one only where it is said.
+ *
+ * Numerics: an element of a result depends only on its own row and column, never on how many rows or columns are computed
+ * in the same call nor on which side of a tile it lies. So any cut of the work over threads gives the same bits. */
+#ifndef KERNELS_H
+#define KERNELS_H
+
+#include "src/base/dtype.h"
+
+/** Forms of activations that a matrix product reads. */
+enum act {
+    ACT_F32,  /* k floats */
+    ACT_BF16, /* k bf16, padded with zeros to a multiple of 32 */
+    ACT_Q8,   /* 8-bit blocks, k a multiple of 32, each part aligned to 64 bytes:
+               *   int8_t q[k]           x = q * d, |q| <= 127
+               *   float  d[k / 32]      scale of each 32 values
+               *   float  s[k / 16]      d * sum(q) of each 16 values: what a constant offset of the weights gets */
+    ACT_COUNT
+};
+
+/** Bytes of one row of k activations, a multiple of 64. */
+size_t act_row_bytes(enum act act, size_t k);
+/** Where the parts of a Q8 row of k values begin, in bytes. */
+static inline size_t act_q8_d(size_t k) { return (k + 63) / 64 * 64; }
+static inline size_t act_q8_s(size_t k) { return act_q8_d(k) + (k / 32 * 4 + 63) / 64 * 64; }
+
+enum precision { PRECISION_FAST, PRECISION_EXACT, PRECISION_COUNT }; /* as infer_precision */
+
+/** Working memory of a thread for one call of gemm or attend, aligned to 64. */
+#define KERNEL_SCRATCH_BYTES ((size_t)512 * 1024)
+
+/** Tile of a matrix product y = x · wᵀ: y[c * y_stride + r] for r < n_rows, c < n_cols.
+ *  w: n_rows rows of k values of the entry's dtype, w_stride bytes apart.
+ *  x: n_cols rows of activations in the entry's form, x_stride bytes apart, aligned to 64. */
+struct matmul_tile {
+    float *y;
+    size_t y_stride; /* floats */
+    const void *w;
+    size_t w_stride;
+    const void *x;
+    size_t x_stride;
+    int n_rows, n_cols;
+    size_t k; /* a multiple of the dtype's block */
+    void *scratch;
+};
+typedef void matmul_fn(const struct matmul_tile *tile);
+
+struct matmul {
+    enum act act;
+    matmul_fn *dot;  /* any n_cols; made for few */
+    matmul_fn *gemm; /* any n_cols; made for many: unpacks a panel of weights once for all columns */
+    int gemm_from;   /* n_cols from which gemm is the faster one */
+};
+
+enum activation { ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_GELU_TANH, ACTIVATION_RELU, ACTIVATION_COUNT };
+
+/** Attention of n_q query rows (those of the query heads that share one KV head, for some tokens) to one block of
+ *  n_keys <= ATTEND_KEYS keys, by running soft-max. Row i sees the keys [first[i], last[i]) of the block, maybe none.
+ *  Before the first block max = -INFINITY, sum = 0, out = 0; after the last one the result is out / sum. */
+#define ATTEND_KEYS 64
+struct attend_block {
+    int n_q, n_keys;
+    int d_k, d_v;    /* width of keys and values */
+    const float *q;  /* already scaled */
+    size_t q_stride; /* floats */
+    const float *k, *v;
+    size_t k_stride, v_stride; /* floats */
+    const int *first, *last;   /* n_q each, 0 <= first, last <= n_keys */
+    float soft_cap;            /* scores become cap * tanh(score / cap); 0 = none */
+    float *max, *sum;          /* n_q each */
+    float *out;
+    size_t out_stride; /* floats */
+    void *scratch;
+};
+
+struct kernels {
+    const char *name; /* of the highest set in use */
+
+    /* Weights to floats: n values, a multiple of the dtype's block. NULL for types without kernels. */
+    void (*dequantize[DTYPE_COUNT])(float *y, const void *w, size_t n);
+    /* One row of k activations into another form; the row is act_row_bytes() long. */
+    void (*prepare[ACT_COUNT])(void *y, const float *x, size_t k);
+    struct matmul matmul[PRECISION_COUNT][DTYPE_COUNT];
+
+    void (*rms_norm)(float *y, const float *x, const float *w, size_t n, float eps); /* w may be NULL; y may be x */
+    void (*layer_norm)(float *y, const float *x, const float *w, const float *b, size_t n, float eps); /* w, b may be NULL */
+    void (*softmax)(float *x, size_t n); /* in place */
+    void (*activate[ACTIVATION_COUNT])(float *y, const float *x, size_t n); /* y may be x */
+    void (*gate[ACTIVATION_COUNT])(float *y, const float *g, const float *u, size_t n); /* act(g) * u; y may be g or u */
+    void (*add)(float *y, const float *a, const float *b, size_t n);  /* y may be a or b */
+    void (*mul)(float *y, const float *a, const float *b, size_t n);  /* y may be a or b */
+    void (*scale)(float *y, const float *x, float s, size_t n);       /* y may be x */
+    float (*dot)(const float *a, const float *b, size_t n);
+    /* Rotate n_rot values of a head by the angles whose cosines and sines are given, n_rot / 2 each, in place.
+     * Pairs: (x[2i], x[2i+1]). Halves: (x[i], x[i + n_rot/2]). */
+    void (*rope_pairs)(float *x, const float *cos, const float *sin, size_t n_rot);
+    void (*rope_halves)(float *x, const float *cos, const float *sin, size_t n_rot);
+    void (*attend)(const struct attend_block *block);
+};
+
+/** Instruction sets, each holding the ones before it on its own kind of machine. */
+enum cpu_level { CPU_SCALAR, CPU_AVX2, CPU_AVX512, CPU_LEVELS };
+/** What this machine has. */
+enum cpu_level cpu_detect(void);
+/** Name of a level, and the level of a name (-1 if there is none of that name). */
+const char *cpu_level_name(enum cpu_level level);
+int cpu_level_find(const char *name);
+
+/** Features within a level that a kernel may ask for when its table is filled. */
+struct cpu_features {
+    bool avx512_vnni, avx512_bf16, avx512_vbmi, avx_vnni;
+};
+struct cpu_features cpu_features(void);
+
+/** The table for at most `level`. Complete: no function pointer that scalar has is NULL. */
+void kernels_init(struct kernels *k, enum cpu_level level);
+
+void kernels_init_scalar(struct kernels *k);
+void kernels_init_avx2(struct kernels *k, const struct cpu_features *f);
+void kernels_init_avx512(struct kernels *k, const struct cpu_features *f);
+
+#endif

@@ -1,0 +1,22 @@
+/* pool.h - threads that share the tasks of one job at a time. */
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
+
+#include "infer.h"
+
+struct pool;
+
+/** One task of a job. `thread` in [0, pool_threads()) is for scratch memory: no two tasks that run at the same time have
+ *  the same one. Results must not depend on it. */
+typedef void pool_task_fn(void *job, int task, int thread);
+
+/** n_threads in 1..256, the caller of pool_run counted; 0 = one per physical core. */
+struct pool *pool_open(const infer_allocator *a, int n_threads, infer_error *err);
+void pool_close(struct pool **pool);
+int pool_threads(const struct pool *pool);
+
+/** Run tasks 0..n_tasks-1 and return when all are done. Tasks are handed out one by one, so make them large enough
+ *  (some microseconds) and few enough. Callers from several threads take turns, job by job. A task must not call this. */
+void pool_run(struct pool *pool, int n_tasks, pool_task_fn *fn, void *job);
+
+#endif
