@@ -63,11 +63,15 @@ struct weights {
     struct table meta_index, tensor_index;
     struct mapping *maps;
     size_t n_maps;
+    size_t metas_capacity, tensors_capacity, maps_capacity;
     struct text tokenizer_json; /* of a Hugging Face directory; p NULL if there is none */
 };
 
-/** Open a GGUF file (one of split files: all are opened), a directory, a .safetensors file (its directory is opened). */
+/** Open a GGUF file (one of split files: all are opened), a directory, or a .safetensors file: its directory is opened,
+ *  and the tensors are those of this file unless it is one of several shards. */
 struct weights *weights_open(const infer_allocator *a, const char *path, infer_error *err);
+/** The same for who wants the vocabulary only: a directory needs neither config.json nor tensors, and none are opened. */
+struct weights *weights_open_vocabulary(const infer_allocator *a, const char *path, infer_error *err);
 /** A whole GGUF file in memory, which must stay. `name` is for messages. Split files are refused. */
 struct weights *weights_open_memory(const infer_allocator *a, const void *data, size_t size, const char *name,
                                     infer_error *err);
