@@ -3,5 +3,9 @@
 
 void kernels_init_scalar(struct kernels *k)
 {
-    (void)k;
+    kernels_init_scalar_dequantize(k);
+    kernels_init_scalar_prepare(k);
+    kernels_init_scalar_matmul(k);
+    kernels_init_scalar_vector(k);
+    kernels_init_scalar_attend(k);
 }
