@@ -106,7 +106,7 @@ static enum options_result quietly(int argc, char **argv)
     assert_non_null(freopen("/dev/null", "w", stderr));
     assert_non_null(freopen("/dev/null", "w", stdout));
     const enum options_result r = parse(argc, argv);
-    fflush(stdout);
+    fflush(NULL);
     dup2(out, 1);
     dup2(err, 2);
     close(out);
@@ -168,6 +168,7 @@ static void test_missing_operands_are_told(void **state)
     const int err = dup(2);
     assert_non_null(freopen("/dev/null", "w", stderr));
     const enum options_result r = options_parse(&needs_one, 1, (char *[]){ "program", NULL });
+    fflush(stderr);
     dup2(err, 2);
     close(err);
     assert_int_equal(r, OPTIONS_WRONG);

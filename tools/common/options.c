@@ -14,6 +14,12 @@
 
 enum { HELP_COLUMN = 28, HELP_WIDTH = 80 };
 
+/* The name of an option as it was typed. */
+struct text_span {
+    const char *p;
+    int n;
+};
+
 static bool takes_value(const struct opt *o)
 {
     return o->argument != NULL;
@@ -82,7 +88,7 @@ static size_t distance(const char *a, size_t n_a, const char *b, size_t n_b)
 static void complain_unknown(const struct command *c, const char *arg, size_t length)
 {
     const char *best = NULL;
-    size_t best_n = 0, least = length > 6 ? 3 : 2; /* further off is no slip of the finger */
+    size_t best_n = 0, least = length > 5 ? 3 : 2; /* further off is no slip of the finger */
     for (size_t i = 0; i < c->n_rows; i++) {
         const char *at = c->rows[i].names ? c->rows[i].names : "", *name;
         for (size_t n; (n = next_name(&at, &name));) {
@@ -182,19 +188,23 @@ static bool set(const struct opt *o, const char *text, bool store)
     }
 }
 
-static void complain_value(const struct command *c, const struct opt *o, const char *text)
+static void complain_value(const struct command *c, const struct opt *o, struct text_span name, const char *text)
 {
     const char *kind = o->type == OPT_FLOAT ? "a number" : "a whole number";
+    char expected[96] = "";
+    if (o->type == OPT_LIST) {
+        options_complain(c, "%.*s is given too often", name.n, name.p);
+        return;
+    }
     if (o->type == OPT_CHOICE)
-        options_complain(c, "%s is '%s', expected %s", o->names, text, o->argument);
-    else if (o->type == OPT_LIST)
-        options_complain(c, "%s is given too often", o->names);
+        snprintf(expected, sizeof expected, "%s", o->argument);
     else if (!o->min && !o->max)
-        options_complain(c, "%s is '%s', expected %s", o->names, text, kind);
+        snprintf(expected, sizeof expected, "%s", kind);
     else if (o->max >= INT32_MAX)
-        options_complain(c, "%s is '%s', expected %s from %.10g", o->names, text, kind, o->min);
+        snprintf(expected, sizeof expected, "%s from %.10g", kind, o->min);
     else
-        options_complain(c, "%s is '%s', expected %s from %.10g to %.10g", o->names, text, kind, o->min, o->max);
+        snprintf(expected, sizeof expected, "%s from %.10g to %.10g", kind, o->min, o->max);
+    options_complain(c, "%.*s is '%s', expected %s", name.n, name.p, text, expected);
 }
 
 /* ---- Help ---- */
@@ -294,37 +304,40 @@ static enum options_result operand(struct walk *w)
 static enum options_result option(struct walk *w)
 {
     const char *arg = w->argv[w->at++], *value = NULL;
-    const size_t all = strlen(arg), name = arg[1] == '-' ? strcspn(arg, "=") : all;
+    size_t name = arg[1] == '-' ? strcspn(arg, "=") : strlen(arg);
     const struct opt *o = find(w->c, arg, name);
-    if (o && name < all)
+    if (o && arg[name])
         value = arg + name + 1;
     if (!o && arg[1] != '-' && (o = find(w->c, arg, 2))) { /* -n5 */
-        if (takes_value(o))
+        if (takes_value(o)) {
+            name = 2;
             value = arg + 2;
-        else
+        } else {
             o = NULL;
+        }
     }
     if (!o) {
         complain_unknown(w->c, arg, name);
         return OPTIONS_WRONG;
     }
+    const struct text_span typed = { arg, (int)name };
     if (o->type == OPT_HELP || o->type == OPT_VERSION) {
         (o->type == OPT_HELP ? print_help : print_version)(w->c);
         return OPTIONS_DONE;
     }
     if (!takes_value(o) && value) {
-        options_complain(w->c, "%s takes no value", o->names);
+        options_complain(w->c, "%.*s takes no value", typed.n, typed.p);
         return OPTIONS_WRONG;
     }
     if (takes_value(o) && !value && w->at == w->argc) {
-        options_complain(w->c, "%s needs a value: %s", o->names, o->argument);
+        options_complain(w->c, "%.*s needs a value: %s", typed.n, typed.p, o->argument);
         return OPTIONS_WRONG;
     }
     if (takes_value(o) && !value)
         value = w->argv[w->at++];
     if (set(o, value, w->store))
         return OPTIONS_RUN;
-    complain_value(w->c, o, value);
+    complain_value(w->c, o, typed, value);
     return OPTIONS_WRONG;
 }
 
