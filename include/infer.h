@@ -179,9 +179,9 @@ INFER_API const char *infer_tokenizer_chat_template(const infer_tokenizer *token
 typedef struct infer_model infer_model;
 
 typedef struct infer_model_options {
-    size_t size;                 /**< sizeof(infer_model_options) */
-    infer_progress_fn *progress; /**< NULL = none (default) */
-    void *progress_user;
+    size_t size;  /**< sizeof(infer_model_options) */
+    bool inspect; /**< open any sound file, also one without tensors or of an unknown architecture: metadata, tensors and,
+                   *   where there is one, the tokenizer can be read; sessions are refused (default false) */
 } infer_model_options;
 
 static inline infer_model_options infer_model_defaults(void)
@@ -208,7 +208,7 @@ INFER_API void infer_model_close(infer_model **model);
 
 typedef struct infer_model_info {
     size_t size;              /**< in: sizeof(infer_model_info) */
-    const char *architecture; /**< "llama"; strings are valid as long as the model */
+    const char *architecture; /**< "llama", "" if unknown; strings are valid as long as the model */
     const char *name;         /**< general.name, or the file's name */
     const char *format;       /**< "GGUF" or "SafeTensors" */
     const char *quantization; /**< type of most of the weights, "q4_k" */
@@ -219,12 +219,15 @@ typedef struct infer_model_info {
     int32_t n_head_kv;
     int32_t n_ctx_train; /**< longest context that the model was trained on, tokens */
     bool encoder;        /**< outputs hidden states rather than logits */
+    bool runnable;       /**< sessions can be opened; false only for models opened with `inspect` */
     uint64_t n_params;
     uint64_t bytes;              /**< of all tensors, mapped */
     uint64_t kv_bytes_per_token; /**< of a session's cache at the default cache type */
 } infer_model_info;
 INFER_API void infer_model_get_info(const infer_model *model, infer_model_info *info);
-INFER_API const infer_tokenizer *infer_model_tokenizer(const infer_model *model); /**< valid as long as the model */
+/** Valid as long as the model; NULL if the files hold no vocabulary or one of a kind this version does not know (a log
+ *  line at opening says which). */
+INFER_API const infer_tokenizer *infer_model_tokenizer(const infer_model *model);
 
 /** Tensors in the order of the file(s). Returns false past the last. Strings are valid as long as the model. */
 typedef struct infer_tensor_info {

@@ -19,6 +19,7 @@
 
 #include "src/base/dtype.h"
 #include "src/base/map.h"
+#include "src/base/numbers.h"
 #include "src/base/table.h"
 
 /** Numbers are GGUF's. Integers from JSON are META_I64, other numbers META_F64. */
@@ -95,6 +96,13 @@ enum meta_result meta_get_text(const struct weights *w, const char *key, struct 
 /** Element i of an array of numbers or booleans, as a double or as an integer (0 for strings). i < m->n. */
 double meta_element_f64(const struct meta *m, uint64_t i);
 int64_t meta_element_i64(const struct meta *m, uint64_t i);
+/** The string at *at, inside an array of strings; *at moves on to the next one. */
+static inline struct text meta_next_string(const uint8_t **at)
+{
+    const struct text s = { (const char *)*at + 8, (size_t)read_u64(*at) };
+    *at += 8 + s.n;
+    return s;
+}
 /** All strings of an array of strings: fills out[0..m->n). False if it is no such array. */
 bool meta_strings(const struct meta *m, struct text *out);
 const char *meta_type_name(enum meta_type type);
