@@ -16,11 +16,13 @@ enum act {
     ACT_F32,  /* k floats */
     ACT_BF16, /* k bf16, padded with zeros to a multiple of 32 */
     ACT_Q8,   /* 8-bit blocks, k a multiple of 32, each part aligned to 64 bytes:
-               *   int8_t q[k]           x = q * d, |q| <= 127
-               *   float  d[k / 32]      scale of each 32 values
-               *   float  s[k / 16]      d * sum(q) of each 16 values: what a constant offset of the weights gets */
+               *   int8_t q[k]           x = q * d; q = x * (127 / max|x|) rounded to nearest even, max over 32
+               *   float  d[k / 32]      max|x| / 127; where max|x| < ACT_Q8_TINY all of q, d and s are 0
+               *   float  s[k / 16]      d * sum(q) of each 16 values: what a constant offset of the weights gets
+               * All sets give the same bits for finite x; what follows from an x that is not finite is unspecified. */
     ACT_COUNT
 };
+#define ACT_Q8_TINY 0x1p-100f /* below it 127 / max might overflow */
 
 /** Bytes of one row of k activations, a multiple of 64. */
 size_t act_row_bytes(enum act act, size_t k);

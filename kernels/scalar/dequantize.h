@@ -1,0 +1,48 @@
+/* dequantize.h - weights of every type to floats, inline for those who read them piece by piece. */
+#ifndef KERNELS_SCALAR_DEQUANTIZE_H
+#define KERNELS_SCALAR_DEQUANTIZE_H
+
+#include "kernels/scalar/unpack.h"
+
+#include <stddef.h>
+
+/** n weights, a multiple of the type's block, at any address. */
+typedef void dequantize_fn(float *y, const void *w, size_t n);
+
+static inline void dequantize_f32(float *y, const void *w, size_t n)
+{
+    memcpy(y, w, n * sizeof *y);
+}
+
+static inline void dequantize_f16(float *y, const void *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = f16_to_f32(read_u16((const uint8_t *)w + 2 * i));
+}
+
+static inline void dequantize_bf16(float *y, const void *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = bf16_to_f32(read_u16((const uint8_t *)w + 2 * i));
+}
+
+static inline void dequantize_blocks(float *y, const void *w, size_t n, unpack_fn *unpack, size_t block,
+                                     size_t block_bytes)
+{
+    struct quants u;
+    for (const uint8_t *p = w; n > 0; n -= block, y += block, p += block_bytes) {
+        unpack(&u, p);
+        for (size_t i = 0; i < block; i++)
+            y[i] = u.scale[i / 16] * (float)u.q[i] - u.min[i / 16];
+    }
+}
+
+#define DEQUANTIZE(name, NAME) \
+    static inline void dequantize_##name(float *y, const void *w, size_t n) \
+    { \
+        dequantize_blocks(y, w, n, unpack_##name, BLOCK_##NAME, sizeof(struct block_##name)); \
+    }
+QUANTISED_TYPES(DEQUANTIZE)
+#undef DEQUANTIZE
+
+#endif
