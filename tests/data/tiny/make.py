@@ -7,6 +7,7 @@ One folder per case: config.json and model.safetensors as Hugging Face has them,
 ids.json (the input), logits.npy (float32, of every position), greedy.json (the ids that greedy decoding appends).
 Needs torch, transformers, safetensors, gguf (requirements.txt). Seeded: running it again changes nothing.
 """
+import copy
 import json
 import pathlib
 import shutil
@@ -118,7 +119,8 @@ def make(name, seed):
     randomise(model, generator)
     folder = HERE / name
     shutil.rmtree(folder, ignore_errors=True)
-    model.to(torch.bfloat16).save_pretrained(folder)
+    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(folder)  # a copy: the angles' buffer would be rounded too
+    (folder / "model.safetensors").chmod(0o644)
     (folder / "generation_config.json").unlink(missing_ok=True)
 
     model = model.to(torch.float64).eval()
