@@ -112,6 +112,21 @@ static void bench_prepare(const struct kernels *k, int act)
     k->prepare[act](mem_x.end - act_row_bytes((enum act)act, BENCH_VECTOR), bench_a, BENCH_VECTOR);
 }
 
+/* 8 query heads that share a KV head, one full block of keys of 128 values. */
+static void bench_attend(const struct kernels *k, int i)
+{
+    (void)i;
+    static float max[8], sum[8];
+    static const int first[8], last[8] = { 64, 64, 64, 64, 64, 64, 64, 64 };
+    const float *const x = (const float *)(mem_x.end - mem_x.size);
+    const struct attend_block b = {
+        .n_q = 8, .n_keys = 64, .d_k = 128, .d_v = 128, .q = bench_a, .q_stride = 128,
+        .k = x, .v = x + 8192, .k_stride = 128, .v_stride = 128, .first = first, .last = last,
+        .max = max, .sum = sum, .out = bench_y, .out_stride = 128, .scratch = mem_scratch.end - KERNEL_SCRATCH_BYTES,
+    };
+    k->attend(&b);
+}
+
 /* Weights of the type that is timed; their random bytes are made once. */
 static uint8_t *bench_weights(int type)
 {
@@ -209,6 +224,7 @@ static void bench_all(void)
     bench_line("dot product", bench_dot, 0, 0, "");
     bench_line("rope_pairs", bench_rope, false, 0, "");
     bench_line("rope_halves", bench_rope, true, 0, "");
+    bench_line("attend", bench_attend, 0, 4e-9 * 8 * 64 * 128, "GFLOP/s");
 }
 
 #endif

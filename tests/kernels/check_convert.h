@@ -28,6 +28,28 @@ static void check_dequantize(const struct kernels *k, int index)
     }
 }
 
+/* The blocks in tests/data/kernels mean the floats beside them, which the gguf package made. */
+static void check_dequantize_file(const struct kernels *k, int index)
+{
+    static uint8_t file[16384];
+    static float got[CONVERT_MAX];
+    const enum dtype dtype = weight_types[index].dtype;
+    CASE("tests/data/kernels/%s.bin", dtype_name(dtype));
+    char path[64];
+    snprintf(path, sizeof path, "tests/data/kernels/%s.bin", dtype_name(dtype));
+    FILE *const f = fopen(path, "rb");
+    check_true(f != NULL, "no such file; tests run from the root of the repository");
+    const size_t bytes = fread(file, 1, sizeof file, f), n = read_u32(file);
+    fclose(f);
+    const uint8_t *const blocks = file + 4, *const floats = blocks + row_bytes(dtype, n);
+    check_true(n > 0 && n <= CONVERT_MAX && floats + n * sizeof(float) == file + bytes, "wrong size");
+    k->dequantize[dtype](got, blocks, n);
+    for (size_t i = 0; i < n; i++) {
+        const float want = f32_from_bits(read_u32(floats + i * sizeof want));
+        check_same(got[i], want, "y", i);
+    }
+}
+
 static void check_prepared(enum act act, const uint8_t *got, const uint8_t *want, const float *x, size_t k)
 {
     const float *const d = (const float *)(got + act_q8_d(k)), *const s = (const float *)(got + act_q8_s(k));
@@ -106,6 +128,11 @@ static void add_convert(struct group *g)
         snprintf(name, sizeof name, "dequantize %s", dtype_name(weight_types[t].dtype));
         group_add(g, name, offsetof(struct kernels, dequantize) + sizeof(void (*)(void)) * weight_types[t].dtype,
                   check_dequantize, t);
+        if (weight_types[t].dtype == DTYPE_F32)
+            continue;
+        snprintf(name, sizeof name, "dequantize file %s", dtype_name(weight_types[t].dtype));
+        group_add(g, name, offsetof(struct kernels, dequantize) + sizeof(void (*)(void)) * weight_types[t].dtype,
+                  check_dequantize_file, t);
     }
     for (int act = 0; act < ACT_COUNT; act++) {
         snprintf(name, sizeof name, "prepare %s", act_names[act]);

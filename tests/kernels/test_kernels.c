@@ -5,14 +5,32 @@
  *
  * Also the environment: INFER_SEED as --seed, INFER_CPU as --level (the highest level to use). */
 #include "tests/kernels/bench.h"
+#include "tests/kernels/check_attend.h"
 #include "tests/kernels/check_convert.h"
+#include "tests/kernels/check_dispatch.h"
 #include "tests/kernels/check_matmul.h"
 #include "tests/kernels/check_vector.h"
 
 #include <time.h>
 
 static struct group convert = { .name = "convert" }, fast = { .name = "matmul fast" };
-static struct group exact = { .name = "matmul exact" }, vectors = { .name = "vector" };
+static struct group exact = { .name = "matmul exact" }, vectors = { .name = "vector" }, attends = { .name = "attend" };
+
+static int check_all(void)
+{
+    add_convert(&convert);
+    add_matmul(&fast, PRECISION_FAST);
+    add_matmul(&exact, PRECISION_EXACT);
+    add_vector(&vectors);
+    add_attend(&attends);
+    int failed = run_dispatch();
+    struct group *const groups[] = { &convert, &fast, &exact, &vectors, &attends };
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        failed += group_run(groups[i]);
+    if (failed)
+        printf("to repeat: --seed %llu\n", (unsigned long long)seed);
+    return failed;
+}
 
 int main(int argc, char **argv)
 {
@@ -38,13 +56,7 @@ int main(int argc, char **argv)
         level = (int)cpu_detect();
     harness_init((enum cpu_level)level);
     printf("kernels up to %s, seed %llu\n", cpu_level_name((enum cpu_level)level), (unsigned long long)seed);
-    if (bench) {
+    if (bench)
         bench_all();
-        return 0;
-    }
-    add_convert(&convert);
-    add_matmul(&fast, PRECISION_FAST);
-    add_matmul(&exact, PRECISION_EXACT);
-    add_vector(&vectors);
-    return group_run(&convert) + group_run(&fast) + group_run(&exact) + group_run(&vectors) != 0;
+    return bench ? 0 : check_all() != 0;
 }
