@@ -27,7 +27,7 @@ static struct weights *must_open(const char *folder, const char *file)
     struct weights *w = weights_open(&mem_default, path, &err);
     if (!w)
         fail_msg("%s", err.message);
-    look_at_all(w);
+    assert_true(look_at_all(w));
     return w;
 }
 
@@ -40,7 +40,7 @@ static struct weights *config(const char *json, const char *prefix, infer_error 
     if (config_parse(w, text_of(json), prefix, err) != INFER_OK)
         weights_close(&w);
     else
-        look_at_all(w);
+        assert_true(look_at_all(w));
     return w;
 }
 
@@ -304,7 +304,7 @@ static void models_of_other_writers_open(void **state)
         struct weights *w = weights_open(&mem_default, path, &err);
         if (!w)
             fail_msg("%s", err.message);
-        look_at_all(w);
+        assert_true(look_at_all(w));
         uint32_t vocabulary = 0;
         assert_int_equal(meta_get_u32(w, "vocab_size", &vocabulary, &err), META_FOUND);
         bool embedding = false; /* the table of one row per token is there, whatever it is called */
