@@ -60,8 +60,8 @@ static void keys_may_be_empty_and_hold_any_byte(void **state)
     struct table t;
     uint32_t value = 0;
     table_init(&t, &mem_default);
-    const struct text keys[] = { { NULL, 0 }, { "\0", 1 }, { "\0\0", 2 }, { "a\0b", 3 }, { "a\0c", 3 }, { "12345678", 8 },
-                                 { "123456789", 9 }, { "12345678\0", 9 } };
+    const struct text keys[] = { { NULL, 0 },       { "\0", 1 },       { "\0\0", 2 },      { "a\0b", 3 },
+                                 { "a\0c", 3 },     { "12345678", 8 }, { "123456789", 9 }, { "12345678\0", 9 } };
     for (uint32_t i = 0; i < 8; i++)
         assert_int_equal(table_add(&t, keys[i], i), TABLE_ADDED);
     for (uint32_t i = 0; i < 8; i++)
