@@ -7,12 +7,12 @@
  *
  * Names: GGUF's keys stand as they are ("llama.block_count"); arrays of arrays are left out. config.json's keys stand
  * flattened with dots ("rope_scaling.factor"); those of generation_config.json follow after "generation_config.", those
- * of tokenizer_config.json after "tokenizer_config." (chat_template.jinja is "tokenizer_config.chat_template"), those of a
- * SafeTensors file's header after "__metadata__.". Of two equal names the first stays. Left out are null, arrays that mix
- * types (integers among reals become reals) or hold objects or arrays, and keys that are not printable or longer than 255
- * bytes. An empty array is one of META_I64.
+ * of tokenizer_config.json after "tokenizer_config." (chat_template.jinja is "tokenizer_config.chat_template"), those
+ * of a SafeTensors file's header after "__metadata__.". Of two equal keys of JSON the first stays. Left out are null,
+ * arrays that mix types (integers among reals become reals) or hold objects or arrays, and keys that are not printable
+ * or longer than 255 bytes. An empty JSON array is one of META_I64.
  *
- * A tensor may have axes of length 0, and then no bytes. Of a SafeTensors shape of more than four axes the outermost ones
+ * A tensor may have axes of length 0, and then no bytes. Of a SafeTensors shape of more than four axes the outermost
  * are multiplied into ne[3]: the data lies the same. */
 #ifndef FORMATS_H
 #define FORMATS_H
@@ -75,7 +75,7 @@ struct weights {
 /** Open a GGUF file (one of split files: all are opened), a directory, or a .safetensors file: its directory is opened,
  *  and the tensors are those of this file unless it is one of several shards. */
 struct weights *weights_open(const infer_allocator *a, const char *path, infer_error *err);
-/** The same for who wants the vocabulary only: a directory needs neither config.json nor tensors, and none are opened. */
+/** The same for the vocabulary only: a directory needs neither config.json nor tensors, and no tensors are opened. */
 struct weights *weights_open_vocabulary(const infer_allocator *a, const char *path, infer_error *err);
 /** A whole GGUF file in memory, which must stay. `name` is for messages. Split files are refused. */
 struct weights *weights_open_memory(const infer_allocator *a, const void *data, size_t size, const char *name,
@@ -85,8 +85,8 @@ void weights_close(struct weights **w);
 const struct meta *weights_meta(const struct weights *w, const char *key);       /* or NULL */
 const struct tensor *weights_tensor(const struct weights *w, struct text name);  /* or NULL */
 
-/** Typed access: META_ABSENT leaves *value alone; META_WRONG fills err with key, type found and type wanted. Integers of
- *  any width convert if the value fits; floats take integers too. */
+/** Typed access: META_ABSENT leaves *value alone; META_WRONG fills err with file, key, what was found and what was
+ *  expected. Integers of any width convert if the value fits; floats take integers too. */
 enum meta_result { META_FOUND, META_ABSENT, META_WRONG };
 enum meta_result meta_get_u32(const struct weights *w, const char *key, uint32_t *value, infer_error *err);
 enum meta_result meta_get_f32(const struct weights *w, const char *key, float *value, infer_error *err);

@@ -33,7 +33,8 @@ struct reader {
     infer_error *err;
 };
 
-__attribute__((format(printf, 3, 4))) static infer_status bad(struct reader *r, infer_status code, const char *format, ...)
+__attribute__((format(printf, 3, 4)))
+static infer_status bad(struct reader *r, infer_status code, const char *format, ...)
 {
     char what[320];
     va_list args;
@@ -272,7 +273,8 @@ static infer_status read_header(struct reader *r, uint64_t *n_tensors, uint64_t 
     if (!magic)
         return INFER_E_FORMAT;
     if (memcmp(magic, "GGUF", 4))
-        return bad(r, INFER_E_FORMAT, "begins with \"%s\", expected \"GGUF\"", quote((struct text){ (const char *)magic, 4 }).s);
+        return bad(r, INFER_E_FORMAT, "begins with \"%s\", expected \"GGUF\"",
+                   quote((struct text){ (const char *)magic, 4 }).s);
     if (take_u32(r, &version, "the version") != INFER_OK)
         return INFER_E_FORMAT;
     if (version && !(version & 0xffff))

@@ -67,8 +67,8 @@ static struct weights *open_part(struct weights *w, const struct split_name *nam
         status = read_split(p, &s, err);
     if (status == INFER_OK && (s.no != part - 1 || s.count != name->count || s.tensors != tensors))
         status = fail(err, INFER_E_FORMAT,
-                      "%s: split.no %u, split.count %u, split.tensors.count %u; expected %u, %u, %u as in %s", path, s.no,
-                      s.count, s.tensors, part - 1, name->count, tensors, w->path);
+                      "%s: split.no %u, split.count %u, split.tensors.count %u; expected %u, %u, %u as in %s", path,
+                      s.no, s.count, s.tensors, part - 1, name->count, tensors, w->path);
     if (status != INFER_OK)
         weights_close(&p);
     return p;
@@ -96,8 +96,9 @@ static bool open_parts(struct weights *w, const struct split *s, infer_error *er
 {
     struct split_name name;
     if (!split_name_parse(w->path, ".gguf", &name) || name.part - 1 != s->no || name.count != s->count) {
-        fail(err, INFER_E_FORMAT, "%s: by its split.no %u and split.count %u the name should end in -%05llu-of-%05u.gguf",
-             w->path, s->no, s->count, s->no + 1ull, s->count);
+        fail(err, INFER_E_FORMAT,
+             "%s: split.no is %u, split.count %u: expected a name that ends in -%05llu-of-%05u.gguf", w->path, s->no,
+             s->count, s->no + 1ull, s->count);
         return false;
     }
     for (uint32_t part = 1; part <= s->count; part++) {
@@ -109,7 +110,7 @@ static bool open_parts(struct weights *w, const struct split *s, infer_error *er
     }
     if (w->n_tensors == s->tensors)
         return true;
-    fail(err, INFER_E_FORMAT, "%s: the %u parts have %zu tensors, expected %u by split.tensors.count", w->path, s->count,
+    fail(err, INFER_E_FORMAT, "%s: the %u parts have %zu tensors, split.tensors.count is %u", w->path, s->count,
          w->n_tensors, s->tensors);
     return false;
 }

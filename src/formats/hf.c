@@ -68,7 +68,8 @@ static infer_status read_tokenizer(struct opening *o)
     if (status == INFER_OK)
         status = map_text(o, "chat_template.jinja", &chat);
     if (status == INFER_OK && chat.p) {
-        const struct meta m = { .key = text_of("tokenizer_config.chat_template"), .type = META_STRING, .value.s = chat };
+        const struct text key = text_of("tokenizer_config.chat_template");
+        const struct meta m = { .key = key, .type = META_STRING, .value.s = chat };
         status = weights_add_meta(o->w, &m, o->err);
     }
     return status == INFER_OK ? read_config(o, "tokenizer_config.json", "tokenizer_config.") : status;
@@ -125,7 +126,8 @@ static infer_status check_shards(struct opening *o, const json_t *map, const str
         const struct mapping *m = &o->w->maps[i];
         const struct tensor *tensor = weights_tensor(o->w, text_of(name));
         if (!tensor || (uintptr_t)tensor->data - (uintptr_t)m->data > m->size)
-            return fail(o->err, INFER_E_FORMAT, "weight_map: \"%s\" is not in \"%s\"", quote(text_of(name)).s, quote(t).s);
+            return fail(o->err, INFER_E_FORMAT, "weight_map: \"%s\" is not in \"%s\"", quote(text_of(name)).s,
+                        quote(t).s);
     }
     return INFER_OK;
 }
@@ -173,7 +175,7 @@ static infer_status read_weights(struct opening *o, const char *file)
 static infer_status read_all(struct opening *o, const char *file, bool vocabulary_only)
 {
     if (!vocabulary_only && !has_file(o, "config.json"))
-        return fail(o->err, INFER_E_IO, "%s: no config.json, expected the directory of a Hugging Face model", o->w->path);
+        return fail(o->err, INFER_E_IO, "%s: no config.json, expected a Hugging Face model's directory", o->w->path);
     infer_status status = read_config(o, "config.json", "");
     if (status == INFER_OK)
         status = read_config(o, "generation_config.json", "generation_config.");
@@ -185,13 +187,14 @@ static infer_status read_all(struct opening *o, const char *file, bool vocabular
 struct weights *hf_open(const infer_allocator *a, const char *path, bool vocabulary_only, infer_error *err)
 {
     infer_error own; /* so that there is always one to take the code from */
-    struct opening o = { .w = weights_new(a, path, WEIGHTS_HF, err), .directory = text_of(path), .err = err ? err : &own };
+    struct opening o = { .directory = text_of(path), .err = err ? err : &own };
+    o.w = weights_new(a, path, WEIGHTS_HF, err);
     if (!o.w)
         return NULL;
     const char *file = NULL, *slash = strrchr(path, '/');
     struct split_name shard;
     if (path_kind(path) != 'd') {
-        o.directory = slash == path ? text_of("/") : slash ? (struct text){ path, (size_t)(slash - path) } : text_of(".");
+        o.directory = slash ? (struct text){ path, (size_t)(slash - path) + (slash == path) } : text_of(".");
         file = split_name_parse(path, ".safetensors", &shard) ? NULL : slash ? slash + 1 : path;
     }
     if (read_all(&o, file, vocabulary_only) != INFER_OK)

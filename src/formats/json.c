@@ -28,7 +28,8 @@ json_t *json_read(struct text text, bool *reals, infer_error *err)
     if (!root && json_error_code(&e) == json_error_out_of_memory)
         return fail_memory(err, "JSON"), NULL;
     if (!root)
-        return fail_null(err, INFER_E_FORMAT, "JSON, line %d, column %d: %s", e.line, e.column, quote(text_of(e.text)).s);
+        return fail_null(err, INFER_E_FORMAT, "JSON, line %d, column %d: %s", e.line, e.column,
+                         quote(text_of(e.text)).s);
     if (json_is_object(root))
         return root;
     json_decref(root);

@@ -137,8 +137,10 @@ int64_t meta_element_i64(const struct meta *m, uint64_t i)
     const struct meta e = element(m, i);
     switch (types[e.type].class) {
     case SIGNED: return e.value.i;
-    case FLOATING: /* 2^63 is the first double that does not fit; a NaN compares false */
-        return e.value.f >= 0x1p63 ? INT64_MAX : e.value.f >= -0x1p63 ? (int64_t)e.value.f : e.value.f < 0 ? INT64_MIN : 0;
+    case FLOATING: /* 2^63 is the first double that does not fit */
+        if (isnan(e.value.f))
+            return 0;
+        return e.value.f >= 0x1p63 ? INT64_MAX : e.value.f < -0x1p63 ? INT64_MIN : (int64_t)e.value.f;
     default: return e.value.u > INT64_MAX ? INT64_MAX : (int64_t)e.value.u;
     }
 }

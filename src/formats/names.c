@@ -1,11 +1,11 @@
-/* names.c - names as files give them: whether they are sound, how they look in a message, what the parts of a split file
- * are called. */
+/* names.c - names as files give them: whether they are sound, how they look in a message, what the parts of a split
+ * file are called. */
 #include "src/formats/weights.h"
 
 #include <stdio.h>
 
-/* Bytes of the character at p, of which `left` bytes are there; 0 if it is not well-formed UTF-8 (Unicode 15, table 3-7:
- * the second byte's range depends on the first, which keeps out long forms, surrogates and what is above U+10FFFF). */
+/* Bytes of the character at p, of which `left` bytes are there; 0 if it is not well-formed UTF-8 (Unicode 15, table
+ * 3-7: the second byte's range depends on the first, which keeps out long forms, surrogates and all above U+10FFFF). */
 static size_t utf8_length(const uint8_t *p, size_t left)
 {
     const uint8_t c = p[0];

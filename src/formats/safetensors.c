@@ -30,11 +30,11 @@ static infer_status read_dtype(struct tensor *t, const json_t *object, infer_err
             return INFER_OK;
         }
     }
-    return fail(err, INFER_E_UNKNOWN, "tensor \"%s\" has dtype \"%s\", which this version does not know", quote(t->name).s,
-                quote(text_of(name)).s);
+    return fail(err, INFER_E_UNKNOWN, "tensor \"%s\" has dtype \"%s\", which this version does not know",
+                quote(t->name).s, quote(text_of(name)).s);
 }
 
-/* The shape's last axis is the row's width. Outer axes beyond the fourth are multiplied into it: the data lies the same. */
+/* The shape's last axis is the row's width. Axes further out than the fourth are multiplied into that one. */
 static infer_status read_shape(struct tensor *t, const json_t *object, infer_error *err)
 {
     const json_t *shape = json_object_get(object, "shape");
@@ -73,7 +73,8 @@ static infer_status read_offsets(const struct tensor *t, const json_t *object, u
 }
 
 /* Neither gaps nor overlaps, from the first byte of the data to the last. */
-static infer_status check_order(const struct weights *w, size_t first, const uint8_t *data, size_t size, infer_error *err)
+static infer_status check_order(const struct weights *w, size_t first, const uint8_t *data, size_t size,
+                                infer_error *err)
 {
     uint32_t *order = tensors_by_address(w, first);
     if (!order)

@@ -92,14 +92,14 @@ infer_status weights_map(struct weights *w, const char *path, struct mapping *m,
 }
 
 /* Check a key or name, put a terminated copy into *t and enter it in the index under the number i. */
-static infer_status enter(struct weights *w, struct table *index, struct text *t, size_t i, size_t max, const char *kind,
-                          infer_error *err)
+static infer_status enter(struct weights *w, struct table *index, struct text *t, size_t i, size_t max,
+                          const char *kind, infer_error *err)
 {
     if (!t->n || t->n > max)
         return fail(err, INFER_E_FORMAT, "%s %zu has a name of %zu bytes, expected 1 to %zu", kind, i + 1, t->n, max);
     if (!text_is_clean(*t))
-        return fail(err, INFER_E_FORMAT, "%s %zu is named \"%s\", expected UTF-8 without control characters", kind, i + 1,
-                    quote(*t).s);
+        return fail(err, INFER_E_FORMAT, "%s %zu is named \"%s\", expected UTF-8 without control characters", kind,
+                    i + 1, quote(*t).s);
     if (i > UINT32_MAX || !(t->p = arena_text(&w->arena, t->p, t->n)))
         return fail_memory(err, "names");
     switch (table_add(index, *t, (uint32_t)i)) {
@@ -138,7 +138,7 @@ infer_status tensor_measure(struct tensor *t, infer_error *err)
 {
     const struct dtype_info *type = dtype_info(t->type);
     if (!type)
-        return fail(err, INFER_E_UNKNOWN, "tensor \"%s\" has type %d, which is not known", quote(t->name).s, (int)t->type);
+        return fail(err, INFER_E_UNKNOWN, "tensor \"%s\" has the unknown type %d", quote(t->name).s, (int)t->type);
     for (int i = t->n_dims; i < TENSOR_MAX_DIMS; i++)
         t->ne[i] = 1;
     if (t->ne[0] % type->block)
@@ -153,9 +153,9 @@ infer_status tensor_measure(struct tensor *t, infer_error *err)
     }
     overflow |= bytes > INT64_MAX / type->bytes;
     if (overflow)
-        return fail(err, INFER_E_FORMAT, "tensor \"%s\": %llu x %llu x %llu x %llu values are too many", quote(t->name).s,
-                    (unsigned long long)t->ne[0], (unsigned long long)t->ne[1], (unsigned long long)t->ne[2],
-                    (unsigned long long)t->ne[3]);
+        return fail(err, INFER_E_FORMAT, "tensor \"%s\": %llu x %llu x %llu x %llu values are too many",
+                    quote(t->name).s, (unsigned long long)t->ne[0], (unsigned long long)t->ne[1],
+                    (unsigned long long)t->ne[2], (unsigned long long)t->ne[3]);
     t->bytes = empty ? 0 : bytes / type->block * type->bytes;
     return INFER_OK;
 }

@@ -19,7 +19,7 @@ infer_status weights_add_meta(struct weights *w, const struct meta *m, infer_err
 /** Add a tensor; the name is checked and copied. Two tensors of one name are an error. */
 infer_status weights_add_tensor(struct weights *w, const struct tensor *t, infer_error *err);
 
-/** From type, n_dims and ne[0..n_dims) to bytes; the unused ne become 1. An axis may be 0: such a tensor has no bytes. */
+/** From type, n_dims and ne[0..n_dims) to bytes; the unused ne become 1. An axis may be 0, and then bytes are. */
 infer_status tensor_measure(struct tensor *t, infer_error *err);
 /** Numbers of the tensors [first, n_tensors) in the order of their data, empty ones before what starts at the same
  *  place; NULL if memory is out. mem_free() it. */
