@@ -278,7 +278,7 @@ INFER_API infer_session *infer_session_open(infer_model *model, const infer_sess
 INFER_API void infer_session_close(infer_session **session);
 
 /** Append tokens and compute the logits that follow the last of them.
- *  @param tokens n ids in [0, n_vocab). Not kept after the call.
+ *  @param tokens n ids in [0, n_vocab), n may be 0. Not kept after the call.
  *  @return INFER_OK; INFER_E_FULL, INFER_E_CANCELLED, INFER_E_NOMEM or INFER_E_ARGUMENT with the session as it was before.
  *  @note The weights are read once for n_batch tokens, so feed a prompt in one call.
  *  @note Results do not depend on the number of threads. */
@@ -287,8 +287,8 @@ INFER_API infer_status infer_session_eval(infer_session *session, const int32_t 
  *  final hidden states (n, n_embd), rows without gaps. */
 INFER_API infer_status infer_session_eval_all(infer_session *session, const int32_t *tokens, size_t n, float *out,
                                               infer_error *err);
-/** Logits after the last token evaluated, n_vocab floats, valid until the next call on the session; NULL if there are none
- *  (nothing evaluated, or rewound). */
+/** Logits after the last token, n_vocab floats, valid until the next call on the session; NULL if there are none (no token
+ *  yet, rewound, or infer_generate appended the last token: infer_session_eval of 0 tokens computes those). */
 INFER_API const float *infer_session_logits(const infer_session *session);
 /** Forget all tokens but the first n_keep, a cheap operation. n_keep above the length is INFER_E_ARGUMENT. */
 INFER_API infer_status infer_session_rewind(infer_session *session, size_t n_keep, infer_error *err);

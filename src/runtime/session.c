@@ -1,4 +1,6 @@
 /* session.c - one timeline of tokens: its cache, its work buffers, its logits. */
+#include "src/runtime/session.h"
+
 #include "src/base/error.h"
 #include "src/engine/cpu/cpu.h"
 #include "src/engine/forward.h"
@@ -14,6 +16,7 @@ struct infer_session {
     uint32_t n_ctx, n_batch;
     int32_t *tokens; /* n_ctx */
     uint32_t n_tokens;
+    uint32_t n_done; /* tokens whose keys and values are in the cache; the others wait for the next eval */
     float *logits; /* n_vocab, of the last token */
     bool has_logits;
     atomic_bool cancel;
@@ -110,40 +113,49 @@ static infer_status check_tokens(const infer_session *s, const int32_t *tokens, 
     return INFER_OK;
 }
 
-/* Evaluate in steps of n_batch; the outputs of all tokens go to `all`, or those of the last one to s->logits. */
-static infer_status run_steps(infer_session *s, const int32_t *tokens, uint32_t n, float *all, infer_error *err)
+/* Evaluate s->tokens up to `end` in steps of n_batch; the outputs of all tokens go to `all`, or those of the last one to
+ * s->logits. */
+static infer_status run_steps(infer_session *s, uint32_t end, float *all, infer_error *err)
 {
     const struct forward f = { &s->model->net, &cpu_ops, s->device, &s->buffers, &s->cancel };
-    const uint32_t n_vocab = s->model->net.h.n_vocab;
-    for (uint32_t done = 0; done < n;) {
-        const struct span span = { &s->kv, s->n_tokens + done, n - done < s->n_batch ? n - done : s->n_batch };
-        const uint32_t n_out = all ? span.n : done + span.n == n;
-        infer_status status = kv_reserve(&s->kv, span.first + span.n, err);
+    const size_t n_vocab = s->model->net.h.n_vocab;
+    for (uint32_t at = s->n_done; at < end;) {
+        const struct span span = { &s->kv, at, end - at < s->n_batch ? end - at : s->n_batch };
+        const uint32_t n_out = all ? span.n : at + span.n == end;
+        infer_status status = kv_reserve(&s->kv, at + span.n, err);
         if (status == INFER_OK)
-            status = forward_step(&f, &span, tokens + done, n_out, all ? all + (size_t)done * n_vocab : s->logits);
+            status = forward_step(&f, &span, s->tokens + at, n_out, all ? all + (at - s->n_done) * n_vocab : s->logits);
+        if (status == INFER_E_CANCELLED) {
+            atomic_store(&s->cancel, false);
+            return fail(err, status, "cancelled while evaluating %u tokens", end - s->n_done);
+        }
         if (status != INFER_OK)
             return status;
-        done += span.n;
+        at += span.n;
     }
     if (all)
-        memcpy(s->logits, all + (size_t)(n - 1) * n_vocab, n_vocab * sizeof *all);
+        memcpy(s->logits, all + (end - s->n_done - 1) * n_vocab, n_vocab * sizeof *all);
+    s->n_done = end;
     return INFER_OK;
 }
 
 infer_status infer_session_eval_all(infer_session *s, const int32_t *tokens, size_t n, float *out, infer_error *err)
 {
     infer_status status = check_tokens(s, tokens, n, err);
-    if (status != INFER_OK || !n)
+    if (status != INFER_OK || (!n && s->n_done == s->n_tokens))
         return status;
-    status = run_steps(s, tokens, (uint32_t)n, out, err);
-    if (status == INFER_E_CANCELLED) {
-        atomic_store(&s->cancel, false);
-        return fail(err, status, "cancelled while evaluating %zu tokens", n);
+    if (out && s->n_done < s->n_tokens) { /* the outputs of those that wait are not asked for */
+        status = run_steps(s, s->n_tokens, NULL, err);
+        s->has_logits = status == INFER_OK;
     }
+    if (n) /* may be tokens of this very session, after a rewind */
+        memmove(s->tokens + s->n_tokens, tokens, n * sizeof *tokens);
+    const uint32_t end = s->n_tokens + (uint32_t)n;
+    if (status == INFER_OK && s->n_done < end)
+        status = run_steps(s, end, out, err);
     if (status != INFER_OK)
         return status;
-    memcpy(s->tokens + s->n_tokens, tokens, n * sizeof *tokens);
-    s->n_tokens += (uint32_t)n;
+    s->n_tokens = end;
     s->has_logits = true;
     return INFER_OK;
 }
@@ -164,7 +176,15 @@ infer_status infer_session_rewind(infer_session *s, size_t n_keep, infer_error *
         return fail(err, INFER_E_ARGUMENT, "rewind to %zu tokens, but the session has %u", n_keep, s->n_tokens);
     s->has_logits = s->has_logits && n_keep == s->n_tokens;
     s->n_tokens = (uint32_t)n_keep;
+    if (s->n_done > s->n_tokens)
+        s->n_done = s->n_tokens;
     return INFER_OK;
+}
+
+void session_append(infer_session *s, int32_t id)
+{
+    s->tokens[s->n_tokens++] = id;
+    s->has_logits = false;
 }
 
 void infer_session_cancel(infer_session *s)
@@ -173,6 +193,16 @@ void infer_session_cancel(infer_session *s)
 }
 
 /* ---- Asking ---- */
+
+const infer_model *session_model(const infer_session *s)
+{
+    return s->model;
+}
+
+size_t session_batch(const infer_session *s)
+{
+    return s->n_batch;
+}
 
 size_t infer_session_length(const infer_session *s)
 {

@@ -1,15 +1,22 @@
 /* test_tiny.c - tiny random models of each architecture against logits computed elsewhere in float64. */
 #include "tests/reference/reference.h"
 
-static const char *const cases[] = { "llama", "llama-bias", "llama3", "llama-linear", "llama-yarn", "mistral", "qwen2", "qwen3" };
+#define OURS "tests/data/tiny/"
+#define SHARED INFER_SHARED "/models/tiny/"
+static const char *const folders[] = {
+    OURS "llama",      OURS "llama3",        OURS "llama-yarn",   OURS "mistral",        OURS "qwen2",
+    OURS "qwen3",      SHARED "llama",       SHARED "llama-bias", SHARED "llama3",       SHARED "llama-linear",
+    SHARED "llama-yarn", SHARED "mistral",   SHARED "qwen2",      SHARED "qwen3",
+};
 static const char *const levels[] = { "scalar", "avx2", "avx512" };
 static const double tolerance = 2e-4; /* of the reference's standard deviation: float32 arithmetic meets it */
 
-static void folder_of(char folder[500], const char *name)
+static const char *folder_of(void **state)
 {
-    snprintf(folder, 500, "%s/models/tiny/%s", INFER_SHARED, name);
+    const char *folder = *state;
     if (access(folder, R_OK) != 0)
         skip();
+    return folder;
 }
 
 /* The directory itself and model.gguf in it, where there is one. */
@@ -52,8 +59,8 @@ static void check_case(infer_context *c, const char *folder, const char *path, c
 
 static void logits_and_greedy_ids_meet_the_reference(void **state)
 {
-    char folder[500], paths[2][600];
-    folder_of(folder, *state);
+    const char *folder = folder_of(state);
+    char paths[2][600];
     const int n_paths = paths_of(paths, folder);
     for (size_t l = 0; l < sizeof levels / sizeof *levels; l++) {
         infer_context_options o = infer_context_defaults();
@@ -71,8 +78,7 @@ static void logits_and_greedy_ids_meet_the_reference(void **state)
 static void logits_have_the_same_bits_for_any_number_of_threads(void **state)
 {
     static const int threads[] = { 1, 2, 3, 5 };
-    char folder[500];
-    folder_of(folder, *state);
+    const char *folder = folder_of(state);
     const struct ids ids = read_ids(folder, "ids.json");
     for (int precision = INFER_FAST; precision <= INFER_EXACT; precision++) {
         float *first = NULL;
@@ -98,8 +104,7 @@ static void logits_have_the_same_bits_for_any_number_of_threads(void **state)
 
 static void logits_do_not_depend_on_the_batch_size(void **state)
 {
-    char folder[500];
-    folder_of(folder, *state);
+    const char *folder = folder_of(state);
     const struct ids ids = read_ids(folder, "ids.json");
     infer_context *c = open_context(NULL, 2);
     infer_model *m = open_model(c, folder);
@@ -120,9 +125,9 @@ static void logits_do_not_depend_on_the_batch_size(void **state)
 
 int main(void)
 {
-    enum { N = sizeof cases / sizeof *cases };
+    enum { N = sizeof folders / sizeof *folders };
     struct CMUnitTest tests[3 * N];
-    char names[3 * N][100];
+    char names[3 * N][300];
     static const struct {
         const char *name;
         CMUnitTestFunction function;
@@ -132,8 +137,8 @@ int main(void)
         { "logits do not depend on the batch size", logits_do_not_depend_on_the_batch_size },
     };
     for (size_t i = 0; i < 3 * N; i++) {
-        snprintf(names[i], sizeof names[i], "%s: %s", cases[i % N], kinds[i / N].name);
-        tests[i] = (struct CMUnitTest){ names[i], kinds[i / N].function, NULL, NULL, (void *)(uintptr_t)cases[i % N] };
+        snprintf(names[i], sizeof names[i], "%s: %s", folders[i % N], kinds[i / N].name);
+        tests[i] = (struct CMUnitTest){ names[i], kinds[i / N].function, NULL, NULL, (void *)(uintptr_t)folders[i % N] };
     }
     return cmocka_run_group_tests_name("tiny models", tests, NULL, NULL);
 }
