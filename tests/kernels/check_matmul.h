@@ -163,7 +163,8 @@ static void check_fast_near_exact(const struct kernels *k, int index)
         for (size_t i = 0; i < n; i++) {
             float d;
             memcpy(&d, q8 + act_q8_d(n) + i / 32 * 4, 4);
-            bound += fabs((double)w[i]) * (double)d * 0.5 + ((double)n / 8 + 16) * FLT_EPSILON * fabs((double)w[i] * (double)x[i]);
+            bound += fabs((double)w[i]) * (double)d * 0.5 +
+                     ((double)n / 8 + 16) * FLT_EPSILON * fabs((double)w[i] * (double)x[i]);
         }
         check_near((double)y_fast, (double)y_exact, bound * 1.001, "y", 0);
     }
