@@ -35,7 +35,7 @@ struct type {
     unpack_fn *unpack;
     int block, bytes; /* weights and bytes of a block */
     bool pairs;       /* the order */
-    int offset;       /* m = -offset * d, or 0: the type has minima of its own */
+    int offset;       /* m is -offset * d; 0: the type has minima of its own */
 };
 
 /** Sub-block in a lane of q[r]. */
@@ -57,21 +57,24 @@ INLINE __m512i every_second_block(const uint8_t *w, int block_bytes, int first, 
     return _mm512_mask_broadcast_i32x4(q, 0xf000, _mm_loadu_si128((const __m128i *)p[3]));
 }
 
-/* The first four bytes of each of eight blocks of 32 weights. */
-INLINE __m256i block_heads(const uint8_t *w, int block_bytes, int n_blocks)
+/* The f16 at byte `at`, 0 or 2, of each of eight blocks of 32 weights as floats, each twice; 0 for missing blocks. Those of
+ * four blocks of up to 20 bytes lie in 64 bytes, so that one permutation of two loads finds all. */
+INLINE __m512 scales_of_32(const uint8_t *w, int bytes, int at, int n_blocks)
 {
-    const __m256i blocks = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const __m256i last = _mm256_set1_epi32(n_blocks - 1), bytes = _mm256_set1_epi32(block_bytes);
-    return _mm256_i32gather_epi32((const int *)(const void *)w,
-                                  _mm256_mullo_epi32(_mm256_min_epi32(blocks, last), bytes), 1);
-}
-
-/* Eight f16, in the low halves of lanes, to floats; each twice; 0 for missing blocks. */
-INLINE __m512 scales_of_32(__m256i halves, int n_blocks)
-{
+    if (bytes <= 20 && n_blocks == 8) {
+        const int a = at / 2, b = a + bytes / 2, c = b + bytes / 2, d = c + bytes / 2;
+        const __m512i words = _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, d + 32, d + 32, c + 32, c + 32,
+                                               b + 32, b + 32, a + 32, a + 32, d, d, c, c, b, b, a, a);
+        const __m512i f16 = _mm512_permutex2var_epi16(_mm512_loadu_si512(w), words, _mm512_loadu_si512(w + 4 * bytes));
+        return _mm512_cvtph_ps(_mm512_castsi512_si256(f16));
+    }
     const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-    const __m512 f = _mm512_castps256_ps512(_mm256_cvtph_ps(_mm256_cvtepi32_epi16(halves)));
-    return _mm512_maskz_permutexvar_ps((__mmask16)((1u << 2 * n_blocks) - 1), twice, f);
+    uint16_t f16[8] = { 0 };
+    for (int i = 0; i < n_blocks; i++)
+        f16[i] = read_u16(w + i * bytes + at);
+    const __m128i all = _mm_setr_epi16((short)f16[0], (short)f16[1], (short)f16[2], (short)f16[3], (short)f16[4],
+                                       (short)f16[5], (short)f16[6], (short)f16[7]);
+    return _mm512_permutexvar_ps(twice, _mm512_castps256_ps512(_mm256_cvtph_ps(all)));
 }
 
 INLINE void split_nibbles(struct unit *u, __m512i even, __m512i odd, int low_at, int high_at)
@@ -84,21 +87,17 @@ INLINE void split_nibbles(struct unit *u, __m512i even, __m512i odd, int low_at,
 }
 
 /* d and, in the _1 types, m stand at the start of a block. */
-INLINE void scale_nibbles_32(struct unit *u, const uint8_t *w, int bytes, int n_blocks, int offset)
+INLINE void scale_32(struct unit *u, const uint8_t *w, int bytes, int n_blocks, int offset)
 {
-    const __m256i heads = block_heads(w, bytes, n_blocks);
-    u->d = scales_of_32(heads, n_blocks);
-    if (offset)
-        u->m = _mm512_mul_ps(u->d, _mm512_set1_ps((float)-offset));
-    else
-        u->m = scales_of_32(_mm256_srli_epi32(heads, 16), n_blocks);
+    u->d = scales_of_32(w, bytes, 0, n_blocks);
+    u->m = offset ? _mm512_mul_ps(u->d, _mm512_set1_ps((float)-offset)) : scales_of_32(w, bytes, 2, n_blocks);
 }
 
 /* 16 nibble bytes of a block hold its first 16 weights and, above them, its second 16. */
 INLINE void unpack_nibbles_32(struct unit *u, const uint8_t *w, int bytes, int qs, int n_blocks, int offset)
 {
     split_nibbles(u, every_second_block(w + qs, bytes, 0, n_blocks), every_second_block(w + qs, bytes, 1, n_blocks), 2, 1);
-    scale_nibbles_32(u, w, bytes, n_blocks, offset);
+    scale_32(u, w, bytes, n_blocks, offset);
 }
 
 /* The fifth bits of the weights in q[r]: 16 bits of every second block. */
@@ -147,8 +146,7 @@ INLINE void unpack_q8_0(struct unit *u, const uint8_t *w, int n_blocks)
     for (int r = 0; r < 4; r++)
         u->q[r] = _mm512_xor_si512(every_second_block(w + 2 + r % 2 * 16, bytes, r / 2, n_blocks),
                                    _mm512_set1_epi8((char)128));
-    u->d = scales_of_32(block_heads(w, bytes, n_blocks), n_blocks);
-    u->m = _mm512_mul_ps(u->d, _mm512_set1_ps(-128));
+    scale_32(u, w, bytes, n_blocks, 128);
 }
 
 INLINE __m512 broadcast_f16(const uint8_t *p)
