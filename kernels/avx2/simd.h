@@ -99,6 +99,11 @@ static inline float vf_largest(vf x)
     return _mm_cvtss_f32(_mm_max_ps(m, _mm_movehdup_ps(m)));
 }
 
+/** VF / 2 values; the other lanes are anything. */
+static inline vf vf_load_half(const float *p)
+{
+    return _mm256_castps128_ps256(_mm_loadu_ps(p));
+}
 /** Lanes 0 0 1 1 2 2 ... */
 static inline vf vf_twice(vf x)
 {

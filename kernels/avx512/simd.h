@@ -93,6 +93,11 @@ static inline float vf_largest(vf x)
     return _mm512_reduce_max_ps(x);
 }
 
+/** VF / 2 values; the other lanes are anything. */
+static inline vf vf_load_half(const float *p)
+{
+    return _mm512_castps256_ps512(_mm256_loadu_ps(p));
+}
 /** Lanes 0 0 1 1 2 2 ... */
 static inline vf vf_twice(vf x)
 {

@@ -11,6 +11,13 @@ static inline vf vf_at(const float *p, size_t m)
 {
     return m == VF ? vf_load(p) : vf_load_n(p, m);
 }
+static inline void vf_put(float *p, vf x, size_t m)
+{
+    if (m == VF)
+        vf_store(p, x);
+    else
+        vf_store_n(p, x, m);
+}
 
 /* y[i] = expression for all i < n, a vector at a time. AT(p) in the expression is the part of p at i: m values, where m is
  * the constant VF but at the end. */
@@ -138,29 +145,38 @@ static void scale(float *y, const float *x, float s, size_t n)
     MAP(y, n, AT(x) * vf_set(s));
 }
 
-/* x cos - swapped x sin in even places, + in odd ones; half a vector of angles serves a vector of values. */
+/* x cos - swapped x sin in even places, + in odd ones; half a vector of angles, c and s, serves a vector of values. */
+static inline void turn_pairs(float *x, vf c, vf s, size_t m)
+{
+    const vf v = vf_at(x, m);
+    vf_put(x, vf_fma_sub_add(v, vf_twice(c), vf_swap_pairs(v) * vf_twice(s)), m);
+}
+
 static void rope_pairs(float *x, const float *cos, const float *sin, size_t n_rot)
 {
-    for (size_t i = 0; i < n_rot; i += VF) {
-        const size_t m = n_rot - i < VF ? n_rot - i : VF;
-        const vf c = vf_twice(vf_load_n(cos + i / 2, m / 2)), s = vf_twice(vf_load_n(sin + i / 2, m / 2));
-        const vf v = vf_at(x + i, m), turned = vf_fma_sub_add(v, c, vf_swap_pairs(v) * s);
-        if (m == VF)
-            vf_store(x + i, turned);
-        else
-            vf_store_n(x + i, turned, m);
-    }
+    size_t i = 0;
+    for (; i + VF <= n_rot; i += VF)
+        turn_pairs(x + i, vf_load_half(cos + i / 2), vf_load_half(sin + i / 2), VF);
+    const size_t m = n_rot - i;
+    if (m)
+        turn_pairs(x + i, vf_load_n(cos + i / 2, m / 2), vf_load_n(sin + i / 2, m / 2), m);
+}
+
+static inline void turn_halves(float *x, float *y, const float *cos, const float *sin, size_t m)
+{
+    const vf a = vf_at(x, m), b = vf_at(y, m), c = vf_at(cos, m), s = vf_at(sin, m);
+    vf_put(x, vf_fnma(b, s, a * c), m);
+    vf_put(y, vf_fma(a, s, b * c), m);
 }
 
 static void rope_halves(float *x, const float *cos, const float *sin, size_t n_rot)
 {
     const size_t half = n_rot / 2;
-    for (size_t i = 0; i < half; i += VF) {
-        const size_t m = half - i < VF ? half - i : VF;
-        const vf a = AT(x), b = AT(x + half), c = AT(cos), s = AT(sin);
-        vf_store_n(x + i, vf_fnma(b, s, a * c), m);
-        vf_store_n(x + half + i, vf_fma(a, s, b * c), m);
-    }
+    size_t i = 0;
+    for (; i + VF <= half; i += VF)
+        turn_halves(x + i, x + half + i, cos + i, sin + i, VF);
+    if (i < half)
+        turn_halves(x + i, x + half + i, cos + i, sin + i, half - i);
 }
 
 static void fill_vector(struct kernels *k)
