@@ -32,8 +32,9 @@ static inline void dequantize_blocks(float *y, const void *w, size_t n, unpack_f
     struct quants u;
     for (const uint8_t *p = w; n > 0; n -= block, y += block, p += block_bytes) {
         unpack(&u, p);
-        for (size_t i = 0; i < block; i++)
-            y[i] = u.scale[i / 16] * (float)u.q[i] - u.min[i / 16];
+        for (size_t j = 0; j < block / 16; j++)
+            for (size_t l = 16 * j; l < 16 * j + 16; l++)
+                y[l] = u.scale[j] * (float)u.q[l] - u.min[j];
     }
 }
 

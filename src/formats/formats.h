@@ -5,10 +5,15 @@
  * file has them in usable form. All counts, lengths, offsets, types and shapes have been checked: what a reader gets
  * from here lies inside the file, aligned tensors or not, and no two tensors overlap or share a name.
  *
- * Names: GGUF's keys stand as they are ("llama.block_count"). config.json's keys stand flattened with dots
- * ("rope_scaling.factor"); those of generation_config.json follow after "generation_config.", those of
- * tokenizer_config.json after "tokenizer_config.". JSON null entries are left out; arrays that mix types or hold objects
- * or arrays are left out. */
+ * Names: GGUF's keys stand as they are ("llama.block_count"); arrays of arrays are left out. config.json's keys stand
+ * flattened with dots ("rope_scaling.factor"); those of generation_config.json follow after "generation_config.", those
+ * of tokenizer_config.json after "tokenizer_config." (chat_template.jinja is "tokenizer_config.chat_template"), those of a
+ * SafeTensors file's header after "__metadata__.". Of two equal names the first stays. Left out are null, arrays that mix
+ * types (integers among reals become reals) or hold objects or arrays, and keys that are not printable or longer than 255
+ * bytes. An empty array is one of META_I64.
+ *
+ * A tensor may have axes of length 0, and then no bytes. Of a SafeTensors shape of more than four axes the outermost ones
+ * are multiplied into ne[3]: the data lies the same. */
 #ifndef FORMATS_H
 #define FORMATS_H
 

@@ -1,0 +1,87 @@
+/* check_dispatch.h - levels and their names, complete tables, the layout of activations. */
+#ifndef TESTS_KERNELS_CHECK_DISPATCH_H
+#define TESTS_KERNELS_CHECK_DISPATCH_H
+
+#include "tests/kernels/weights.h"
+
+static void every_level_is_found_by_its_name(void **state)
+{
+    (void)state;
+    for (int level = 0; level < CPU_LEVELS; level++)
+        assert_int_equal(cpu_level_find(cpu_level_name((enum cpu_level)level)), level);
+    assert_int_equal(cpu_level_find("avx"), -1);
+    assert_int_equal(cpu_level_find(""), -1);
+    assert_string_equal(cpu_level_name(CPU_LEVELS), "unknown");
+}
+
+static void a_level_above_the_machine_gives_the_machines_own(void **state)
+{
+    (void)state;
+    struct kernels k;
+    kernels_init(&k, (enum cpu_level)(CPU_LEVELS - 1));
+    assert_string_equal(k.name, cpu_level_name(cpu_detect()));
+    kernels_init(&k, CPU_SCALAR);
+    assert_string_equal(k.name, "scalar");
+}
+
+static void features_belong_to_a_level_the_machine_has(void **state)
+{
+    (void)state;
+    const struct cpu_features f = cpu_features();
+    if (cpu_detect() < CPU_AVX512)
+        assert_false(f.avx512_vnni || f.avx512_bf16 || f.avx512_vbmi);
+    if (cpu_detect() < CPU_AVX2)
+        assert_false(f.avx_vnni);
+}
+
+static void every_table_is_complete(void **state)
+{
+    (void)state;
+    for (int level = 0; level < CPU_LEVELS && tables[level].name; level++) {
+        const struct kernels *const k = &tables[level];
+        for (int t = 0; t < N_WEIGHT_TYPES; t++) {
+            const enum dtype dtype = weight_types[t].dtype;
+            assert_non_null(k->dequantize[dtype]);
+            for (int p = 0; p < PRECISION_COUNT; p++) {
+                assert_non_null(k->matmul[p][dtype].dot);
+                assert_non_null(k->matmul[p][dtype].gemm);
+                assert_true(k->matmul[p][dtype].gemm_from > 0);
+                assert_true(k->matmul[p][dtype].act < ACT_COUNT);
+            }
+        }
+        for (int i = 0; i < ACT_COUNT; i++)
+            assert_non_null(k->prepare[i]);
+        for (int i = 0; i < ACTIVATION_COUNT; i++)
+            assert_true(k->activate[i] && k->gate[i]);
+        assert_true(k->rms_norm && k->layer_norm && k->softmax && k->add && k->mul && k->scale && k->dot);
+        assert_true(k->rope_pairs && k->rope_halves && k->attend);
+    }
+}
+
+static void parts_of_an_activation_row_are_aligned_and_apart(void **state)
+{
+    (void)state;
+    for (size_t k = 32; k <= 4096; k += 32) {
+        assert_true(act_q8_d(k) >= k && act_q8_d(k) % 64 == 0);
+        assert_true(act_q8_s(k) >= act_q8_d(k) + k / 32 * sizeof(float) && act_q8_s(k) % 64 == 0);
+        assert_true(act_row_bytes(ACT_Q8, k) >= act_q8_s(k) + k / 16 * sizeof(float));
+    }
+    for (size_t k = 1; k < 300; k++) {
+        assert_true(act_row_bytes(ACT_F32, k) >= k * 4 && act_row_bytes(ACT_F32, k) % 64 == 0);
+        assert_true(act_row_bytes(ACT_BF16, k) >= (k + 31) / 32 * 64 && act_row_bytes(ACT_BF16, k) % 64 == 0);
+    }
+}
+
+static int run_dispatch(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_level_is_found_by_its_name),
+        cmocka_unit_test(a_level_above_the_machine_gives_the_machines_own),
+        cmocka_unit_test(features_belong_to_a_level_the_machine_has),
+        cmocka_unit_test(every_table_is_complete),
+        cmocka_unit_test(parts_of_an_activation_row_are_aligned_and_apart),
+    };
+    return only_units ? 0 : cmocka_run_group_tests_name("dispatch", tests, NULL, NULL);
+}
+
+#endif
