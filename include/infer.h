@@ -391,8 +391,17 @@ typedef struct infer_generate_result {
 } infer_generate_result;
 
 /** Append a prompt to the session, then generate.
- *  The last token generated is part of the session's tokens but for one that ended the text.
- *  @param result may be NULL. Filled also on INFER_E_CANCELLED, as far as it went. */
+ *  A prompt that opens the session gets what the model expects at the start (BOS); the next one goes on where the session
+ *  stands, so that calls with the lines of a conversation make one text. An empty prompt evaluates nothing but BOS in an
+ *  empty session. The sampler counts the tokens of the prompt and those generated as recent.
+ *  Every token generated becomes part of the session's tokens, also those of a stop string, but not the one that ended the
+ *  text. The last one is computed when something follows it.
+ *  Text that may be the beginning of a stop string is held back until that is clear.
+ *  @param prompt length bytes; may be NULL if length is 0.
+ *  @param result may be NULL. Filled on failure too, as far as it went.
+ *  @return INFER_OK; INFER_E_FULL with the session unchanged if the prompt does not fit; INFER_E_CANCELLED with the session
+ *          holding what was evaluated (n_prompt tokens of the prompt): to undo, rewind to the length before; other
+ *          failures before the prompt is evaluated leave the session unchanged. */
 INFER_API infer_status infer_generate(infer_session *session, infer_sampler *sampler, const char *prompt, size_t length,
                                       const infer_generate_options *options, infer_generate_result *result,
                                       infer_error *err);
