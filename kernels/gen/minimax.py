@@ -3,8 +3,8 @@
 
     python3 kernels/gen/minimax.py
 
-Each polynomial p minimises the largest weighted error |w (p - f)| over an interval. Coefficients are rounded to float
-one by one, highest first, and the rest is fitted again, so that rounding costs little.
+Each polynomial p minimises the largest weighted error |w (p - f)| over an interval. The error printed is that of
+the coefficients as floats.
 """
 from mpmath import mp, mpf
 import struct
@@ -49,17 +49,10 @@ def remez(f, w, lo, hi, degree, rounds=12):
 
 
 def rounded(f, w, lo, hi, degree):
-    """As remez(), every coefficient a float: fix the highest, fit the others to what is left."""
-    fixed = []
-    for d in range(degree, -1, -1):
-        rest = lambda x: f(x) - sum(c * x**k for k, c in fixed)
-        c, _ = remez(rest, w, lo, hi, d, 8)
-        fixed.append((d, to_float(c[d])))
-    error = max(
-        abs(w(x) * (sum(c * x**k for k, c in fixed) - f(x)))
-        for x in (lo + (hi - lo) * i / 2000 for i in range(2001))
-    )
-    return [c for _, c in fixed], error
+    """As remez(), with coefficients that are floats, and the error that then remains."""
+    c = [to_float(x) for x in remez(f, w, lo, hi, degree)[0]][::-1]
+    points = (lo + (hi - lo) * i / 2000 for i in range(2001))
+    return c, max(abs(w(x) * (mp.polyval(c, x) - f(x))) for x in points)
 
 
 def literal(x):
@@ -83,12 +76,12 @@ def main():
     high = mp.floor(mp.log(2) * 2**12) / 2**12
     print("ln 2:", literal(high), literal(to_float(mp.log(2) - high)))
 
-    # Upper tail of the normal distribution: erfc(t / sqrt 2) / 2 = exp(-t^2 / 2) s p(u), s = 1 / (t + K), u = 1 - 2 K s.
-    K, last = mpf(4), mpf(13.5)
+    # Upper tail of the normal distribution: erfc(t / sqrt 2) / 2 = exp(-t^2 / 2) s p(u), s = 1 / (t + K), u = (t - K) s.
+    K, last = mpf(2), mpf(13.5)
     t_of = lambda u: 2 * K / (1 - u) - K
     tail = lambda t: mp.erfc(t / mp.sqrt(2)) / 2 * mp.exp(t * t / 2)
     f = lambda u: tail(t_of(u)) * (t_of(u) + K)
-    show("tail: p", *rounded(f, lambda u: 1 / f(u), mpf(-1), (last - K) / (last + K), 9))
+    show("tail: p", *rounded(f, lambda u: 1 / f(u), mpf(-1), (last - K) / (last + K), 10))
 
 
 main()

@@ -11,8 +11,7 @@
 #ifndef KERNELS_GENERIC_ATTEND_H
 #define KERNELS_GENERIC_ATTEND_H
 
-#include "kernels/generic/math.h"
-#include "kernels/kernels.h"
+#include "kernels/generic/vector.h"
 
 #include <string.h>
 
@@ -24,9 +23,9 @@ _Static_assert(sizeof(float[ATTEND_GROUP][ATTEND_KEYS]) <= KERNEL_SCRATCH_BYTES,
 /* The rows of a call that are worked on together. */
 struct attend_group {
     const struct attend_block *b;
-    int row, n;                                   /* the first, and how many */
-    int first[ATTEND_GROUP], last[ATTEND_GROUP];  /* as in the block; an empty range is 0, 0 */
-    float (*scores)[ATTEND_KEYS];                 /* n rows; weights after the second step */
+    int row, n;                                  /* the first, and how many */
+    int first[ATTEND_GROUP], last[ATTEND_GROUP]; /* as in the block; an empty range is 0, 0 */
+    float (*scores)[ATTEND_KEYS];                /* n rows; weights after the second step */
 };
 
 INLINE int attend_min(int a, int b)
@@ -57,17 +56,15 @@ INLINE void score_tile(const struct attend_group *g, int i, const int R, int j)
     const size_t d_k = (size_t)b->d_k;
     size_t d = 0;
     for (; d + VF <= d_k; d += VF)
-        for (int c = 0; c < C; c++) {
-            const vf key = vf_load(k[c] + d);
+        for (int c = 0; c < C; c++)
             for (int r = 0; r < R; r++)
-                sum[r * C + c] = vf_fma(vf_load(q + (size_t)r * b->q_stride + d), key, sum[r * C + c]);
-        }
-    if (d < d_k)
-        for (int c = 0; c < C; c++) {
-            const vf key = vf_load_n(k[c] + d, d_k - d);
+                sum[r * C + c] = vf_fma(vf_load(q + (size_t)r * b->q_stride + d), vf_load(k[c] + d), sum[r * C + c]);
+    const size_t m = d_k - d;
+    if (m)
+        for (int c = 0; c < C; c++)
             for (int r = 0; r < R; r++)
-                sum[r * C + c] = vf_fma(vf_load_n(q + (size_t)r * b->q_stride + d, d_k - d), key, sum[r * C + c]);
-        }
+                sum[r * C + c] =
+                    vf_fma(vf_load_n(q + (size_t)r * b->q_stride + d, m), vf_load_n(k[c] + d, m), sum[r * C + c]);
     float scores[VF];
     vf_store(scores, vf_sums(sum));
     for (int r = 0; r < R; r++)
@@ -95,20 +92,17 @@ static void weigh_row(struct attend_group *g, int i)
     const int first = g->first[i], last = g->last[i], row = g->row + i;
     float *const s = g->scores[i];
     const int from = first / VF * VF, to = (last + VF - 1) / VF * VF;
+    const vf cap = vf_set(b->soft_cap);
+    if (b->soft_cap != 0)
+        for (int j = from; j < to; j += VF)
+            vf_store(s + j, vf_tanh(vf_load(s + j) / cap) * cap);
     for (int j = from; j < first; j++)
         s[j] = -INFINITY;
     for (int j = last; j < to; j++)
         s[j] = -INFINITY;
     vf max = vf_set(-INFINITY);
-    for (int j = from; j < to; j += VF) {
-        vf score = vf_load(s + j);
-        if (b->soft_cap != 0) {
-            const vf capped = vf_tanh(score / vf_set(b->soft_cap)) * vf_set(b->soft_cap);
-            score = vf_select(vf_less(vf_set(-INFINITY), score), capped, score);
-            vf_store(s + j, score);
-        }
-        max = vf_max(score, max);
-    }
+    for (int j = from; j < to; j += VF)
+        max = vf_max(vf_load(s + j), max);
     const float block_max = vf_largest(max);
     if (block_max == -INFINITY) {
         g->first[i] = g->last[i] = 0;
@@ -140,22 +134,17 @@ INLINE void value_tile(const struct attend_group *g, int i, const int R, int fir
     vf sum[ATTEND_R][4];
     for (int r = 0; r < R; r++)
         for (int v = 0; v < V; v++)
-            sum[r][v] = m == VF ? vf_load(out + (size_t)r * b->out_stride + v * VF)
-                                : vf_load_n(out + (size_t)r * b->out_stride + v * VF, m);
+            sum[r][v] = vf_at(out + (size_t)r * b->out_stride + v * VF, m);
     const float *value = b->v + (size_t)first * b->v_stride + d;
     for (int j = first; j < last; j++, value += b->v_stride)
         for (int v = 0; v < V; v++) {
-            const vf x = m == VF ? vf_load(value + v * VF) : vf_load_n(value + v * VF, m);
+            const vf x = vf_at(value + v * VF, m);
             for (int r = 0; r < R; r++)
                 sum[r][v] = vf_fma(vf_set(g->scores[i + r][j]), x, sum[r][v]);
         }
     for (int r = 0; r < R; r++)
-        for (int v = 0; v < V; v++) {
-            if (m == VF)
-                vf_store(out + (size_t)r * b->out_stride + v * VF, sum[r][v]);
-            else
-                vf_store_n(out + (size_t)r * b->out_stride + v * VF, sum[r][v], m);
-        }
+        for (int v = 0; v < V; v++)
+            vf_put(out + (size_t)r * b->out_stride + v * VF, sum[r][v], m);
 }
 
 INLINE void value_keys(const struct attend_group *g, int i, const int R, int first, int last)

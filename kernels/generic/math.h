@@ -53,21 +53,22 @@ static inline vf vf_tanh(vf x)
 }
 
 /* Upper tail of the normal distribution, erfc(t / sqrt(2)) / 2 for 0 <= t <= 15, with a small relative error however far
- * out: exp(-t^2 / 2) times a smooth function, s p(u) with s = 1 / (t + 4) and u = (t - 4) / (t + 4). The rounding error of
+ * out: exp(-t^2 / 2) times a smooth function, s p(u) with s = 1 / (t + 2) and u = (t - 2) / (t + 2). The rounding error of
  * t^2 is put back as a factor, because exp would blow it up. */
 static inline vf vf_normal_tail(vf t)
 {
-    const vf s = vf_set(1) / (t + vf_set(4)), u = vf_fma(s, vf_set(-8), vf_set(1));
-    vf p = vf_set(-0x1.0a00aep-13f);
-    p = vf_fma(p, u, vf_set(0x1.8fa8dp-13f));
-    p = vf_fma(p, u, vf_set(0x1.9cb22p-10f));
-    p = vf_fma(p, u, vf_set(-0x1.cd0abep-9f));
-    p = vf_fma(p, u, vf_set(-0x1.ed617ep-8f));
-    p = vf_fma(p, u, vf_set(0x1.eed53cp-5f));
-    p = vf_fma(p, u, vf_set(-0x1.7dffbep-3f));
-    p = vf_fma(p, u, vf_set(0x1.8c6d9cp-2f));
-    p = vf_fma(p, u, vf_set(-0x1.373e3ap-1f));
-    p = vf_fma(p, u, vf_set(0x1.82b4bcp-1f));
+    const vf s = vf_set(1) / (t + vf_set(2)), u = (t - vf_set(2)) * s;
+    vf p = vf_set(-0x1.259864p-14f);
+    p = vf_fma(p, u, vf_set(0x1.5039d2p-15f));
+    p = vf_fma(p, u, vf_set(0x1.78e8f4p-11f));
+    p = vf_fma(p, u, vf_set(0x1.c9bc94p-11f));
+    p = vf_fma(p, u, vf_set(-0x1.ef66f4p-10f));
+    p = vf_fma(p, u, vf_set(-0x1.ba2d7ep-8f));
+    p = vf_fma(p, u, vf_set(-0x1.fa7f08p-12f));
+    p = vf_fma(p, u, vf_set(0x1.2cd15cp-5f));
+    p = vf_fma(p, u, vf_set(0x1.d7d518p-6f));
+    p = vf_fma(p, u, vf_set(-0x1.535bb6p-2f));
+    p = vf_fma(p, u, vf_set(0x1.5845dcp-1f));
     const vf square = t * t, half_lost = vf_fma(t, t, -square) * vf_set(0.5f), e = vf_exp(square * vf_set(-0.5f));
     return vf_fnma(e, half_lost, e) * (s * p);
 }

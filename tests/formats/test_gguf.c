@@ -1,8 +1,6 @@
 /* test_gguf.c - GGUF files: what is read, and what is refused with which sentence. */
 #include "tests/formats/weights_test.h"
 
-#include "tests/common/counting.h"
-
 #include <dirent.h>
 #include <math.h>
 
@@ -595,6 +593,17 @@ static void any_part_of_a_split_file_opens_all(void **state)
     folder_remove(folder);
 }
 
+static void parts_that_find_no_memory_give_all_back(void **state)
+{
+    (void)state;
+    char folder[64], path[128];
+    folder_make(folder);
+    write_parts(folder, 3, 3, 3);
+    snprintf(path, sizeof path, "%s/m-00002-of-00003.gguf", folder);
+    path_needs_memory(path);
+    folder_remove(folder);
+}
+
 static void split_files_that_do_not_fit_together_are_refused(void **state)
 {
     (void)state;
@@ -713,6 +722,7 @@ int main(void)
         cmocka_unit_test(impossible_offsets_are_refused),
         cmocka_unit_test(overlapping_tensors_are_refused),
         cmocka_unit_test(any_part_of_a_split_file_opens_all),
+        cmocka_unit_test(parts_that_find_no_memory_give_all_back),
         cmocka_unit_test(split_files_that_do_not_fit_together_are_refused),
         cmocka_unit_test(part_of_a_split_file_in_memory_is_refused),
         cmocka_unit_test(what_is_no_file_is_refused),
