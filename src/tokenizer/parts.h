@@ -80,6 +80,7 @@ bool added_next(const struct added_set *s, const char *text, size_t n, size_t *a
 
 struct regex {
     pcre2_code *code;
+    bool jit;
 };
 
 /** The general context for everything that PCRE2 keeps while the tokenizer lives. */
@@ -241,7 +242,6 @@ struct buffer {
 };
 
 struct symbol;
-struct candidate;
 struct word;
 
 struct scratch {
@@ -257,8 +257,8 @@ struct scratch {
     unsigned n_limits; /* times the match limit was reached */
     struct symbol *symbols;
     size_t n_symbols; /* room */
-    struct candidate *heap;
-    size_t n_heap; /* room */
+    uint64_t *heap; /* of candidates */
+    size_t n_heap;  /* room */
     struct word *words; /* cache of pieces seen, by hash; NULL for short texts */
     size_t word_mask;
 };

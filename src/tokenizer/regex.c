@@ -79,8 +79,7 @@ static int compile(struct regex *r, pcre2_compile_context *context, const char *
     int code = 0;
     r->code = pcre2_compile((PCRE2_SPTR)pattern, n, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
                             &code, at, context);
-    if (r->code)
-        pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* where there is no JIT the interpreter does it */
+    r->jit = r->code && !pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* without, the interpreter does it */
     return code;
 }
 
@@ -138,7 +137,9 @@ bool regex_next(const struct regex *r, struct scratch *s, const char *text, size
 {
     if (s->n_limits >= MAX_LIMITS || !ready(s))
         return false;
-    int found = pcre2_match(r->code, (PCRE2_SPTR)text, n, from, PCRE2_NO_UTF_CHECK, s->match, s->limits);
+    int found = PCRE2_ERROR_JIT_STACKLIMIT;
+    if (r->jit)
+        found = pcre2_jit_match(r->code, (PCRE2_SPTR)text, n, from, 0, s->match, s->limits);
     if (found == PCRE2_ERROR_JIT_STACKLIMIT)
         found = pcre2_match(r->code, (PCRE2_SPTR)text, n, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, s->match, s->limits);
     if (found < 0) {
