@@ -309,10 +309,10 @@ typedef struct infer_sampler infer_sampler;
 typedef struct infer_sampler_options {
     size_t size;             /**< sizeof(infer_sampler_options) */
     uint64_t seed;           /**< same seed, same logits: same tokens (default 0) */
-    float temperature;       /**< 0 = always the most likely token; default 0.8 */
+    float temperature;       /**< divides the logits that are left; 0 = always the most likely token; default 0.8 */
     int32_t top_k;           /**< keep the k most likely tokens; 0 = all; default 40 */
-    float top_p;             /**< keep the fewest tokens whose probabilities sum to p; 1 = all; default 0.95 */
-    float min_p;             /**< keep tokens at least min_p times as likely as the best; 0 = all; default 0.05 */
+    float top_p;             /**< keep the fewest tokens whose probabilities sum to p, 0..1; 1 = all; default 0.95 */
+    float min_p;             /**< keep tokens at least min_p times as likely as the best, 0..1; 0 = all; default 0.05 */
     float repeat_penalty;    /**< divides positive and multiplies negative logits of recent tokens; 1 = off (default) */
     int32_t repeat_last_n;   /**< how many tokens count as recent; 0 = none, -1 = all since the sampler was made or reset; default 64 */
     float frequency_penalty; /**< taken off once per occurrence among the recent tokens; default 0 */
@@ -336,9 +336,12 @@ static inline infer_sampler_options infer_sampler_defaults(void)
 INFER_API infer_sampler *infer_sampler_open(infer_context *context, const infer_sampler_options *options,
                                             infer_error *err);
 INFER_API void infer_sampler_close(infer_sampler **sampler);
-/** Choose a token from n_vocab logits, which are left unchanged. The stages run in the order of the options above,
- *  temperature last. Equal logits: the lower id wins.
- *  @return the id, or -1 if no logit is finite or memory is out. */
+/** Choose a token from n_vocab logits, which are left unchanged. The stages are penalties, top-k, top-p, min-p, temperature,
+ *  in this order, each seeing what the one before it has kept; then one of the tokens kept is drawn. Logits that are not
+ *  finite are never chosen. Equal logits: the lower id comes first. Temperature 0 takes no random number. The arithmetic
+ *  is the same on every machine: same options and logits, same tokens.
+ *  @return the id, or -1 if no logit is finite or memory is out.
+ *  @note Memory over the vocabulary is taken only for top_k 0 or above 1024, at the first call and when n_vocab grows. */
 INFER_API int32_t infer_sampler_sample(infer_sampler *sampler, const float *logits, int32_t n_vocab);
 /** Count a token as recent, for the penalties: those of the prompt and those that were sampled. */
 INFER_API void infer_sampler_accept(infer_sampler *sampler, int32_t id);
@@ -390,8 +393,17 @@ typedef struct infer_generate_result {
 } infer_generate_result;
 
 /** Append a prompt to the session, then generate.
- *  The last token generated is part of the session's tokens but for one that ended the text.
- *  @param result may be NULL. Filled also on INFER_E_CANCELLED, as far as it went. */
+ *  A prompt that opens the session gets what the model expects at the start (BOS); the next one goes on where the session
+ *  stands, so that calls with the lines of a conversation make one text. An empty prompt evaluates nothing but BOS in an
+ *  empty session. The sampler counts the tokens of the prompt and those generated as recent.
+ *  Every token generated becomes part of the session's tokens, also those of a stop string, but not the one that ended the
+ *  text. The last one is computed when something follows it.
+ *  Text that may be the beginning of a stop string is held back until that is clear.
+ *  @param prompt length bytes; may be NULL if length is 0.
+ *  @param result may be NULL. Filled on failure too, as far as it went.
+ *  @return INFER_OK; INFER_E_FULL with the session unchanged if the prompt does not fit; INFER_E_CANCELLED with the session
+ *          holding what was evaluated (n_prompt tokens of the prompt): to undo, rewind to the length before; other
+ *          failures before the prompt is evaluated leave the session unchanged. */
 INFER_API infer_status infer_generate(infer_session *session, infer_sampler *sampler, const char *prompt, size_t length,
                                       const infer_generate_options *options, infer_generate_result *result,
                                       infer_error *err);

@@ -2,49 +2,10 @@
  * result. */
 #include "src/model/model.h"
 
-#include "kernels/blocks.h"
+#include "kernels/scales.h"
 #include "src/base/error.h"
 #include "src/base/numbers.h"
 
-#include <math.h>
-
-enum number { NUMBER_F16, NUMBER_BF16, NUMBER_F32, NUMBER_F64, NUMBER_E8M0 };
-
-/* Where a block keeps numbers that can be infinite or NaN: `count` of them from `offset` on. Types not listed have none. */
-static const struct scales {
-    enum number number;
-    uint8_t count, offset;
-} scales[DTYPE_COUNT] = {
-    [DTYPE_F32] = { NUMBER_F32, 1, 0 },
-    [DTYPE_F16] = { NUMBER_F16, 1, 0 },
-    [DTYPE_BF16] = { NUMBER_BF16, 1, 0 },
-    [DTYPE_F64] = { NUMBER_F64, 1, 0 },
-    [DTYPE_Q4_0] = { NUMBER_F16, 1, offsetof(struct block_q4_0, d) },
-    [DTYPE_Q4_1] = { NUMBER_F16, 2, offsetof(struct block_q4_1, d) },
-    [DTYPE_Q5_0] = { NUMBER_F16, 1, offsetof(struct block_q5_0, d) },
-    [DTYPE_Q5_1] = { NUMBER_F16, 2, offsetof(struct block_q5_1, d) },
-    [DTYPE_Q8_0] = { NUMBER_F16, 1, offsetof(struct block_q8_0, d) },
-    [DTYPE_Q8_1] = { NUMBER_F16, 2, 0 },
-    [DTYPE_Q2_K] = { NUMBER_F16, 2, offsetof(struct block_q2_k, d) },
-    [DTYPE_Q3_K] = { NUMBER_F16, 1, offsetof(struct block_q3_k, d) },
-    [DTYPE_Q4_K] = { NUMBER_F16, 2, offsetof(struct block_q4_k, d) },
-    [DTYPE_Q5_K] = { NUMBER_F16, 2, offsetof(struct block_q5_k, d) },
-    [DTYPE_Q6_K] = { NUMBER_F16, 1, offsetof(struct block_q6_k, d) },
-    [DTYPE_Q8_K] = { NUMBER_F32, 1, 0 },
-    [DTYPE_IQ2_XXS] = { NUMBER_F16, 1, 0 },
-    [DTYPE_IQ2_XS] = { NUMBER_F16, 1, 0 },
-    [DTYPE_IQ2_S] = { NUMBER_F16, 1, 0 },
-    [DTYPE_IQ3_XXS] = { NUMBER_F16, 1, 0 },
-    [DTYPE_IQ3_S] = { NUMBER_F16, 1, 0 },
-    [DTYPE_IQ1_S] = { NUMBER_F16, 1, 0 },
-    [DTYPE_IQ4_NL] = { NUMBER_F16, 1, 0 },
-    [DTYPE_IQ4_XS] = { NUMBER_F16, 1, 0 },
-    [DTYPE_TQ1_0] = { NUMBER_F16, 1, 52 },
-    [DTYPE_TQ2_0] = { NUMBER_F16, 1, 64 },
-    [DTYPE_MXFP4] = { NUMBER_E8M0, 1, 0 },
-    [DTYPE_Q1_0] = { NUMBER_F16, 1, 0 },
-    [DTYPE_Q2_0] = { NUMBER_F16, 1, 0 },
-};
 
 static bool is_finite(enum number number, const uint8_t *p)
 {
@@ -58,18 +19,14 @@ static bool is_finite(enum number number, const uint8_t *p)
     return true;
 }
 
-static uint64_t number_bytes(enum number number)
-{
-    return number == NUMBER_E8M0 ? 1 : number == NUMBER_F32 ? 4 : number == NUMBER_F64 ? 8 : 2;
-}
-
 static infer_status verify_blocks(const struct infer_model *m, const struct tensor *t, infer_error *err)
 {
-    const struct scales *s = &scales[t->type];
+    const struct scales *s = &scales_of[t->type];
     const struct dtype_info *type = dtype_info(t->type);
     for (uint64_t b = 0; s->count && b < t->bytes / type->bytes; b++)
-        for (uint64_t i = 0; i < s->count; i++)
-            if (!is_finite(s->number, (const uint8_t *)t->data + b * type->bytes + s->offset + i * number_bytes(s->number)))
+        for (int i = 0; i < s->count; i++)
+            if (!is_finite(s->number, (const uint8_t *)t->data + b * type->bytes + s->offset +
+                                          i * number_bytes(s->number)))
                 return fail(err, INFER_E_FORMAT, "%s: tensor %s: block %llu of %llu (%s) has a scale that is not finite",
                             m->weights->path, t->name.p, (unsigned long long)b, (unsigned long long)(t->bytes / type->bytes),
                             type->name);

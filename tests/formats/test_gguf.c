@@ -1,8 +1,6 @@
 /* test_gguf.c - GGUF files: what is read, and what is refused with which sentence. */
 #include "tests/formats/weights_test.h"
 
-#include "tests/common/counting.h"
-
 #include <dirent.h>
 #include <math.h>
 
@@ -101,7 +99,7 @@ static struct weights *must_open(const struct bytes *b)
     struct weights *w = weights_open_memory(&mem_default, b->p, b->n, "file.gguf", &err);
     if (!w)
         fail_msg("%s", err.message);
-    look_at_all(w);
+    assert_true(look_at_all(w));
     return w;
 }
 
@@ -205,8 +203,8 @@ static void numbers_convert_if_they_fit(void **state)
     assert_int_equal(meta_get_u32(w, "absent", &u, &err), META_ABSENT);
     assert_true(u == UINT32_MAX && !err.message[0]);
     assert_int_equal(meta_get_u32(w, "u64", &u, &err), META_WRONG);
-    assert_string_equal(err.message, "file.gguf: u64 is 18446744073709551615 of type u64, expected an integer from 0 to "
-                                     "4294967295");
+    assert_string_equal(err.message,
+                        "file.gguf: u64 is 18446744073709551615 of type u64, expected an integer from 0 to 4294967295");
     assert_int_equal(meta_get_u32(w, "i8", &u, &err), META_WRONG);
     assert_int_equal(meta_get_u32(w, "text", &u, &err), META_WRONG);
     assert_int_equal(meta_get_f32(w, "i8", &f, &err), META_FOUND);
@@ -261,7 +259,8 @@ static void a_cut_file_says_which_tensor_ends_where_and_what_is_missing(void **s
     const size_t whole = b.n;
     b.n -= 10;
     char words[100];
-    snprintf(words, sizeof words, "tensor \"f\" ends at byte %zu, but the file has %zu bytes: 10 are missing", whole, b.n);
+    snprintf(words, sizeof words, "tensor \"f\" ends at byte %zu, but the file has %zu bytes: 10 are missing", whole,
+             b.n);
     refused(&b, INFER_E_FORMAT, words);
 }
 
@@ -278,7 +277,7 @@ static void a_file_with_any_byte_changed_does_no_harm(void **state)
             uint8_t *copy;
             struct weights *w = open_copy(&mem_default, b.p, b.n, &err, &copy);
             if (w)
-                look_at_all(w);
+                assert_true(look_at_all(w));
             else
                 assert_true(err.code == INFER_E_FORMAT || err.code == INFER_E_UNKNOWN);
             opened += w != NULL;
@@ -584,13 +583,24 @@ static void any_part_of_a_split_file_opens_all(void **state)
         struct weights *w = weights_open(&mem_default, path, &err);
         if (!w)
             fail_msg("%s", err.message);
-        look_at_all(w);
+        assert_true(look_at_all(w));
         assert_int_equal(w->n_tensors, 3);
         assert_int_equal(w->n_maps, 3);
         assert_int_equal(weights_meta(w, "part")->value.u, 0); /* metadata is that of part 1 */
         assert_int_equal(*(const uint8_t *)weights_tensor(w, text_of("w2"))->data, 2);
         weights_close(&w);
     }
+    folder_remove(folder);
+}
+
+static void parts_that_find_no_memory_give_all_back(void **state)
+{
+    (void)state;
+    char folder[64], path[128];
+    folder_make(folder);
+    write_parts(folder, 3, 3, 3);
+    snprintf(path, sizeof path, "%s/m-00002-of-00003.gguf", folder);
+    path_needs_memory(path);
     folder_remove(folder);
 }
 
@@ -615,7 +625,7 @@ static void split_files_that_do_not_fit_together_are_refused(void **state)
     split_part(&b, 0, 3, 3);
     folder_write(folder, "renamed.gguf", b.p, b.n);
     snprintf(path, sizeof path, "%s/renamed.gguf", folder);
-    path_refused(path, INFER_E_FORMAT, "renamed.gguf: split.no is 0, split.count 3: expected a name that ends in -00001-of-");
+    path_refused(path, INFER_E_FORMAT, "split.no is 0, split.count 3|a name that ends in -00001-of-00003");
     header(&b, 0, 1);
     key(&b, "split.count", META_U16), put(&b, "\2\0", 2);
     folder_write(folder, "renamed.gguf", b.p, b.n);
@@ -660,7 +670,7 @@ static void open_all_in(const char *folder, int *n_files)
         struct weights *w = weights_open(&mem_default, path, &err);
         if (!w)
             fail_msg("%s", err.message);
-        look_at_all(w);
+        assert_true(look_at_all(w));
         struct text architecture;
         assert_int_equal(meta_get_text(w, "general.architecture", &architecture, &err), META_FOUND);
         assert_non_null(weights_meta(w, "tokenizer.ggml.tokens"));
@@ -712,6 +722,7 @@ int main(void)
         cmocka_unit_test(impossible_offsets_are_refused),
         cmocka_unit_test(overlapping_tensors_are_refused),
         cmocka_unit_test(any_part_of_a_split_file_opens_all),
+        cmocka_unit_test(parts_that_find_no_memory_give_all_back),
         cmocka_unit_test(split_files_that_do_not_fit_together_are_refused),
         cmocka_unit_test(part_of_a_split_file_in_memory_is_refused),
         cmocka_unit_test(what_is_no_file_is_refused),

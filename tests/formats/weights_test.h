@@ -1,9 +1,9 @@
-/* weights_test.h - what the tests of all formats share: files built in memory, refusals, and a look at everything that
- * a struct weights offers. For tests only. */
+/* weights_test.h - what the tests of all formats share: files built in memory and in folders, and refusals. */
 #ifndef TESTS_WEIGHTS_TEST_H
 #define TESTS_WEIGHTS_TEST_H
 
-#include "src/formats/weights.h" /* before cmocka.h, whose macro fail() would get in the way */
+#include "tests/common/counting.h"
+#include "tests/common/look.h" /* before cmocka.h, whose macro fail() would get in the way */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,42 +49,6 @@ static inline void put_padding(struct bytes *b, size_t alignment)
         put_u8(b, 0);
 }
 
-/* A sum over every byte that the weights point at, so that a sanitizer sees a pointer that is wrong. */
-static inline unsigned look_at_all(const struct weights *w)
-{
-    unsigned sum = 0;
-    for (size_t i = 0; i < w->n_metas; i++) {
-        const struct meta *m = &w->metas[i];
-        assert_ptr_equal(weights_meta(w, m->key.p), m);
-        assert_int_equal(m->key.p[m->key.n], 0);
-        if (m->type == META_STRING)
-            for (size_t j = 0; j < m->value.s.n; j++)
-                sum += (uint8_t)m->value.s.p[j];
-        if (m->type != META_ARRAY)
-            continue;
-        assert_int_not_equal(m->element, META_ARRAY);
-        struct text *strings = m->element == META_STRING ? calloc(m->n + 1, sizeof *strings) : NULL;
-        assert_int_equal(meta_strings(m, strings), strings || !m->n);
-        for (uint64_t j = 0; j < m->n; j++) {
-            sum += (unsigned)meta_element_i64(m, j) + (meta_element_f64(m, j) > 0);
-            for (size_t k = 0; strings && k < strings[j].n; k++)
-                sum += (uint8_t)strings[j].p[k];
-        }
-        free(strings);
-    }
-    for (size_t i = 0; i < w->n_tensors; i++) {
-        const struct tensor *t = &w->tensors[i];
-        assert_ptr_equal(weights_tensor(w, t->name), t);
-        assert_int_equal(t->name.p[t->name.n], 0);
-        uint64_t row;
-        assert_true(dtype_row_bytes(t->type, t->ne[0], &row));
-        assert_int_equal(t->bytes, row * t->ne[1] * t->ne[2] * t->ne[3]);
-        for (uint64_t j = 0; j < t->bytes; j++)
-            sum += ((const uint8_t *)t->data)[j];
-    }
-    return sum;
-}
-
 /* A folder of the test's own under /tmp, gone after folder_remove. */
 static inline void folder_make(char path[64])
 {
@@ -122,6 +86,26 @@ static inline void path_refused(const char *path, infer_status code, const char 
         if (!strstr(err.message, word))
             fail_msg("\"%s\" does not say \"%s\"", err.message, word);
     assert_null(weights_open(&mem_default, path, NULL)); /* and nobody need ask why */
+}
+
+/* Whichever allocation is the first that fails, opening says so and gives all back. */
+static inline void path_needs_memory(const char *path)
+{
+    for (size_t n = 0;; n++) {
+        struct counting c;
+        counting_init(&c, n);
+        infer_error err = { 0 };
+        struct weights *w = weights_open(&c.allocator, path, &err);
+        const bool opened = w, asked_in_vain = c.calls > n;
+        weights_close(&w);
+        assert_int_equal(c.live, 0);
+        assert_int_equal(opened, !asked_in_vain);
+        if (opened) {
+            assert_true(n > 5);
+            return;
+        }
+        assert_int_equal(err.code, INFER_E_NOMEM);
+    }
 }
 
 #endif
