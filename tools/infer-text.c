@@ -249,7 +249,7 @@ static bool answer_all(struct worker *w, FILE *file)
 
 int main(int argc, char **argv)
 {
-    static const struct opt rows[] = { OPT_STANDARD };
+    static const struct opt rows[] = { { OPT_GROUP, .help = "Options" }, OPT_STANDARD };
     enum { MOST = 64 };
     const char *files[MOST + 1] = { NULL };
     const struct command command = {

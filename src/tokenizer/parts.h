@@ -91,6 +91,8 @@ infer_status regex_open(struct regex *r, const infer_allocator *a, pcre2_general
 void regex_close(struct regex *r);
 
 struct scratch;
+/** What matching needs; once for a scratch. False if memory is out. */
+bool regex_ready(struct scratch *s);
 /** The next match in valid UTF-8 from `from` on. False if there is none, also where the match limit was reached. */
 bool regex_next(const struct regex *r, struct scratch *s, const char *text, size_t n, size_t from, size_t *start,
                 size_t *end);

@@ -121,21 +121,21 @@ void regex_close(struct regex *r)
     r->code = NULL;
 }
 
-static bool ready(struct scratch *s)
+bool regex_ready(struct scratch *s)
 {
-    if (!s->match)
-        s->match = pcre2_match_data_create(1, s->t->memory);
-    if (!s->limits && (s->limits = pcre2_match_context_create(s->t->memory))) {
-        pcre2_set_match_limit(s->limits, MATCH_LIMIT);
-        pcre2_set_heap_limit(s->limits, HEAP_LIMIT_KIB);
-    }
-    return s->match && s->limits;
+    s->match = pcre2_match_data_create(1, s->t->memory);
+    s->limits = pcre2_match_context_create(s->t->memory);
+    if (!s->match || !s->limits)
+        return false;
+    pcre2_set_match_limit(s->limits, MATCH_LIMIT);
+    pcre2_set_heap_limit(s->limits, HEAP_LIMIT_KIB);
+    return true;
 }
 
 bool regex_next(const struct regex *r, struct scratch *s, const char *text, size_t n, size_t from, size_t *start,
                 size_t *end)
 {
-    if (s->n_limits >= MAX_LIMITS || !ready(s))
+    if (s->n_limits >= MAX_LIMITS)
         return false;
     int found = PCRE2_ERROR_JIT_STACKLIMIT;
     if (r->jit)
