@@ -1,7 +1,7 @@
 /* blocks.h - the quantised blocks as GGUF stores them: little-endian, packed, at any address.
  *
- * Read them through pointers to these structs only where they hold bytes alone (alignment 1 by construction: every member
- * is a byte array); 16-bit scales are read with read_u16() and f16_to_f32(). */
+ * Read them through pointers to these structs only where they hold bytes alone (alignment 1 by construction: every
+ * member is a byte array); 16-bit scales are read with read_u16() and f16_to_f32(). */
 #ifndef BLOCKS_H
 #define BLOCKS_H
 
@@ -19,16 +19,16 @@ struct block_q8_0 { uint8_t d[2]; int8_t qs[32]; };         /* w = d * q */
  *
  * q2_k: w = d * sc * q - dmin * m; scales[j] = sc | m << 4 of sub-block j. qs: two halves of 128 weights; in each, byte
  *   l (0..31) holds in bits 2s, 2s+1 the weight 32 s + l of the half.
- * q3_k: w = d * (sc - 32) * (q - 4); low two bits of q in qs as q2_k; third bit: bit b of hmask[l] for weight 32 b + l of
- *   the block (b = 0..7). sc: 6 bits; the low nibbles of sub-blocks 0..7 and 8..15 are the low and high nibbles of
+ * q3_k: w = d * (sc - 32) * (q - 4); low two bits of q in qs as q2_k; third bit: bit b of hmask[l] for weight 32 b + l
+ *   of the block (b = 0..7). sc: 6 bits; the low nibbles of sub-blocks 0..7 and 8..15 are the low and high nibbles of
  *   scales[0..7]; bits 4, 5 of sub-block j are the bits 2 (j / 4), 2 (j / 4) + 1 of scales[8 + j % 4].
- * q4_k: w = d * sc * q - dmin * m; eight 6-bit (sc, m) in scales: for j < 4 sc = scales[j] & 63, m = scales[j + 4] & 63; for
- *   j >= 4 sc = (scales[j + 4] & 15) | (scales[j - 4] >> 6) << 4, m = (scales[j + 4] >> 4) | (scales[j] >> 6) << 4. qs: four
- *   groups of 32 bytes; the low nibbles of group g are sub-block 2 g, the high nibbles 2 g + 1.
+ * q4_k: w = d * sc * q - dmin * m; eight 6-bit (sc, m) in scales: for j < 4 sc = scales[j] & 63, m = scales[j + 4] & 63;
+ *   for j >= 4 sc = (scales[j + 4] & 15) | (scales[j - 4] >> 6) << 4, m = (scales[j + 4] >> 4) | (scales[j] >> 6) << 4.
+ *   qs: four groups of 32 bytes; the low nibbles of group g are sub-block 2 g, the high nibbles 2 g + 1.
  * q5_k: as q4_k; bit j of qh[l] is the fifth bit of weight l of sub-block j.
- * q6_k: w = d * sc * (q - 32); two halves of 128 weights, each with 64 bytes ql, 32 bytes qh, 8 scales; weight 32 s + l of a
- *   half (s = 0..3): low nibble (s < 2) or high nibble (s >= 2) of ql[32 (s & 1) + l], upper two bits: bits 2s, 2s+1 of
- *   qh[l]; scale: scales[2 s + l / 16]. */
+ * q6_k: w = d * sc * (q - 32); two halves of 128 weights, each with 64 bytes ql, 32 bytes qh, 8 scales; weight 32 s + l
+ *   of a half (s = 0..3): low nibble (s < 2) or high nibble (s >= 2) of ql[32 (s & 1) + l], upper two bits: bits 2s,
+ *   2s+1 of qh[l]; scale: scales[2 s + l / 16]. */
 struct block_q2_k { uint8_t scales[16], qs[64], d[2], dmin[2]; };
 struct block_q3_k { uint8_t hmask[32], qs[64], scales[12], d[2]; };
 struct block_q4_k { uint8_t d[2], dmin[2], scales[12], qs[128]; };

@@ -4,8 +4,9 @@
  * header knows about threads, models or files. All pointers to weights may be unaligned; f32 vectors are aligned to 4
  * bytes. Sizes are counted in values unless a name says bytes. Two vectors may be the same one only where it is said.
  *
- * Numerics: an element of a result depends only on its own row and column, never on how many rows or columns are computed
- * in the same call nor on which side of a tile it lies. So any cut of the work over threads gives the same bits. */
+ * Numerics: an element of a result depends only on its own row and column, never on how many rows or columns are
+ * computed in the same call nor on which side of a tile it lies. So any cut of the work over threads gives the same
+ * bits. */
 #ifndef KERNELS_H
 #define KERNELS_H
 
@@ -89,10 +90,11 @@ struct kernels {
     struct matmul matmul[PRECISION_COUNT][DTYPE_COUNT];
 
     void (*rms_norm)(float *y, const float *x, const float *w, size_t n, float eps); /* w may be NULL; y may be x */
-    void (*layer_norm)(float *y, const float *x, const float *w, const float *b, size_t n, float eps); /* w, b may be NULL */
+    void (*layer_norm)(float *y, const float *x, const float *w, const float *b, size_t n,
+                       float eps); /* w, b may be NULL; y may be x */
     void (*softmax)(float *x, size_t n); /* in place */
     void (*activate[ACTIVATION_COUNT])(float *y, const float *x, size_t n); /* y may be x */
-    void (*gate[ACTIVATION_COUNT])(float *y, const float *g, const float *u, size_t n); /* act(g) * u; y may be g or u */
+    void (*gate[ACTIVATION_COUNT])(float *y, const float *g, const float *u, size_t n); /* act(g) * u; y may be g, u */
     void (*add)(float *y, const float *a, const float *b, size_t n);  /* y may be a or b */
     void (*mul)(float *y, const float *a, const float *b, size_t n);  /* y may be a or b */
     void (*scale)(float *y, const float *x, float s, size_t n);       /* y may be x */

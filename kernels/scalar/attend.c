@@ -1,7 +1,7 @@
 /* attend.c - attention of query rows to one block of keys, by running soft-max.
  *
- * A row carries the largest score so far, the sum of exp(score - max), and the values weighted so. A block with a larger
- * score first shrinks what is carried by exp(old max - new max). */
+ * A row carries the largest score so far, the sum of exp(score - max), and the values weighted so. A block with a
+ * larger score first shrinks what is carried by exp(old max - new max). */
 #include "kernels/scalar/dot.h"
 #include "kernels/scalar/scalar.h"
 

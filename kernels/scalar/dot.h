@@ -1,5 +1,5 @@
-/* dot.h - float dot products in partial sums: value i goes to part i % PARTS, then the parts are added in one fixed order.
- * Less rounding than one running sum, and the compiler may keep the parts in a vector. */
+/* dot.h - float dot products in partial sums: value i goes to part i % PARTS, then the parts are added in one fixed
+ * order. Less rounding than one running sum, and the compiler may keep the parts in a vector. */
 #ifndef KERNELS_SCALAR_DOT_H
 #define KERNELS_SCALAR_DOT_H
 

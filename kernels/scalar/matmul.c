@@ -1,11 +1,11 @@
 /* matmul.c - matrix products, the two ways that all types have.
  *
  * Exact: a piece of a weight row becomes floats, which meet the float activations of each column.
- * Fast: a block of weights becomes small integers, which meet the 8-bit activations; the products of a sub-block of 16 are
- * summed as integers, then scaled:  sum w x = sum_j scale[j] d[j / 2] (sum q qx) - min[j] s[j].
+ * Fast: a block of weights becomes small integers, which meet the 8-bit activations; the products of a sub-block of 16
+ * are summed as integers, then scaled:  sum w x = sum_j scale[j] d[j / 2] (sum q qx) - min[j] s[j].
  *
- * Both go along a row once for COLUMNS columns, so that unpacking is paid once for them. The order in which an element's
- * terms are added depends on k alone. */
+ * Both go along a row once for COLUMNS columns, so that unpacking is paid once for them. The order in which an
+ * element's terms are added depends on k alone. */
 #include "kernels/scalar/dequantize.h"
 #include "kernels/scalar/dot.h"
 #include "kernels/scalar/scalar.h"
@@ -54,7 +54,8 @@ INLINE void exact(const struct matmul_tile *t, dequantize_fn *dequantize, size_t
 INLINE float block_product(const struct quants *u, const uint8_t *x, size_t i, size_t k, size_t block)
 {
     const int8_t *const q = (const int8_t *)x + i;
-    const float *const d = (const float *)(x + act_q8_d(k)) + i / 32, *const s = (const float *)(x + act_q8_s(k)) + i / 16;
+    const float *const d = (const float *)(x + act_q8_d(k)) + i / 32;
+    const float *const s = (const float *)(x + act_q8_s(k)) + i / 16;
     float sum = 0;
     for (size_t j = 0; j < block / 16; j++) {
         int products = 0;

@@ -55,7 +55,8 @@ static inline float gelu(float x)
     return 0.5f * x * erfcf(x * -0.70710678118654752f);
 }
 
-/* 0.5 x (1 + tanh z), z = sqrt(2 / pi) (x + 0.044715 x^3), written as x / (1 + exp(-2 z)): the same without cancelling. */
+/* 0.5 x (1 + tanh z), z = sqrt(2 / pi) (x + 0.044715 x^3),
+ * written as x / (1 + exp(-2 z)): the same without cancelling. */
 static inline float gelu_tanh(float x)
 {
     return x / (1 + expf(-2 * 0.79788456080286536f * (x + 0.044715f * x * x * x)));

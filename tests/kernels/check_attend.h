@@ -117,7 +117,8 @@ static void check_attend_row(const struct attend_truth *t, const struct attend_b
 }
 
 /* The same block for one row alone, from a copy of its state: the same bits as among the others. */
-static void check_row_alone(const struct kernels *k, const struct attend_block *b, int i, float max, float sum, float *out)
+static void check_row_alone(const struct kernels *k, const struct attend_block *b, int i, float max, float sum,
+                            float *out)
 {
     struct attend_block alone = *b;
     alone.n_q = 1;

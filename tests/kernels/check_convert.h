@@ -6,8 +6,8 @@
 
 #define CONVERT_MAX 4096
 
-/* A scale times a quant fits a float's mantissa for every type, so only the subtraction of a minimum rounds, however it is
- * done: there is one right result. Zeros may differ in sign. */
+/* A scale times a quant fits a float's mantissa for every type, so only the subtraction of a minimum rounds, however it
+ * is done: there is one right result. Zeros may differ in sign. */
 static void check_dequantize(const struct kernels *k, int index)
 {
     static double value[CONVERT_MAX], size[CONVERT_MAX];
@@ -22,7 +22,7 @@ static void check_dequantize(const struct kernels *k, int index)
         fill_weights(w, t, n, fill);
         k->dequantize[t->dtype](y, w, n);
         check_true(guarded_front_intact(&mem_y), "wrote before y");
-        weight_values(value, size, t, w, n);
+        weight_values(value, size, t, w, n, 0);
         for (size_t j = 0; j < n; j++)
             check_same(y[j], (float)value[j], "y", j);
     }
@@ -69,7 +69,8 @@ static void check_prepared(enum act act, const uint8_t *got, const uint8_t *want
         check_same((float)activation_value(act, got, i, k), 0, "padding", i);
 }
 
-/* Each form against its definition: q8 is nearest to x, d and s are what kernels.h says. Scalar stands on this alone. */
+/* Each form against its definition: q8 is nearest to x, d and s are what kernels.h says.
+ * Scalar stands on this alone. */
 static void check_definition(enum act act, const uint8_t *row, const float *x, size_t k)
 {
     for (size_t i = 0; i < k; i++) {
@@ -112,6 +113,8 @@ static void check_prepare(const struct kernels *k, int index)
         if (i % 5 == 0) /* half-way between two steps of q: ties to even */
             for (size_t j = 0; j < n; j++)
                 x[j] = j % 32 ? (float)random_int(-254, 254) / 2 : 127;
+        for (size_t j = 0; i % 5 == 1 && j < n; j++) /* blocks around and below ACT_Q8_TINY */
+            x[j] = random_float() * ACT_Q8_TINY * (float[]){ 0x1p-40f, 0.5f, 1, 2 }[j / 32 % 4];
         k->prepare[act](y, x, n);
         check_true(guarded_front_intact(&mem_y), "wrote before y");
         tables[CPU_SCALAR].prepare[act](want, x, n);
@@ -136,7 +139,8 @@ static void add_convert(struct group *g)
     }
     for (int act = 0; act < ACT_COUNT; act++) {
         snprintf(name, sizeof name, "prepare %s", act_names[act]);
-        group_add(g, name, offsetof(struct kernels, prepare) + sizeof(void (*)(void)) * (size_t)act, check_prepare, act);
+        group_add(g, name, offsetof(struct kernels, prepare) + sizeof(void (*)(void)) * (size_t)act,
+                  check_prepare, act);
     }
 }
 

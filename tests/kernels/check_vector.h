@@ -1,7 +1,7 @@
 /* check_vector.h - norms, soft-max, activations, sums, products and rotation against the same formula in double.
  *
- * Vectors end at the guard and begin after canaries; sizes are small half of the time, to meet the ends of vectors. A sum
- * over n values may be off by (n / 16 + 8) epsilon of its terms' sizes: eight or more partial sums. */
+ * Vectors end at the guard and begin after canaries; sizes are small half of the time, to meet the ends of vectors. A
+ * sum over n values may be off by (n / 16 + 8) epsilon of its terms' sizes: eight or more partial sums. */
 #ifndef TESTS_KERNELS_CHECK_VECTOR_H
 #define TESTS_KERNELS_CHECK_VECTOR_H
 
@@ -72,7 +72,8 @@ static void check_layer_norm(const struct kernels *k, int index)
         CASE("n %zu, %s, %sweights, %sbias%s", n, fill_names[fill], weighted ? "" : "no ", biased ? "" : "no ",
              in_place ? ", in place" : "");
         float *const x = vector(&mem_a, n, fill, 1e12f), *const w = vector(&mem_b, n, FILL_RANDOM, 1);
-        float *const b = vector(&mem_c, n, FILL_RANDOM, 1), *const y = in_place ? x : guarded_take(&mem_y, n * sizeof *y);
+        float *const b = vector(&mem_c, n, FILL_RANDOM, 1);
+        float *const y = in_place ? x : guarded_take(&mem_y, n * sizeof *y);
         keep(copy_of_a, x, n);
         k->layer_norm(y, x, weighted ? w : NULL, biased ? b : NULL, n, 1e-5f);
         check_fronts();
@@ -90,7 +91,8 @@ static void check_layer_norm(const struct kernels *k, int index)
             const double normal = ((double)copy_of_a[i] - mean) * scale;
             /* the mean's error moves every value, and the deviation by as much */
             const double off = sum_error(n) * (mean_size + fabs((double)copy_of_a[i])) * scale * (1 + fabs(normal));
-            const double bound = (off + sum_error(n) * fabs(normal)) * fabs(weight) + FLT_EPSILON * fabs(bias) + (double)FLT_MIN;
+            const double bound = (off + sum_error(n) * fabs(normal)) * fabs(weight) +
+                                 FLT_EPSILON * fabs(bias) + (double)FLT_MIN;
             check_near((double)y[i], normal * weight + bias, bound, "y", i);
         }
     }
@@ -159,7 +161,8 @@ static void check_activate(const struct kernels *k, int index)
 {
     for (int round = 0; round < ROUNDS; round++) {
         const size_t n = random_size(VECTOR_MAX);
-        float *const x = activation_input(n, round), *const y = random_int(0, 1) ? x : guarded_take(&mem_y, n * sizeof *y);
+        float *const x = activation_input(n, round);
+        float *const y = random_int(0, 1) ? x : guarded_take(&mem_y, n * sizeof *y);
         CASE("n %zu%s", n, y == x ? ", in place" : "");
         k->activate[index](y, x, n);
         check_fronts();
@@ -184,8 +187,8 @@ static void check_gate(const struct kernels *k, int index)
         for (size_t i = 0; i < n; i++) {
             const double a = (double)copy_of_a[i], b = (double)copy_of_b[i];
             const double want = activation_truth((enum activation)index, a);
-            const double bound = (activation_bound((enum activation)index, a, want) + FLT_EPSILON * fabs(want)) * fabs(b);
-            check_near((double)y[i], want * b, bound + (double)FLT_MIN, "y", i);
+            const double bound = activation_bound((enum activation)index, a, want) + FLT_EPSILON * fabs(want);
+            check_near((double)y[i], want * b, bound * fabs(b) + (double)FLT_MIN, "y", i);
         }
     }
 }

@@ -1,5 +1,5 @@
-/* harness.h - what all kernel checks share: one table per level, random numbers from one seed, memory whose end is the end
- * of the world, and failures that name the kernel, the case and both values. */
+/* harness.h - what all kernel checks share: one table per level, random numbers from one seed, memory whose end is the
+ * end of the world, and failures that name the kernel, the case and both values. */
 #ifndef TESTS_KERNELS_HARNESS_H
 #define TESTS_KERNELS_HARNESS_H
 
@@ -162,7 +162,8 @@ static void check_near(double got, double want, double bound, const char *what, 
 static void check_same(float got, float want, const char *what, size_t index)
 {
     if (!(got == want))
-        fail_msg("%s, %s: %s[%zu] = %.9g, want exactly %.9g", unit_name, unit_case, what, index, (double)got, (double)want);
+        fail_msg("%s, %s: %s[%zu] = %.9g, want exactly %.9g", unit_name, unit_case, what, index, (double)got,
+                 (double)want);
 }
 
 static void check_true(bool ok, const char *what)
