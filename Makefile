@@ -1,74 +1,170 @@
-# libinfer. `make help` lists what can be asked for.
-#   make run            install what is missing, build, and let the embedded model write
-#   make test           install what is missing, build, and run every test
-#   make SAN=address,undefined test   the same under sanitizers, in a build folder of its own
+# libinfer. `make help` lists what can be asked for; `make V=1` shows every command.
 
 CC       ?= cc
 AR       ?= ar
+CFLAGS   ?= -O3 -g
 PREFIX   ?= /usr/local
-BUILD    ?= build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
+BINDIR   ?= $(PREFIX)/bin
+LIBDIR   ?= $(PREFIX)/lib
+MANDIR   ?= $(PREFIX)/share/man
 comma    := ,
-OPT      ?= -O3
-WARN     := -Wall -Wextra -Werror
-PKGS     := jansson libpcre2-8 libutf8proc
-CPPFLAGS += -I. -Iinclude -D_GNU_SOURCE
-CFLAGS   += -std=c11 $(OPT) -g $(WARN) -fPIC -fvisibility=hidden -pthread -MMD -MP \
-            $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-LDFLAGS  += -pthread $(if $(SAN),-fsanitize=$(SAN))
-LDLIBS   += $(shell pkg-config --libs $(PKGS) 2>/dev/null || echo -ljansson -lpcre2-8 -lutf8proc) -lm
+BUILD    ?= build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
+export INFER_SHARED ?= $(abspath ../shared)
 
-version  := $(shell sed -n 's/^.define INFER_VERSION_M[AI][JN]OR //p;s/^.define INFER_VERSION_PATCH //p' include/infer.h)
+packages := jansson libpcre2-8 libutf8proc
+cppflags := -I. -Iinclude -D_GNU_SOURCE $(CPPFLAGS)
+cflags   := -std=c11 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -pthread -MMD -MP \
+            $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) $(CFLAGS)
+ldflags  := -pthread $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+ldlibs   := $(shell pkg-config --libs $(packages) 2>/dev/null) $(LDLIBS) -lm
+
+version  := $(shell sed -n 's/^.define INFER_VERSION_[MP][A-Z]* //p' include/infer.h)
 MAJOR    := $(word 1,$(version))
 VERSION  := $(word 1,$(version)).$(word 2,$(version)).$(word 3,$(version))
 
 # A kernel folder is an instruction set; no other file gets its flags.
-arch     := $(shell $(CC) -dumpmachine)
-isas     := scalar $(if $(filter x86_64%,$(arch)),avx2 avx512)
-sources  := $(wildcard src/*/*.c src/*/*/*.c kernels/*.c $(isas:%=kernels/%/*.c))
-objects  := $(sources:%.c=$(BUILD)/%.o)
-common   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/common/*.c))
-programs := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/infer-*.c)) \
-            $(patsubst examples/%.c,$(BUILD)/%,$(wildcard examples/infer-*.c)) \
-            $(patsubst examples/%.c,$(BUILD)/examples/%,$(filter-out examples/infer-%,$(wildcard examples/*.c)))
-tests    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*.c tests/*/test_*.c))
+isas     := scalar $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),avx2 avx512)
+$(BUILD)/kernels/scalar/%.o: isa := -ffp-contract=off
+$(BUILD)/kernels/avx2/%.o:   isa := -mavx2 -mfma -mf16c
+$(BUILD)/kernels/avx512/%.o: isa := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni \
+                                    -mavx512bf16 -mavx512vbmi -mprefer-vector-width=512
+$(BUILD)/tests/%.o:          isa := -DINFER_SHARED='"$(INFER_SHARED)"'
 
+object    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $1))
+objects  := $(call object,src/*/*.c src/*/*/*.c kernels/*.c $(isas:%=kernels/%/*.c))
+common   := $(call object,tools/common/*.c)
+tools    := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/infer-*.c))
+apps     := $(patsubst examples/%.c,$(BUILD)/%,$(wildcard examples/infer-*.c))
+examples := $(patsubst %.c,$(BUILD)/%,$(filter-out examples/infer-%,$(wildcard examples/*.c)))
+tests    := $(basename $(call object,tests/test_*.c tests/*/test_*.c))
+scripts  := $(wildcard tests/*/test_*.sh)
+fuzzers  := $(basename $(call object,tests/fuzz/fuzz_*.c))
+archive  := $(BUILD)/libinfer.a
+shared   := $(BUILD)/libinfer.so.$(MAJOR)
+
+## all: the library, static and shared, the programs and libinfer.pc, in build/ (the default)
 .PHONY: all
-all: $(BUILD)/libinfer.a $(BUILD)/libinfer.so.$(MAJOR) $(programs)
+all: $(archive) $(shared) $(BUILD)/libinfer.pc $(tools) $(apps) $(examples)
 
-$(BUILD)/kernels/scalar/%.o: CFLAGS += -ffp-contract=off
-$(BUILD)/kernels/avx2/%.o:   CFLAGS += -mavx2 -mfma -mf16c
-$(BUILD)/kernels/avx512/%.o: CFLAGS += -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni \
-                                       -mavx512bf16 -mavx512vbmi -mprefer-vector-width=512
-$(BUILD)/tests/%.o: CPPFLAGS += -DINFER_SHARED='"$(abspath ../shared)"'
+## run: install what is missing, build, and let the embedded model write; ARGS='-p "The fox" -n 100' go to infer-run
+.PHONY: run
+run:
+	@scripts/setup >&2
+	+@$(parallel) all >&2
+	@$(BUILD)/infer-run $(ARGS)
 
-$(BUILD)/%.o: %.c Makefile
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+## test: install what is missing, build, and run every test; T=pool only those with "pool" in their name
+T ?= test
+.PHONY: test test-threads test-built
+test:
+	@CC='$(CC)' scripts/setup test
+	+@$(parallel) test-built
+test-built: all $(tests)
+	@BUILD=$(BUILD) SAN=$(SAN) CC='$(CC)' tests/run $(foreach t,$(tests) $(scripts),$(if $(findstring $(T),$t),$t))
 
-$(BUILD)/libinfer.a: $(objects)
-	rm -f $@ && $(AR) rcs $@ $(objects)
+## test-threads: the tests that compute on several threads; meant for SAN=thread
+threaded := $(shell grep -lE 'pthread_|n_threads|pool_' $(wildcard tests/test_*.c tests/*/test_*.c) /dev/null)
+test-threads:
+	@CC='$(CC)' scripts/setup test
+	+@$(parallel) $(threaded:%.c=$(BUILD)/%)
+	@SAN=$(SAN) tests/run $(threaded:%.c=$(BUILD)/%)
 
-$(BUILD)/libinfer.so.$(MAJOR): $(objects)
-	$(CC) -shared $(LDFLAGS) -Wl,-soname,$(@F) -o $@ $(objects) $(LDLIBS)
-	ln -sf $(@F) $(BUILD)/libinfer.so
+## SAN=address,undefined: after any of these, the same under sanitizers, in a build folder of its own
+## fuzz: feed every reader of files with made-up ones for FUZZ_SECONDS=20 each
+FUZZ_SECONDS ?= 20
+.PHONY: fuzz fuzz-built
+fuzz:
+	@CC=clang scripts/setup clang
+	+@$(parallel) CC=clang CFLAGS='-O1 -g' SAN=fuzzer-no-link,address,undefined BUILD=build/fuzz fuzz-built
+fuzz-built: $(fuzzers)
+	@scripts/fuzz $(FUZZ_SECONDS) $(BUILD) $(fuzzers)
 
-$(BUILD)/infer-% $(BUILD)/examples/%: $(BUILD)/libinfer.a
-$(BUILD)/infer-%: $(BUILD)/tools/infer-%.o $(common)
-	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libinfer.a $(LDLIBS)
-$(BUILD)/infer-%: $(BUILD)/examples/infer-%.o $(common)
-	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libinfer.a $(LDLIBS)
-$(BUILD)/examples/%: $(BUILD)/examples/%.o
-	$(CC) $(LDFLAGS) -o $@ $< $(BUILD)/libinfer.a $(LDLIBS)
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libinfer.a $(common)
-	$(CC) $(LDFLAGS) -o $@ $< $(common) $(BUILD)/libinfer.a -lcmocka $(LDLIBS)
+## check-symbols: the library exports infer_ only, keeps no state, cannot end or write into its host
+## check-header: infer.h compiles alone, as C11 and as C++11
+## check-valgrind: infer-run leaks nothing and reads nothing it has not written
+.PHONY: check-symbols check-header check-valgrind
+check-symbols: $(archive) $(shared)
+	@scripts/check-symbols $(archive) $(shared)
+check-header:
+	@CC='$(CC)' scripts/check-header
+check-valgrind:
+	@scripts/setup valgrind
+	+@$(parallel) all
+	valgrind --quiet --leak-check=full --error-exitcode=99 $(BUILD)/infer-run -p "Once" -n 8 -t 2 --temp 0
 
-.PHONY: test
-test: $(tests)
-	@for t in $(tests); do $$t || exit 1; done
+## install: into PREFIX=/usr/local, below DESTDIR; also BINDIR, LIBDIR, MANDIR
+.PHONY: install uninstall
+bin := $(notdir $(tools) $(apps))
+man := $(wildcard docs/man/*.[1-9])
+install: all
+	install -d $(addprefix $(DESTDIR),$(PREFIX)/include $(LIBDIR)/pkgconfig $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man3)
+	install -m 644 include/infer.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(archive) $(DESTDIR)$(LIBDIR)
+	install -m 755 $(shared) $(DESTDIR)$(LIBDIR)/libinfer.so.$(VERSION)
+	ln -sf libinfer.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libinfer.so.$(MAJOR)
+	ln -sf libinfer.so.$(MAJOR) $(DESTDIR)$(LIBDIR)/libinfer.so
+	sed 's|^prefix=.*|prefix=$(PREFIX)|; s|^libdir=.*|libdir=$(LIBDIR)|' $(BUILD)/libinfer.pc \
+	    > $(DESTDIR)$(LIBDIR)/pkgconfig/libinfer.pc
+	$(if $(bin),install -m 755 $(bin:%=$(BUILD)/%) $(DESTDIR)$(BINDIR))
+	$(foreach m,$(man),install -m 644 $m $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $m)) &&) true
 
-.PHONY: clean
+## uninstall: remove what install put there
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(PREFIX)/include/infer.h $(bin:%=$(BINDIR)/%) $(LIBDIR)/pkgconfig/libinfer.pc \
+	    $(addprefix $(LIBDIR)/libinfer.,a so so.$(MAJOR) so.$(VERSION)) \
+	    $(foreach m,$(man),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)))
+
+## setup: install the packages that building and testing need (Debian, Ubuntu; elsewhere: name them)
+## clean: remove build/
+## help: this list
+.PHONY: setup clean help
+setup:
+	@CC='$(CC)' scripts/setup test
 clean:
 	rm -rf build
+help:
+	@sed -n 's/^## \([^:]*\): /make \1\t/p' Makefile | expand -t 28
+
+# ---- How things are made ----
+
+say      = $(if $(V),,@echo "  $1  $@" &&)
+parallel = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+# Rewritten only if it changes, so that other flags make all objects anew.
+flags := $(CC) $(cppflags) $(cflags) $(ldflags)
+$(BUILD)/flags: force
+	@CC='$(CC)' scripts/setup --check
+	@mkdir -p $(@D) && echo '$(flags)' | cmp -s - $@ || echo '$(flags)' > $@
+.PHONY: force
+
+$(BUILD)/%.o: %.c Makefile $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(cppflags) $(cflags) $(isa) -c -o $@ $<
+
+$(archive): $(objects)
+	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
+
+$(shared): $(objects)
+	$(call say,LD)$(CC) -shared $(ldflags) -Wl,-soname,$(@F) -o $@ $^ $(ldlibs)
+	@ln -sf $(@F) $(BUILD)/libinfer.so
+
+$(BUILD)/libinfer.pc: scripts/libinfer.pc.in include/infer.h Makefile
+	@mkdir -p $(@D)
+	$(call say,PC)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|; s|@PACKAGES@|$(packages)|' $< > $@
+
+link = $(call say,LD)$(CC) $(ldflags) -o $@ $(filter %.o %.a,$^)
+$(tools): $(BUILD)/%: $(BUILD)/tools/%.o $(common) $(archive)
+	$(link) $(ldlibs)
+$(apps): $(BUILD)/%: $(BUILD)/examples/%.o $(common) $(archive)
+	$(link) $(ldlibs)
+$(examples): %: %.o $(archive)
+	$(link) $(ldlibs)
+$(tests): %: %.o $(common) $(archive)
+	$(link) -lcmocka $(ldlibs)
+$(fuzzers): %: %.o $(archive)
+	$(link) -fsanitize=fuzzer $(ldlibs)
 
 .SECONDARY:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.DELETE_ON_ERROR:
+-include $(patsubst %.o,%.d,$(objects) $(common)) $(addsuffix .d,$(tests) $(fuzzers) $(examples)) \
+         $(tools:$(BUILD)/%=$(BUILD)/tools/%.d) $(apps:$(BUILD)/%=$(BUILD)/examples/%.d)

@@ -153,11 +153,13 @@ typedef struct infer_stream {
     uint32_t n_tokens; /**< tokens seen; the first one decides on a leading space */
     uint32_t state;    /**< the tokenizer's own */
 } infer_stream;
-/** Text that token `id` completes: at most max bytes to text, *length of them; 0 while a character is unfinished.
+/** The pieces, and what infer_tokenizer_stream_end adds, are the text that infer_tokenizer_decode makes of all ids; but of
+ *  byte tokens in a row that are no UTF-8 together, a tokenizer.json's decode shows none, a stream its whole characters.
+ *  Text that token `id` completes: at most max bytes to text, *length of them; 0 while a character is unfinished.
  *  A piece is at most infer_tokenizer_max_piece() bytes long; less room is INFER_E_ARGUMENT. */
 INFER_API infer_status infer_tokenizer_stream(const infer_tokenizer *tokenizer, infer_stream *stream, int32_t id,
                                               char *text, size_t max, size_t *length, infer_error *err);
-/** What is left at the end of a stream: an unfinished character comes out as U+FFFD. At most 3 bytes. */
+/** What is left at the end of a stream: an unfinished character comes out as U+FFFD. At most 16 bytes. */
 INFER_API size_t infer_tokenizer_stream_end(infer_stream *stream, char *text, size_t max);
 INFER_API size_t infer_tokenizer_max_piece(const infer_tokenizer *tokenizer);
 
@@ -179,9 +181,9 @@ INFER_API const char *infer_tokenizer_chat_template(const infer_tokenizer *token
 typedef struct infer_model infer_model;
 
 typedef struct infer_model_options {
-    size_t size;                 /**< sizeof(infer_model_options) */
-    infer_progress_fn *progress; /**< NULL = none (default) */
-    void *progress_user;
+    size_t size;  /**< sizeof(infer_model_options) */
+    bool inspect; /**< open any sound file, also one without tensors or of an unknown architecture: metadata, tensors and,
+                   *   where there is one, the tokenizer can be read; sessions are refused (default false) */
 } infer_model_options;
 
 static inline infer_model_options infer_model_defaults(void)
@@ -208,7 +210,7 @@ INFER_API void infer_model_close(infer_model **model);
 
 typedef struct infer_model_info {
     size_t size;              /**< in: sizeof(infer_model_info) */
-    const char *architecture; /**< "llama"; strings are valid as long as the model */
+    const char *architecture; /**< "llama", "" if unknown; strings are valid as long as the model */
     const char *name;         /**< general.name, or the file's name */
     const char *format;       /**< "GGUF" or "SafeTensors" */
     const char *quantization; /**< type of most of the weights, "q4_k" */
@@ -219,12 +221,15 @@ typedef struct infer_model_info {
     int32_t n_head_kv;
     int32_t n_ctx_train; /**< longest context that the model was trained on, tokens */
     bool encoder;        /**< outputs hidden states rather than logits */
+    bool runnable;       /**< sessions can be opened; false only for models opened with `inspect` */
     uint64_t n_params;
     uint64_t bytes;              /**< of all tensors, mapped */
     uint64_t kv_bytes_per_token; /**< of a session's cache at the default cache type */
 } infer_model_info;
 INFER_API void infer_model_get_info(const infer_model *model, infer_model_info *info);
-INFER_API const infer_tokenizer *infer_model_tokenizer(const infer_model *model); /**< valid as long as the model */
+/** Valid as long as the model; NULL if the files hold no vocabulary or one of a kind this version does not know (a log
+ *  line at opening says which). */
+INFER_API const infer_tokenizer *infer_model_tokenizer(const infer_model *model);
 
 /** Tensors in the order of the file(s). Returns false past the last. Strings are valid as long as the model. */
 typedef struct infer_tensor_info {
@@ -275,7 +280,7 @@ INFER_API infer_session *infer_session_open(infer_model *model, const infer_sess
 INFER_API void infer_session_close(infer_session **session);
 
 /** Append tokens and compute the logits that follow the last of them.
- *  @param tokens n ids in [0, n_vocab). Not kept after the call.
+ *  @param tokens n ids in [0, n_vocab), n may be 0. Not kept after the call.
  *  @return INFER_OK; INFER_E_FULL, INFER_E_CANCELLED, INFER_E_NOMEM or INFER_E_ARGUMENT with the session as it was before.
  *  @note The weights are read once for n_batch tokens, so feed a prompt in one call.
  *  @note Results do not depend on the number of threads. */
@@ -284,8 +289,8 @@ INFER_API infer_status infer_session_eval(infer_session *session, const int32_t 
  *  final hidden states (n, n_embd), rows without gaps. */
 INFER_API infer_status infer_session_eval_all(infer_session *session, const int32_t *tokens, size_t n, float *out,
                                               infer_error *err);
-/** Logits after the last token evaluated, n_vocab floats, valid until the next call on the session; NULL if there are none
- *  (nothing evaluated, or rewound). */
+/** Logits after the last token, n_vocab floats, valid until the next call on the session; NULL if there are none (no token
+ *  yet, rewound, or infer_generate appended the last token: infer_session_eval of 0 tokens computes those). */
 INFER_API const float *infer_session_logits(const infer_session *session);
 /** Forget all tokens but the first n_keep, a cheap operation. n_keep above the length is INFER_E_ARGUMENT. */
 INFER_API infer_status infer_session_rewind(infer_session *session, size_t n_keep, infer_error *err);
@@ -304,10 +309,10 @@ typedef struct infer_sampler infer_sampler;
 typedef struct infer_sampler_options {
     size_t size;             /**< sizeof(infer_sampler_options) */
     uint64_t seed;           /**< same seed, same logits: same tokens (default 0) */
-    float temperature;       /**< 0 = always the most likely token; default 0.8 */
+    float temperature;       /**< divides the logits that are left; 0 = always the most likely token; default 0.8 */
     int32_t top_k;           /**< keep the k most likely tokens; 0 = all; default 40 */
-    float top_p;             /**< keep the fewest tokens whose probabilities sum to p; 1 = all; default 0.95 */
-    float min_p;             /**< keep tokens at least min_p times as likely as the best; 0 = all; default 0.05 */
+    float top_p;             /**< keep the fewest tokens whose probabilities sum to p, 0..1; 1 = all; default 0.95 */
+    float min_p;             /**< keep tokens at least min_p times as likely as the best, 0..1; 0 = all; default 0.05 */
     float repeat_penalty;    /**< divides positive and multiplies negative logits of recent tokens; 1 = off (default) */
     int32_t repeat_last_n;   /**< how many tokens count as recent; 0 = none, -1 = all since the sampler was made or reset; default 64 */
     float frequency_penalty; /**< taken off once per occurrence among the recent tokens; default 0 */
@@ -331,9 +336,12 @@ static inline infer_sampler_options infer_sampler_defaults(void)
 INFER_API infer_sampler *infer_sampler_open(infer_context *context, const infer_sampler_options *options,
                                             infer_error *err);
 INFER_API void infer_sampler_close(infer_sampler **sampler);
-/** Choose a token from n_vocab logits, which are left unchanged. The stages run in the order of the options above,
- *  temperature last. Equal logits: the lower id wins.
- *  @return the id, or -1 if no logit is finite or memory is out. */
+/** Choose a token from n_vocab logits, which are left unchanged. The stages are penalties, top-k, top-p, min-p, temperature,
+ *  in this order, each seeing what the one before it has kept; then one of the tokens kept is drawn. Logits that are not
+ *  finite are never chosen. Equal logits: the lower id comes first. Temperature 0 takes no random number. The arithmetic
+ *  is the same on every machine: same options and logits, same tokens.
+ *  @return the id, or -1 if no logit is finite or memory is out.
+ *  @note Memory over the vocabulary is taken only for top_k 0 or above 1024, at the first call and when n_vocab grows. */
 INFER_API int32_t infer_sampler_sample(infer_sampler *sampler, const float *logits, int32_t n_vocab);
 /** Count a token as recent, for the penalties: those of the prompt and those that were sampled. */
 INFER_API void infer_sampler_accept(infer_sampler *sampler, int32_t id);
@@ -385,8 +393,17 @@ typedef struct infer_generate_result {
 } infer_generate_result;
 
 /** Append a prompt to the session, then generate.
- *  The last token generated is part of the session's tokens but for one that ended the text.
- *  @param result may be NULL. Filled also on INFER_E_CANCELLED, as far as it went. */
+ *  A prompt that opens the session gets what the model expects at the start (BOS); the next one goes on where the session
+ *  stands, so that calls with the lines of a conversation make one text. An empty prompt evaluates nothing but BOS in an
+ *  empty session. The sampler counts the tokens of the prompt and those generated as recent.
+ *  Every token generated becomes part of the session's tokens, also those of a stop string, but not the one that ended the
+ *  text. The last one is computed when something follows it.
+ *  Text that may be the beginning of a stop string is held back until that is clear.
+ *  @param prompt length bytes; may be NULL if length is 0.
+ *  @param result may be NULL. Filled on failure too, as far as it went.
+ *  @return INFER_OK; INFER_E_FULL with the session unchanged if the prompt does not fit; INFER_E_CANCELLED with the session
+ *          holding what was evaluated (n_prompt tokens of the prompt): to undo, rewind to the length before; other
+ *          failures before the prompt is evaluated leave the session unchanged. */
 INFER_API infer_status infer_generate(infer_session *session, infer_sampler *sampler, const char *prompt, size_t length,
                                       const infer_generate_options *options, infer_generate_result *result,
                                       infer_error *err);

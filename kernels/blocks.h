@@ -41,4 +41,16 @@ _Static_assert(sizeof(struct block_q8_0) == 34 && sizeof(struct block_q2_k) == 8
 _Static_assert(sizeof(struct block_q3_k) == 110 && sizeof(struct block_q4_k) == 144, "file format");
 _Static_assert(sizeof(struct block_q5_k) == 176 && sizeof(struct block_q6_k) == 210, "file format");
 
+/** The quantised types: X(name, NAME). A type `name` has struct block_name here. */
+#define QUANTISED_TYPES(X) \
+    X(q4_0, Q4_0) X(q4_1, Q4_1) X(q5_0, Q5_0) X(q5_1, Q5_1) X(q8_0, Q8_0) \
+    X(q2_k, Q2_K) X(q3_k, Q3_K) X(q4_k, Q4_K) X(q5_k, Q5_K) X(q6_k, Q6_K)
+
+/** Weights in a block of each, and in the largest. */
+enum {
+    BLOCK_Q4_0 = 32, BLOCK_Q4_1 = 32, BLOCK_Q5_0 = 32, BLOCK_Q5_1 = 32, BLOCK_Q8_0 = 32,
+    BLOCK_Q2_K = 256, BLOCK_Q3_K = 256, BLOCK_Q4_K = 256, BLOCK_Q5_K = 256, BLOCK_Q6_K = 256,
+    BLOCK_MAX = 256
+};
+
 #endif

@@ -1,8 +1,13 @@
-/* vector.c - nothing yet is faster here than in the set below. */
+/* vector.c - operations on vectors and attention in AVX-512, instantiated from kernels/generic/. */
 #include "kernels/avx512/avx512.h"
+#include "kernels/avx512/simd.h"
+
+#include "kernels/generic/attend.h"
+#include "kernels/generic/vector.h"
 
 void kernels_init_avx512_vector(struct kernels *k, const struct cpu_features *f)
 {
-    (void)k;
     (void)f;
+    fill_vector(k);
+    k->attend = attend;
 }

@@ -17,14 +17,17 @@ static void default_free(void *user, void *memory)
 
 const infer_allocator mem_default = { NULL, default_alloc, default_free };
 
-void *mem_new(const infer_allocator *a, size_t count, size_t size)
+void *mem_raw(const infer_allocator *a, size_t count, size_t size)
 {
     size_t bytes;
-    if (!mul_size(count, size, &bytes))
-        return NULL;
-    void *p = a->alloc(a->user, bytes ? bytes : 1);
+    return mul_size(count, size, &bytes) ? a->alloc(a->user, bytes ? bytes : 1) : NULL;
+}
+
+void *mem_new(const infer_allocator *a, size_t count, size_t size)
+{
+    void *p = mem_raw(a, count, size);
     if (p)
-        memset(p, 0, bytes ? bytes : 1);
+        memset(p, 0, count * size);
     return p;
 }
 

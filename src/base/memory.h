@@ -14,6 +14,8 @@ extern const infer_allocator mem_default;
 
 /** count objects of size bytes, zeroed; NULL if memory is out or count * size overflows. count may be 0 (not NULL). */
 void *mem_new(const infer_allocator *a, size_t count, size_t size);
+/** The same, not zeroed: for large buffers that are written before they are read, so that pages never used cost nothing. */
+void *mem_raw(const infer_allocator *a, size_t count, size_t size);
 void mem_free(const infer_allocator *a, void *p);
 /** Make room for at least `need` objects: *capacity grows geometrically, *array may move, old content stays.
  *  false leaves all as it was. */

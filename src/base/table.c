@@ -35,7 +35,7 @@ static struct table_slot *slot_of(const struct table *t, struct text key, uint32
     size_t i = hash & (t->n_slots - 1);
     for (;; i = (i + 1) & (t->n_slots - 1)) {
         struct table_slot *s = &t->slots[i];
-        if (!s->key || (s->hash == hash && s->length == key.n && !memcmp(s->key, key.p, key.n)))
+        if (!s->key || (s->hash == hash && text_equal((struct text){ s->key, s->length }, key)))
             return s;
     }
 }

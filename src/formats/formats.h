@@ -5,15 +5,21 @@
  * file has them in usable form. All counts, lengths, offsets, types and shapes have been checked: what a reader gets
  * from here lies inside the file, aligned tensors or not, and no two tensors overlap or share a name.
  *
- * Names: GGUF's keys stand as they are ("llama.block_count"). config.json's keys stand flattened with dots
- * ("rope_scaling.factor"); those of generation_config.json follow after "generation_config.", those of
- * tokenizer_config.json after "tokenizer_config.". JSON null entries are left out; arrays that mix types or hold objects
- * or arrays are left out. */
+ * Names: GGUF's keys stand as they are ("llama.block_count"); arrays of arrays are left out. config.json's keys stand
+ * flattened with dots ("rope_scaling.factor"); those of generation_config.json follow after "generation_config.", those
+ * of tokenizer_config.json after "tokenizer_config." (chat_template.jinja is "tokenizer_config.chat_template"), those
+ * of a SafeTensors file's header after "__metadata__.". Of two equal keys of JSON the first stays. Left out are null,
+ * arrays that mix types (integers among reals become reals) or hold objects or arrays, and keys that are not printable
+ * or longer than 255 bytes. An empty JSON array is one of META_I64.
+ *
+ * A tensor may have axes of length 0, and then no bytes. Of a SafeTensors shape of more than four axes the outermost
+ * are multiplied into ne[3]: the data lies the same. */
 #ifndef FORMATS_H
 #define FORMATS_H
 
 #include "src/base/dtype.h"
 #include "src/base/map.h"
+#include "src/base/numbers.h"
 #include "src/base/table.h"
 
 /** Numbers are GGUF's. Integers from JSON are META_I64, other numbers META_F64. */
@@ -62,11 +68,15 @@ struct weights {
     struct table meta_index, tensor_index;
     struct mapping *maps;
     size_t n_maps;
+    size_t metas_capacity, tensors_capacity, maps_capacity;
     struct text tokenizer_json; /* of a Hugging Face directory; p NULL if there is none */
 };
 
-/** Open a GGUF file (one of split files: all are opened), a directory, a .safetensors file (its directory is opened). */
+/** Open a GGUF file (one of split files: all are opened), a directory, or a .safetensors file: its directory is opened,
+ *  and the tensors are those of this file unless it is one of several shards. */
 struct weights *weights_open(const infer_allocator *a, const char *path, infer_error *err);
+/** The same for the vocabulary only: a directory needs neither config.json nor tensors, and no tensors are opened. */
+struct weights *weights_open_vocabulary(const infer_allocator *a, const char *path, infer_error *err);
 /** A whole GGUF file in memory, which must stay. `name` is for messages. Split files are refused. */
 struct weights *weights_open_memory(const infer_allocator *a, const void *data, size_t size, const char *name,
                                     infer_error *err);
@@ -75,8 +85,8 @@ void weights_close(struct weights **w);
 const struct meta *weights_meta(const struct weights *w, const char *key);       /* or NULL */
 const struct tensor *weights_tensor(const struct weights *w, struct text name);  /* or NULL */
 
-/** Typed access: META_ABSENT leaves *value alone; META_WRONG fills err with key, type found and type wanted. Integers of
- *  any width convert if the value fits; floats take integers too. */
+/** Typed access: META_ABSENT leaves *value alone; META_WRONG fills err with file, key, what was found and what was
+ *  expected. Integers of any width convert if the value fits; floats take integers too. */
 enum meta_result { META_FOUND, META_ABSENT, META_WRONG };
 enum meta_result meta_get_u32(const struct weights *w, const char *key, uint32_t *value, infer_error *err);
 enum meta_result meta_get_f32(const struct weights *w, const char *key, float *value, infer_error *err);
@@ -86,6 +96,13 @@ enum meta_result meta_get_text(const struct weights *w, const char *key, struct 
 /** Element i of an array of numbers or booleans, as a double or as an integer (0 for strings). i < m->n. */
 double meta_element_f64(const struct meta *m, uint64_t i);
 int64_t meta_element_i64(const struct meta *m, uint64_t i);
+/** The string at *at, inside an array of strings; *at moves on to the next one. */
+static inline struct text meta_next_string(const uint8_t **at)
+{
+    const struct text s = { (const char *)*at + 8, (size_t)read_u64(*at) };
+    *at += 8 + s.n;
+    return s;
+}
 /** All strings of an array of strings: fills out[0..m->n). False if it is no such array. */
 bool meta_strings(const struct meta *m, struct text *out);
 const char *meta_type_name(enum meta_type type);

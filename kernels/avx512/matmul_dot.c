@@ -1,0 +1,175 @@
+/* matmul_dot.c - quantised weights times 8-bit activations for few columns: row dots.
+ *
+ * A row goes along k once for some columns, a unit of 256 at a time. What depends on the column alone, its values in the
+ * type's order and its scales spread over the lanes they apply to, is made once for all rows, in scratch. vpdpbusd sums
+ * the products of a sub-block in the four lanes that hold it; these become floats and meet both scales.
+ *
+ * A type's constant offset is taken off as an integer, from sums that the column brings along: nothing is rounded, where
+ * offset * d * sum(x) in floats would drown small weights. Minima are floats: sum (d q + m) x = d sum q x + m s.
+ *
+ * An element has two vectors of sums, to which the units are added in order: the same bits in any cut of the tile. */
+#include "kernels/avx512/matmul.h"
+#include "kernels/avx512/matmul_unpack.h"
+
+#define COLUMNS 8     /* at most, together */
+#define CHUNK 8192   /* values of k, over all columns together, that are prepared at a time: what the L1 cache holds */
+#define ROWS 256      /* rows whose sums are kept from chunk to chunk, where k is longer than one */
+#define PREFETCH 2048 /* bytes ahead in a row */
+
+/* A unit of a column; of d and less only as many are used as registers are scaled apart. */
+struct activations {
+    __m512i q[4];
+    __m512i less[4]; /* -offset times the values that meet in a lane */
+    __m512 d[4];
+    __m512 s;
+};
+
+struct scratch {
+    struct activations x[CHUNK / UNIT];
+    __m512 sums[ROWS][COLUMNS][2];
+};
+_Static_assert(sizeof(struct scratch) <= KERNEL_SCRATCH_BYTES, "room");
+
+/* Lanes of a vector by sub-block, spread to the lanes that hold the products of q[r]. */
+INLINE __m512 spread(__m512 by_sub_block, bool pairs, int r)
+{
+    const int a = sub_block(pairs, r, 0), b = sub_block(pairs, r, 1), c = sub_block(pairs, r, 2), d = sub_block(pairs, r, 3);
+    return _mm512_permutexvar_ps(_mm512_setr_epi32(a, a, a, a, b, b, b, b, c, c, c, c, d, d, d, d), by_sub_block);
+}
+
+/* n_groups groups of 32 values from value i of the row x; zeros for those that are missing. */
+INLINE void prepare_unit(struct activations *a, const uint8_t *x, size_t i, size_t k, int n_groups, struct type type)
+{
+    const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    const __mmask8 groups = (__mmask8)((1u << n_groups) - 1);
+    __m512i q[4];
+    for (int j = 0; j < 4; j++) {
+        const int n = n_groups - 2 * j;
+        q[j] = _mm512_maskz_loadu_epi8(n >= 2 ? ~0ull : n == 1 ? 0xffffffff : 0, x + i + 64 * (size_t)j);
+    }
+    if (type.pairs) { /* transpose the sub-blocks */
+        const __m512i a0 = _mm512_shuffle_i32x4(q[0], q[1], 0x88), a1 = _mm512_shuffle_i32x4(q[2], q[3], 0x88);
+        const __m512i b0 = _mm512_shuffle_i32x4(q[0], q[1], 0xdd), b1 = _mm512_shuffle_i32x4(q[2], q[3], 0xdd);
+        a->q[0] = _mm512_shuffle_i32x4(a0, a1, 0x88);
+        a->q[1] = _mm512_shuffle_i32x4(b0, b1, 0x88);
+        a->q[2] = _mm512_shuffle_i32x4(a0, a1, 0xdd);
+        a->q[3] = _mm512_shuffle_i32x4(b0, b1, 0xdd);
+    } else {
+        a->q[0] = _mm512_shuffle_i64x2(q[0], q[2], 0x44);
+        a->q[1] = _mm512_shuffle_i64x2(q[0], q[2], 0xee);
+        a->q[2] = _mm512_shuffle_i64x2(q[1], q[3], 0x44);
+        a->q[3] = _mm512_shuffle_i64x2(q[1], q[3], 0xee);
+    }
+    const __m256 d = _mm256_maskz_loadu_ps(groups, (const float *)(x + act_q8_d(k)) + i / 32);
+    const __m512 by_sub_block = _mm512_permutexvar_ps(twice, _mm512_castps256_ps512(d));
+    const int step = type.pairs ? 2 : 1;
+    for (int r = 0; r < 4; r += step) {
+        a->d[r] = spread(by_sub_block, type.pairs, r);
+        const __m512i offset = _mm512_set1_epi8((char)type.offset);
+        __m512i sums = _mm512_dpbusd_epi32(_mm512_setzero_si512(), offset, a->q[r]);
+        if (type.pairs)
+            sums = _mm512_dpbusd_epi32(sums, offset, a->q[r + 1]);
+        a->less[r] = _mm512_sub_epi32(_mm512_setzero_si512(), sums);
+    }
+    a->s = _mm512_maskz_loadu_ps((__mmask16)((1u << 2 * n_groups) - 1), (const float *)(x + act_q8_s(k)) + i / 16);
+}
+
+/* n values from value i of the row x. */
+INLINE void prepare_column(struct activations *a, const uint8_t *x, size_t i, size_t n, size_t k, struct type type)
+{
+    for (; n >= UNIT; n -= UNIT, i += UNIT)
+        prepare_unit(a++, x, i, k, UNIT / 32, type);
+    if (n > 0)
+        prepare_unit(a, x, i, k, (int)n / 32, type);
+}
+
+/* Add the products of a unit, n_groups groups of 32, of a row and n_cols columns. */
+INLINE void add_unit(__m512 sums[COLUMNS][2], const uint8_t *w, const struct activations *x, int n_groups, int n_cols,
+                     struct type type)
+{
+    const int step = type.pairs ? 2 : 1; /* registers summed before they are scaled */
+    const int chunk = CHUNK / n_cols;
+    struct unit u;
+    __m512 d[4];
+    for (int line = 0; line < UNIT / type.block * type.bytes; line += 64)
+        _mm_prefetch((const char *)((uintptr_t)w + PREFETCH + (uintptr_t)line), _MM_HINT_T0);
+    type.unpack(&u, w, type.block == UNIT ? 1 : n_groups);
+    for (int r = 0; r < 4; r += step)
+        d[r] = spread(u.d, type.pairs, r);
+    for (int c = 0; c < n_cols; c++, x += chunk / UNIT) {
+        for (int r = 0; r < 4; r += step) {
+            const __m512i start = type.offset ? x->less[r] : _mm512_setzero_si512();
+            __m512i products = _mm512_dpbusd_epi32(start, u.q[r], x->q[r]);
+            if (type.pairs)
+                products = _mm512_dpbusd_epi32(products, u.q[r + 1], x->q[r + 1]);
+            __m512 *const sum = &sums[c][r / step % 2];
+            *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), _mm512_mul_ps(d[r], x->d[r]), *sum);
+        }
+        if (!type.offset)
+            sums[c][0] = _mm512_fmadd_ps(u.m, x->s, sums[c][0]);
+    }
+}
+
+/* Add n products of a row and n_cols columns. */
+INLINE void add_row(__m512 sums[COLUMNS][2], const uint8_t *w, const struct activations *x, size_t n, int n_cols,
+                    struct type type)
+{
+    for (; n >= UNIT; n -= UNIT, x++, w += UNIT / type.block * type.bytes)
+        add_unit(sums, w, x, UNIT / 32, n_cols, type);
+    if (type.block < UNIT && n > 0)
+        add_unit(sums, w, x, (int)n / 32, n_cols, type);
+}
+
+/* Elements of the rows [row, end) and n_cols columns. */
+INLINE void dot_rows(const struct matmul_tile *t, int row, int end, int col, int n_cols, struct type type)
+{
+    struct scratch *const scratch = t->scratch;
+    const size_t chunk = CHUNK / (size_t)n_cols;
+    for (size_t i = 0; i < t->k; i += chunk) {
+        const size_t n = t->k - i < chunk ? t->k - i : chunk;
+        for (int c = 0; c < n_cols; c++)
+            prepare_column(scratch->x + (size_t)c * (chunk / UNIT), (const uint8_t *)t->x + (size_t)(col + c) * t->x_stride, i, n, t->k, type);
+        for (int r = row; r < end; r++) {
+            __m512 sums[COLUMNS][2];
+            for (int c = 0; c < n_cols; c++)
+                for (int j = 0; j < 2; j++)
+                    sums[c][j] = i == 0 ? _mm512_setzero_ps() : scratch->sums[r - row][c][j];
+            const uint8_t *const w = (const uint8_t *)t->w + (size_t)r * t->w_stride;
+            add_row(sums, w + i / (size_t)type.block * (size_t)type.bytes, scratch->x, n, n_cols, type);
+            for (int c = 0; c < n_cols; c++) {
+                if (i + n == t->k)
+                    t->y[(size_t)(col + c) * t->y_stride + (size_t)r] = _mm512_reduce_add_ps(sums[c][0] + sums[c][1]);
+                else
+                    for (int j = 0; j < 2; j++)
+                        scratch->sums[r - row][c][j] = sums[c][j];
+            }
+        }
+    }
+}
+
+INLINE void dot_columns(const struct matmul_tile *t, int col, int n_cols, struct type type)
+{
+    const int rows = t->k > (size_t)(CHUNK / n_cols) ? ROWS : t->n_rows;
+    for (int row = 0; row < t->n_rows; row += rows)
+        dot_rows(t, row, t->n_rows - row < rows ? t->n_rows : row + rows, col, n_cols, type);
+}
+
+INLINE void dot(const struct matmul_tile *t, struct type type)
+{
+    int col = 0;
+    for (; col + 8 <= t->n_cols; col += 8)
+        dot_columns(t, col, 8, type);
+    for (; col + 4 <= t->n_cols; col += 4)
+        dot_columns(t, col, 4, type);
+    for (; col + 2 <= t->n_cols; col += 2)
+        dot_columns(t, col, 2, type);
+    for (; col < t->n_cols; col++)
+        dot_columns(t, col, 1, type);
+}
+
+#define DOT(name, NAME) \
+    void avx512_dot_##name(const struct matmul_tile *t) \
+    { \
+        dot(t, type_##name); \
+    }
+QUANTISED_TYPES(DOT)

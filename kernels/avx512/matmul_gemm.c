@@ -1,0 +1,253 @@
+/* matmul_gemm.c - quantised weights times 8-bit activations for many columns: panels.
+ *
+ * Rows stand in lanes. A panel is PANEL = 32 rows by up to CHUNK values of k, unpacked once for all columns, in the order in
+ * which the inner loop reads it; a group is 32 values where scales are those of 32 weights, else 16:
+ *   group:  [group / 4][32 rows] dwords of 4 weights | [32 rows] scales | [32 rows] minima, if the type has them
+ * A column's piece of as many values is packed too: its 8-bit values, its scales, and for each group what its sum is
+ * needed for (see below). Rows of activations may lie at a stride that maps them all to the same lines of the cache;
+ * packed they do not.
+ *
+ * The inner loop holds 2 x 16 rows of up to 6 columns: vpdpbusd adds 4 products to each of 12 vectors of integers; at the
+ * end of a group they are scaled and added to 12 vectors of floats. No conversion: the integers start from the bits of
+ * 1.5 * 2^23, so that read as a float a sum is 1.5 * 2^23 + itself, and one multiply-add with -1.5 * 2^23 * d leaves d times
+ * the sum, rounded once (d has at most 19 significant bits). A constant offset of the type starts them lower still, by
+ * offset * sum(x) of the group; minima take one more multiply-add with the scaled sums.
+ *
+ * The order of additions to an element is that of k, whatever the tile. */
+#include "kernels/avx512/matmul.h"
+#include "kernels/avx512/matmul_transpose.h"
+#include "kernels/avx512/matmul_unpack.h"
+
+#define PANEL 32
+#define CHUNK 512
+#define COLUMNS 6   /* of the inner loop */
+#define PACKED 512  /* columns packed at a time */
+#define MAGIC 0x1.8p23f
+#define MAGIC_BITS 0x4b400000
+
+/* A column's piece of a chunk. */
+struct packed {
+    int8_t q[CHUNK];
+    float d[CHUNK / 32];
+    union {
+        int32_t start[CHUNK / 16]; /* MAGIC_BITS - offset * sum(q) of each group */
+        float s[CHUNK / 16];       /* d * sum(q) of each group */
+    };
+};
+
+struct scratch {
+    uint8_t panel[CHUNK / 16 * PANEL * (16 + 4 + 4)];
+    struct packed x[PACKED];
+};
+_Static_assert(sizeof(struct scratch) <= KERNEL_SCRATCH_BYTES && sizeof(struct packed) % 64 == 0, "room, alignment");
+
+INLINE int group_values(struct type type)
+{
+    return type.pairs ? 32 : 16;
+}
+
+INLINE size_t group_bytes(struct type type)
+{
+    return (size_t)PANEL * (size_t)(group_values(type) + 4 + (type.offset ? 0 : 4));
+}
+
+/* Sums of 64 products with `weight`, of each 16 values a dword, in order. */
+INLINE __m512i sums_of_16(__m512i q, __m512i weight)
+{
+    __m512i sums = _mm512_dpbusd_epi32(_mm512_setzero_si512(), weight, q);
+    sums = _mm512_add_epi32(sums, _mm512_shuffle_epi32(sums, 0xb1));
+    return _mm512_add_epi32(sums, _mm512_shuffle_epi32(sums, 0x4e));
+}
+
+/* start[] of 16 sub-blocks, 256 values; of 8 groups if they are pairs. */
+INLINE void pack_starts(int32_t *start, const int8_t *q, struct type type)
+{
+    const __m512i offset = _mm512_set1_epi8((char)type.offset), magic = _mm512_set1_epi32(MAGIC_BITS);
+    __m512i sums = sums_of_16(_mm512_load_si512(q), offset); /* dword 4 l + i: sub-block l of register i */
+    sums = _mm512_mask_mov_epi32(sums, 0x2222, sums_of_16(_mm512_load_si512(q + 64), offset));
+    sums = _mm512_mask_mov_epi32(sums, 0x4444, sums_of_16(_mm512_load_si512(q + 128), offset));
+    sums = _mm512_mask_mov_epi32(sums, 0x8888, sums_of_16(_mm512_load_si512(q + 192), offset));
+    if (type.pairs) {
+        const __m512i even = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 0, 0, 0, 0, 0, 0, 0, 0);
+        const __m512i odd = _mm512_setr_epi32(4, 12, 5, 13, 6, 14, 7, 15, 0, 0, 0, 0, 0, 0, 0, 0);
+        sums = _mm512_add_epi32(_mm512_permutexvar_epi32(even, sums), _mm512_permutexvar_epi32(odd, sums));
+    } else {
+        sums = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), sums);
+    }
+    sums = _mm512_sub_epi32(magic, sums);
+    _mm512_mask_storeu_epi32(start, type.pairs ? 0x00ff : 0xffff, sums);
+}
+
+/* s[] of 16 sub-blocks; of 8 groups if they are pairs. */
+INLINE void pack_sums(float *s, __m512 by_sub_block, bool pairs)
+{
+    if (pairs) {
+        const __m512 even = _mm512_permutexvar_ps(_mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 0, 0, 0, 0, 0, 0, 0, 0),
+                                                  by_sub_block);
+        const __m512 odd = _mm512_permutexvar_ps(_mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 0, 0, 0, 0, 0, 0, 0, 0),
+                                                 by_sub_block);
+        _mm512_mask_storeu_ps(s, 0x00ff, _mm512_add_ps(even, odd));
+    } else {
+        _mm512_storeu_ps(s, by_sub_block);
+    }
+}
+
+/* n values, a multiple of 32, from value i of the row x. Past them p holds zeros up to a multiple of 256. */
+INLINE void pack_column(struct packed *p, const uint8_t *x, size_t i, size_t n, size_t k, struct type type)
+{
+    const int8_t *const q = (const int8_t *)x + i;
+    const float *const d = (const float *)(x + act_q8_d(k)) + i / 32, *const s = (const float *)(x + act_q8_s(k)) + i / 16;
+    for (size_t j = 0; j < n; j += 64)
+        _mm512_store_si512(p->q + j, _mm512_maskz_loadu_epi8(n - j < 64 ? 0xffffffff : ~0ull, q + j));
+    for (size_t j = (n + 63) / 64 * 64; j % UNIT != 0; j += 64)
+        _mm512_store_si512(p->q + j, _mm512_setzero_si512());
+    _mm512_store_ps(p->d, _mm512_maskz_loadu_ps((__mmask16)((1u << n / 32) - 1), d));
+    const size_t groups_of_unit = UNIT / (size_t)group_values(type);
+    for (size_t j = 0; j < n; j += UNIT) {
+        const size_t left = (n - j) / 16;
+        if (type.offset)
+            pack_starts(p->start + j / UNIT * groups_of_unit, p->q + j, type);
+        else
+            pack_sums(p->s + j / UNIT * groups_of_unit,
+                      _mm512_maskz_loadu_ps(left < 16 ? (__mmask16)((1u << left) - 1) : 0xffff, s + j / 16), type.pairs);
+    }
+}
+
+/* 16 rows of a unit to their half of a panel. */
+INLINE void unpack_half(uint8_t *panel, const uint8_t *const w[16], size_t at, int n_blocks, struct type type)
+{
+    const int per_group = group_values(type) / 16; /* sub-blocks */
+    __m512i q[4][16], d[16], m[16];
+    for (int row = 0; row < 16; row++) {
+        struct unit u;
+        type.unpack(&u, w[row] + at, n_blocks);
+        for (int r = 0; r < 4; r++)
+            q[r][row] = u.q[r];
+        d[row] = _mm512_castps_si512(u.d);
+        m[row] = _mm512_castps_si512(u.m);
+    }
+    for (int r = 0; r < 4; r++) {
+        transpose_16x16(q[r]);
+        for (int j = 0; j < 16; j++) {
+            const int sub = sub_block(type.pairs, r, j / 4), dword = sub % per_group * 4 + j % 4;
+            _mm512_store_si512(panel + (size_t)(sub / per_group) * group_bytes(type) + dword * PANEL * 4, q[r][j]);
+        }
+    }
+    uint8_t *const scales = panel + group_values(type) * PANEL;
+    transpose_16x16(d);
+    if (!type.offset)
+        transpose_16x16(m);
+    for (int group = 0; group < 16 / per_group; group++) {
+        _mm512_store_si512(scales + (size_t)group * group_bytes(type), d[group * per_group]);
+        if (!type.offset)
+            _mm512_store_si512(scales + (size_t)group * group_bytes(type) + PANEL * 4, m[group * per_group]);
+    }
+}
+
+/* Rows from `row` on, n values from value i of each. Rows past the last one are copies of it. */
+INLINE void unpack_panel(uint8_t *panel, const struct matmul_tile *t, int row, size_t i, size_t n, struct type type)
+{
+    for (int half = 0; half < 2; half++) {
+        const uint8_t *w[16];
+        for (int r = 0; r < 16; r++) {
+            const int at = row + 16 * half + r;
+            w[r] = (const uint8_t *)t->w + (size_t)(at < t->n_rows ? at : t->n_rows - 1) * t->w_stride;
+        }
+        for (size_t j = 0; j < n; j += UNIT) {
+            const size_t left = n - j < UNIT ? n - j : UNIT, at = (i + j) / (size_t)type.block * (size_t)type.bytes;
+            uint8_t *const to = panel + j / (size_t)group_values(type) * group_bytes(type) + 64 * half;
+            if (left == UNIT)
+                unpack_half(to, w, at, UNIT / type.block, type);
+            else if (type.block < UNIT)
+                unpack_half(to, w, at, (int)left / type.block, type);
+        }
+    }
+}
+
+/* A group's products of 32 rows and n_cols columns, added to the sums. */
+INLINE void add_group(__m512 sums[COLUMNS][2], const uint8_t *panel, const struct packed *x, size_t group, int n_cols,
+                      struct type type)
+{
+    const int values = group_values(type);
+    __m512i products[COLUMNS][2];
+    for (int c = 0; c < n_cols; c++)
+        for (int h = 0; h < 2; h++)
+            products[c][h] = _mm512_set1_epi32(type.offset ? x[c].start[group] : MAGIC_BITS);
+    for (int j = 0; j < values / 4; j++) {
+        const __m512i w0 = _mm512_load_si512(panel + j * PANEL * 4), w1 = _mm512_load_si512(panel + j * PANEL * 4 + 64);
+        for (int c = 0; c < n_cols; c++) {
+            const __m512i q = _mm512_set1_epi32((int)read_u32(x[c].q + group * (size_t)values + 4 * j));
+            products[c][0] = _mm512_dpbusd_epi32(products[c][0], w0, q);
+            products[c][1] = _mm512_dpbusd_epi32(products[c][1], w1, q);
+        }
+    }
+    for (int h = 0; h < 2; h++) {
+        const float *const scales = (const float *)(const void *)(panel + values * PANEL) + 16 * h;
+        const __m512 d = _mm512_load_ps(scales), magic = _mm512_mul_ps(d, _mm512_set1_ps(-MAGIC));
+        for (int c = 0; c < n_cols; c++) {
+            const __m512 scaled = _mm512_fmadd_ps(_mm512_castsi512_ps(products[c][h]), d, magic);
+            sums[c][h] = _mm512_fmadd_ps(scaled, _mm512_set1_ps(x[c].d[group * (size_t)values / 32]), sums[c][h]);
+            if (!type.offset)
+                sums[c][h] = _mm512_fmadd_ps(_mm512_load_ps(scales + PANEL), _mm512_set1_ps(x[c].s[group]), sums[c][h]);
+        }
+    }
+}
+
+/* A panel times n_cols packed columns: n values more of the elements at y, of which n_rows are wanted. */
+INLINE void multiply(float *y, size_t y_stride, const uint8_t *panel, const struct packed *x, size_t n, bool first,
+                     int n_rows, int n_cols, struct type type)
+{
+    const __mmask16 rows[2] = { (__mmask16)(n_rows < 16 ? (1u << n_rows) - 1 : 0xffff),
+                                (__mmask16)(n_rows < 16 ? 0 : n_rows < 32 ? (1u << (n_rows - 16)) - 1 : 0xffff) };
+    __m512 sums[COLUMNS][2];
+    for (int c = 0; c < n_cols; c++)
+        for (int h = 0; h < 2; h++)
+            sums[c][h] = first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(rows[h], y + (size_t)c * y_stride + 16 * h);
+    for (size_t group = 0; group < n / (size_t)group_values(type); group++, panel += group_bytes(type))
+        add_group(sums, panel, x, group, n_cols, type);
+    for (int c = 0; c < n_cols; c++)
+        for (int h = 0; h < 2; h++)
+            _mm512_mask_storeu_ps(y + (size_t)c * y_stride + 16 * h, rows[h], sums[c][h]);
+}
+
+/* A panel times all packed columns. */
+INLINE void multiply_all(float *y, size_t y_stride, const struct scratch *s, size_t n, bool first, int n_rows, int n_cols,
+                         struct type type)
+{
+    int c = 0;
+    for (; c + COLUMNS <= n_cols; c += COLUMNS)
+        multiply(y + (size_t)c * y_stride, y_stride, s->panel, s->x + c, n, first, n_rows, COLUMNS, type);
+    float *const rest = y + (size_t)c * y_stride;
+    switch (n_cols - c) {
+    case 5: multiply(rest, y_stride, s->panel, s->x + c, n, first, n_rows, 5, type); break;
+    case 4: multiply(rest, y_stride, s->panel, s->x + c, n, first, n_rows, 4, type); break;
+    case 3: multiply(rest, y_stride, s->panel, s->x + c, n, first, n_rows, 3, type); break;
+    case 2: multiply(rest, y_stride, s->panel, s->x + c, n, first, n_rows, 2, type); break;
+    case 1: multiply(rest, y_stride, s->panel, s->x + c, n, first, n_rows, 1, type); break;
+    }
+}
+
+INLINE void gemm(const struct matmul_tile *t, struct type type)
+{
+    struct scratch *const s = t->scratch;
+    for (int col = 0; col < t->n_cols; col += PACKED) {
+        const int n_cols = t->n_cols - col < PACKED ? t->n_cols - col : PACKED;
+        for (size_t i = 0; i < t->k; i += CHUNK) {
+            const size_t n = t->k - i < CHUNK ? t->k - i : CHUNK;
+            for (int c = 0; c < n_cols; c++)
+                pack_column(&s->x[c], (const uint8_t *)t->x + (size_t)(col + c) * t->x_stride, i, n, t->k, type);
+            for (int row = 0; row < t->n_rows; row += PANEL) {
+                unpack_panel(s->panel, t, row, i, n, type);
+                multiply_all(t->y + (size_t)col * t->y_stride + row, t->y_stride, s, n, i == 0, t->n_rows - row, n_cols,
+                             type);
+            }
+        }
+    }
+}
+
+#define GEMM(name, NAME) \
+    void avx512_gemm_##name(const struct matmul_tile *t) \
+    { \
+        gemm(t, type_##name); \
+    }
+QUANTISED_TYPES(GEMM)

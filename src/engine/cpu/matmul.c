@@ -1,0 +1,137 @@
+/* matmul.c - matrix products: activations brought into the form the kernels read, then tiles of rows over the threads.
+ *
+ * The cut into tiles depends on shapes alone, never on the number of threads. Few columns (decoding): a task streams a
+ * contiguous piece of the weights through the dot kernel. Many (a prompt): a task's rows are unpacked once for all
+ * columns by the GEMM kernel. */
+#include "src/engine/cpu/cpu.h"
+
+enum {
+    MAX_PRODUCTS = 3,
+    DOT_BYTES = 32 * 1024,  /* weights of a task when they are streamed */
+    GEMM_ROWS = 32,         /* smallest tile of the GEMM; a multiple of every kernel's panel */
+    GEMM_MACS = 1 << 22,    /* multiply-adds that make a task worth handing out */
+};
+
+struct matmul_job {
+    const struct device *d;
+    const struct product *products;
+    int n_products;
+    uint32_t n;
+    const float *x;
+    size_t k;
+    uint32_t tile_rows[MAX_PRODUCTS];
+    int first_task[MAX_PRODUCTS + 1];
+    const void *act[ACT_COUNT]; /* the prepared activations */
+    size_t act_stride[ACT_COUNT];
+    enum act preparing;
+    uint32_t per_task;
+};
+
+static const struct matmul *kernel_of(const struct device *d, const struct weight *w)
+{
+    return &d->k->matmul[d->precision][w->type];
+}
+
+/* ---- Activations ---- */
+
+static void prepare_task(void *arg, int task, int thread)
+{
+    (void)thread;
+    const struct matmul_job *job = arg;
+    const uint32_t first = (uint32_t)task * job->per_task;
+    const uint32_t last = job->n - first < job->per_task ? job->n : first + job->per_task;
+    for (uint32_t i = first; i < last; i++)
+        job->d->k->prepare[job->preparing](job->d->prepared[job->preparing] + i * job->act_stride[job->preparing],
+                                           job->x + i * job->k, job->k);
+}
+
+static void prepare(struct matmul_job *job, enum act act)
+{
+    if (job->act[act])
+        return;
+    job->act_stride[act] = act_row_bytes(act, job->k);
+    if (act == ACT_F32 && job->act_stride[act] == job->k * sizeof(float)) { /* already in that form */
+        job->act[act] = job->x;
+        return;
+    }
+    job->act[act] = job->d->prepared[act];
+    job->preparing = act;
+    job->per_task = rows_per_task((uint32_t)job->k);
+    pool_run(job->d->pool, tasks_of(job->n, job->per_task), prepare_task, job);
+}
+
+/* ---- Tiles ---- */
+
+static uint32_t tile_rows(const struct device *d, const struct weight *w, uint32_t n)
+{
+    if (n < (uint32_t)kernel_of(d, w)->gemm_from) {
+        const size_t rows = DOT_BYTES / (w->stride ? w->stride : 1) / n;
+        return rows < 8 ? 8 : rows > 4096 ? 4096 : (uint32_t)rows / 8 * 8;
+    }
+    const uint64_t tile_macs = (uint64_t)GEMM_ROWS * n * w->k;
+    return GEMM_ROWS * (uint32_t)(tile_macs < GEMM_MACS ? GEMM_MACS / (tile_macs + 1) + 1 : 1);
+}
+
+static const float *bias_of(const struct product *p)
+{
+    return p->bias ? vector_of(p->bias) : NULL;
+}
+
+/* After the kernel: bias, and the residual stream that the sums are added to. */
+static void finish_tile(const struct device *d, const struct product *p, const float *tile, size_t tile_stride,
+                        uint32_t first, uint32_t rows, uint32_t n)
+{
+    const float *bias = bias_of(p);
+    for (uint32_t c = 0; c < n; c++) {
+        float *y = p->y + c * p->y_stride + first;
+        if (p->residual)
+            d->k->add(y, y, tile + c * tile_stride, rows);
+        if (bias)
+            d->k->add(y, y, bias + first, rows);
+    }
+}
+
+static void tile_task(void *arg, int task, int thread)
+{
+    const struct matmul_job *job = arg;
+    const struct device *d = job->d;
+    int i = 0;
+    while (task >= job->first_task[i + 1])
+        i++;
+    const struct product *p = &job->products[i];
+    const struct weight *w = p->w;
+    const struct matmul *kernel = kernel_of(d, w);
+    const uint32_t first = (uint32_t)(task - job->first_task[i]) * job->tile_rows[i];
+    const uint32_t rows = w->rows - first < job->tile_rows[i] ? w->rows - first : job->tile_rows[i];
+    struct matmul_tile tile = {
+        .y = p->y + first,
+        .y_stride = p->y_stride,
+        .w = (const uint8_t *)w->data + first * w->stride,
+        .w_stride = w->stride,
+        .x = job->act[kernel->act],
+        .x_stride = job->act_stride[kernel->act],
+        .n_rows = (int)rows,
+        .n_cols = (int)job->n,
+        .k = w->k,
+        .scratch = cpu_scratch(d, thread),
+    };
+    if (p->residual) { /* the kernel overwrites, so its sums go to a buffer of their own first */
+        tile.y = d->sums + first;
+        tile.y_stride = w->rows;
+    }
+    (job->n < (uint32_t)kernel->gemm_from ? kernel->dot : kernel->gemm)(&tile);
+    if (p->residual || bias_of(p))
+        finish_tile(d, p, tile.y, tile.y_stride, first, rows, job->n);
+}
+
+void cpu_matmul(struct device *d, const struct product *products, int n_products, const float *x, uint32_t n)
+{
+    struct matmul_job job = { .d = d, .products = products, .n_products = n_products, .n = n, .x = x, .k = products->w->k };
+    for (int i = 0; i < n_products; i++) {
+        const struct weight *w = products[i].w;
+        prepare(&job, kernel_of(d, w)->act);
+        job.tile_rows[i] = tile_rows(d, w, n);
+        job.first_task[i + 1] = job.first_task[i] + tasks_of(w->rows, job.tile_rows[i]);
+    }
+    pool_run(d->pool, job.first_task[n_products], tile_task, &job);
+}

@@ -1,0 +1,32 @@
+/* network.h - a model as the forward pass sees it: numbers, and weights by role. */
+#ifndef ENGINE_NETWORK_H
+#define ENGINE_NETWORK_H
+
+#include "src/arch/arch.h"
+
+/** A matrix of `rows` rows of k values, in the file's own blocks, or a vector (rows 1) of floats. data NULL: absent. */
+struct weight {
+    const void *data;
+    enum dtype type;
+    uint32_t rows, k;
+    size_t stride; /* bytes between rows */
+};
+
+struct layer {
+    struct weight w[LAYER_ROLES];
+    uint32_t window; /* 0: sees everything before it */
+};
+
+struct network {
+    struct hparams h;
+    struct weight w[MODEL_ROLES]; /* OUTPUT is never absent: tied models have the embedding there */
+    struct layer *layers;         /* h.n_layer */
+};
+
+/** A vector's floats, or NULL if it is absent. */
+static inline const float *vector_of(const struct weight *w)
+{
+    return w->data;
+}
+
+#endif

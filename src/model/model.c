@@ -1,0 +1,184 @@
+/* model.c - opening and closing models, and what can be asked of them. */
+#include "src/model/model.h"
+
+#include "src/base/error.h"
+#include "src/engine/kv.h"
+
+#include <stdio.h>
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+/* Totals, and the type that most bytes of the weights have. */
+static void sum_up(struct infer_model *m)
+{
+    uint64_t bytes_of[DTYPE_COUNT] = { 0 };
+    int most = DTYPE_F32;
+    for (size_t i = 0; i < m->weights->n_tensors; i++) {
+        const struct tensor *t = &m->weights->tensors[i];
+        m->bytes += t->bytes;
+        m->n_params += t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3];
+        bytes_of[t->type] += t->bytes;
+    }
+    for (int i = 0; i < DTYPE_COUNT; i++)
+        if (bytes_of[i] > bytes_of[most])
+            most = i;
+    m->quantization = m->bytes ? dtype_name((uint64_t)most) : "none";
+    struct text name;
+    if (m->weights->format == WEIGHTS_GGUF && meta_get_text(m->weights, "general.name", &name, NULL) == META_FOUND)
+        m->name = arena_text(&m->arena, name.p, name.n);
+    if (!m->name)
+        m->name = base_name(m->weights->path);
+}
+
+static void log_unused(const struct infer_model *m)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->weights->n_tensors; i++)
+        if (!m->used[i]) {
+            context_log(m->context, INFER_LOG_DEBUG, "%s: tensor %s is not used", m->weights->path, m->weights->tensors[i].name.p);
+            n++;
+        }
+    if (n)
+        context_log(m->context, INFER_LOG_INFO, "%s: %zu of %zu tensors are not used by a %s model", m->weights->path, n,
+                    m->weights->n_tensors, m->net.h.name);
+}
+
+static infer_status open_tokenizer(struct infer_model *m, infer_error *err)
+{
+    infer_error why = { 0 };
+    const bool there = m->weights->format == WEIGHTS_HF ? m->weights->tokenizer_json.p != NULL
+                                                        : weights_meta(m->weights, "tokenizer.ggml.model") != NULL;
+    if (there)
+        m->tokenizer = tokenizer_open(&m->context->a, m->weights, &why);
+    if (there && !m->tokenizer && why.code != INFER_E_UNKNOWN) {
+        if (err)
+            *err = why;
+        return why.code;
+    }
+    if (!m->tokenizer)
+        context_log(m->context, INFER_LOG_WARN, "%s: no tokenizer: %s", m->weights->path, there ? why.message : "the files hold no vocabulary");
+    return INFER_OK;
+}
+
+static infer_status load(struct infer_model *m, bool inspect, infer_error *err)
+{
+    m->used = arena_new(&m->arena, m->weights->n_tensors, sizeof *m->used);
+    if (!m->used)
+        return fail_memory(err, "the model");
+    sum_up(m);
+    infer_status status = model_bind(m, err);
+    m->runnable = status == INFER_OK;
+    if (status != INFER_OK && !(inspect && status != INFER_E_NOMEM))
+        return status;
+    if (m->runnable)
+        log_unused(m);
+    status = open_tokenizer(m, err);
+    return inspect && status != INFER_E_NOMEM ? INFER_OK : status;
+}
+
+/* Takes over the weights, which may be NULL (err is filled then). */
+static infer_model *make_model(infer_context *c, struct weights *w, const infer_model_options *o, infer_error *err)
+{
+    if (!w)
+        return NULL;
+    infer_model *m = mem_new(&c->a, 1, sizeof *m);
+    if (!m) {
+        weights_close(&w);
+        return fail_memory(err, "the model"), NULL;
+    }
+    m->context = context_retain(c);
+    m->weights = w;
+    atomic_init(&m->n_owners, 1);
+    arena_init(&m->arena, &c->a);
+    const bool inspect = o && o->size >= offsetof(infer_model_options, inspect) + sizeof o->inspect && o->inspect;
+    if (load(m, inspect, err) != INFER_OK)
+        infer_model_close(&m);
+    return m;
+}
+
+infer_model *infer_model_open(infer_context *c, const char *path, const infer_model_options *o, infer_error *err)
+{
+    if (!c || !path)
+        return fail_null(err, INFER_E_ARGUMENT, "a model needs a context and a path");
+    return make_model(c, weights_open(&c->a, path, err), o, err);
+}
+
+infer_model *infer_model_open_memory(infer_context *c, const void *data, size_t size, const infer_model_options *o,
+                                     infer_error *err)
+{
+    if (!c || !data || (uintptr_t)data % 32)
+        return fail_null(err, INFER_E_ARGUMENT, "a model in memory needs a context and data aligned to 32 bytes");
+    return make_model(c, weights_open_memory(&c->a, data, size, "model in memory", err), o, err);
+}
+
+infer_model *infer_model_retain(infer_model *m)
+{
+    atomic_fetch_add(&m->n_owners, 1);
+    return m;
+}
+
+void infer_model_close(infer_model **model)
+{
+    infer_model *m = *model;
+    *model = NULL;
+    if (!m || atomic_fetch_sub(&m->n_owners, 1) > 1)
+        return;
+    infer_context *c = m->context;
+    tokenizer_close(&m->tokenizer);
+    weights_close(&m->weights);
+    arena_free(&m->arena);
+    mem_free(&c->a, m);
+    infer_context_close(&c);
+}
+
+const infer_tokenizer *infer_model_tokenizer(const infer_model *m)
+{
+    return m->tokenizer;
+}
+
+void infer_model_get_info(const infer_model *m, infer_model_info *info)
+{
+    const struct hparams *h = &m->net.h;
+    const infer_model_info full = {
+        .size = info->size,
+        .architecture = h->name ? h->name : "",
+        .name = m->name,
+        .format = m->weights->format == WEIGHTS_GGUF ? "GGUF" : "SafeTensors",
+        .quantization = m->quantization,
+        .n_vocab = (int32_t)h->n_vocab,
+        .n_embd = (int32_t)h->n_embd,
+        .n_layer = (int32_t)h->n_layer,
+        .n_head = (int32_t)h->n_head,
+        .n_head_kv = (int32_t)h->n_head_kv,
+        .n_ctx_train = (int32_t)h->n_ctx_train,
+        .encoder = false,
+        .runnable = m->runnable,
+        .n_params = m->n_params,
+        .bytes = m->bytes,
+        .kv_bytes_per_token = kv_token_bytes(h),
+    };
+    memcpy(info, &full, info->size < sizeof full ? info->size : sizeof full);
+}
+
+bool infer_model_tensor(const infer_model *m, size_t index, infer_tensor_info *info)
+{
+    if (index >= m->weights->n_tensors)
+        return false;
+    const struct tensor *t = &m->weights->tensors[index];
+    const infer_tensor_info full = {
+        .size = info->size,
+        .name = t->name.p,
+        .type = dtype_name(t->type),
+        .n_dims = t->n_dims,
+        .dims = { t->ne[0], t->ne[1], t->ne[2], t->ne[3] },
+        .bytes = t->bytes,
+        .data = t->data,
+        .used = m->used[index],
+    };
+    memcpy(info, &full, info->size < sizeof full ? info->size : sizeof full);
+    return true;
+}

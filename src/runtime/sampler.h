@@ -1,0 +1,11 @@
+/* sampler.h - what generation asks of a sampler beyond infer.h. */
+#ifndef RUNTIME_SAMPLER_H
+#define RUNTIME_SAMPLER_H
+
+#include "infer.h"
+
+/** As infer_sampler_sample, but none of the n_banned ids, which are in ascending order, is chosen. */
+int32_t sampler_sample_except(infer_sampler *sampler, const float *logits, int32_t n_vocab, const int32_t *banned,
+                              size_t n_banned);
+
+#endif

@@ -1,0 +1,226 @@
+/* session.c - one timeline of tokens: its cache, its work buffers, its logits. */
+#include "src/runtime/session.h"
+
+#include "src/base/error.h"
+#include "src/engine/cpu/cpu.h"
+#include "src/engine/forward.h"
+#include "src/model/model.h"
+
+enum { DEFAULT_CTX = 4096, DEFAULT_BATCH = 512, MAX_BATCH = 4096, MAX_CTX = 1 << 27 };
+
+struct infer_session {
+    infer_model *model;
+    struct kv kv;
+    struct step_buffers buffers;
+    struct device *device;
+    uint32_t n_ctx, n_batch;
+    int32_t *tokens; /* n_ctx */
+    uint32_t n_tokens;
+    uint32_t n_done; /* tokens whose keys and values are in the cache; the others wait for the next eval */
+    float *logits; /* n_vocab, of the last token */
+    bool has_logits;
+    atomic_bool cancel;
+};
+
+/* ---- Opening and closing ---- */
+
+static infer_status read_options(infer_session_options *o, const infer_session_options *given, const infer_model *m,
+                                 infer_error *err)
+{
+    *o = infer_session_defaults();
+    if (given)
+        memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
+    if (!o->n_batch)
+        o->n_batch = DEFAULT_BATCH;
+    if (!o->n_ctx)
+        o->n_ctx = m->net.h.n_ctx_train < DEFAULT_CTX ? (int32_t)m->net.h.n_ctx_train : DEFAULT_CTX;
+    if (o->n_ctx < 1 || o->n_ctx > MAX_CTX)
+        return fail(err, INFER_E_ARGUMENT, "session options: n_ctx is %d, expected 1 to %d", o->n_ctx, MAX_CTX);
+    if (o->n_batch < 1 || o->n_batch > MAX_BATCH)
+        return fail(err, INFER_E_ARGUMENT, "session options: n_batch is %d, expected 1 to %d", o->n_batch, MAX_BATCH);
+    if (o->precision != INFER_FAST && o->precision != INFER_EXACT)
+        return fail(err, INFER_E_ARGUMENT, "session options: precision is %d, expected INFER_FAST or INFER_EXACT", (int)o->precision);
+    if (o->n_batch > o->n_ctx)
+        o->n_batch = o->n_ctx;
+    return INFER_OK;
+}
+
+static infer_status make_session(infer_session *s, const infer_session_options *o, infer_error *err)
+{
+    const infer_allocator *a = &s->model->context->a;
+    const struct hparams *h = &s->model->net.h;
+    s->n_ctx = (uint32_t)o->n_ctx;
+    s->n_batch = (uint32_t)o->n_batch;
+    s->tokens = mem_raw(a, s->n_ctx, sizeof *s->tokens);
+    s->logits = mem_raw(a, h->n_vocab, sizeof *s->logits);
+    if (!s->tokens || !s->logits)
+        return fail_memory(err, "the session");
+    infer_status status = kv_init(&s->kv, a, h, s->n_ctx, err);
+    if (status == INFER_OK)
+        status = step_buffers_init(&s->buffers, a, h, s->n_batch, err);
+    if (status != INFER_OK)
+        return status;
+    s->device = cpu_open(s->model->context, &s->model->net, s->n_batch, (enum precision)o->precision, err);
+    return s->device ? INFER_OK : INFER_E_NOMEM;
+}
+
+infer_session *infer_session_open(infer_model *m, const infer_session_options *options, infer_error *err)
+{
+    infer_session_options o;
+    if (!m)
+        return fail_null(err, INFER_E_ARGUMENT, "a session needs a model");
+    if (!m->runnable)
+        return fail_null(err, INFER_E_ARGUMENT, "%s: the model was opened for inspection only", m->weights->path);
+    if (read_options(&o, options, m, err) != INFER_OK)
+        return NULL;
+    infer_session *s = mem_new(&m->context->a, 1, sizeof *s);
+    if (!s)
+        return fail_memory(err, "the session"), NULL;
+    s->model = infer_model_retain(m);
+    atomic_init(&s->cancel, false);
+    if (make_session(s, &o, err) != INFER_OK)
+        infer_session_close(&s);
+    return s;
+}
+
+void infer_session_close(infer_session **session)
+{
+    infer_session *s = *session;
+    *session = NULL;
+    if (!s)
+        return;
+    infer_model *m = s->model;
+    const infer_allocator *a = &m->context->a;
+    cpu_close(s->device);
+    step_buffers_free(&s->buffers);
+    kv_free(&s->kv);
+    mem_free(a, s->logits);
+    mem_free(a, s->tokens);
+    mem_free(a, s);
+    infer_model_close(&m);
+}
+
+/* ---- Evaluating ---- */
+
+static infer_status check_tokens(const infer_session *s, const int32_t *tokens, size_t n, infer_error *err)
+{
+    const uint32_t n_vocab = s->model->net.h.n_vocab;
+    for (size_t i = 0; i < n; i++)
+        if (tokens[i] < 0 || (uint32_t)tokens[i] >= n_vocab)
+            return fail(err, INFER_E_ARGUMENT, "token %zu of %zu is %d, expected 0 to %u", i, n, tokens[i], n_vocab - 1);
+    if (n > s->n_ctx - s->n_tokens)
+        return fail(err, INFER_E_FULL, "the context holds %u tokens, %u are there and %zu more do not fit", s->n_ctx, s->n_tokens, n);
+    return INFER_OK;
+}
+
+/* Evaluate s->tokens up to `end` in steps of n_batch; the outputs of all tokens go to `all`, or those of the last one to
+ * s->logits. */
+static infer_status run_steps(infer_session *s, uint32_t end, float *all, infer_error *err)
+{
+    const struct forward f = { &s->model->net, &cpu_ops, s->device, &s->buffers, &s->cancel };
+    const size_t n_vocab = s->model->net.h.n_vocab;
+    for (uint32_t at = s->n_done; at < end;) {
+        const struct span span = { &s->kv, at, end - at < s->n_batch ? end - at : s->n_batch };
+        const uint32_t n_out = all ? span.n : at + span.n == end;
+        infer_status status = kv_reserve(&s->kv, at + span.n, err);
+        if (status == INFER_OK)
+            status = forward_step(&f, &span, s->tokens + at, n_out, all ? all + (at - s->n_done) * n_vocab : s->logits);
+        if (status == INFER_E_CANCELLED) {
+            atomic_store(&s->cancel, false);
+            return fail(err, status, "cancelled while evaluating %u tokens", end - s->n_done);
+        }
+        if (status != INFER_OK)
+            return status;
+        at += span.n;
+    }
+    if (all)
+        memcpy(s->logits, all + (end - s->n_done - 1) * n_vocab, n_vocab * sizeof *all);
+    s->n_done = end;
+    return INFER_OK;
+}
+
+infer_status infer_session_eval_all(infer_session *s, const int32_t *tokens, size_t n, float *out, infer_error *err)
+{
+    infer_status status = check_tokens(s, tokens, n, err);
+    if (status != INFER_OK || (!n && s->n_done == s->n_tokens))
+        return status;
+    if (out && s->n_done < s->n_tokens) { /* the outputs of those that wait are not asked for */
+        status = run_steps(s, s->n_tokens, NULL, err);
+        s->has_logits = status == INFER_OK;
+    }
+    if (n) /* may be tokens of this very session, after a rewind */
+        memmove(s->tokens + s->n_tokens, tokens, n * sizeof *tokens);
+    const uint32_t end = s->n_tokens + (uint32_t)n;
+    if (status == INFER_OK && s->n_done < end)
+        status = run_steps(s, end, out, err);
+    if (status != INFER_OK)
+        return status;
+    s->n_tokens = end;
+    s->has_logits = true;
+    return INFER_OK;
+}
+
+infer_status infer_session_eval(infer_session *s, const int32_t *tokens, size_t n, infer_error *err)
+{
+    return infer_session_eval_all(s, tokens, n, NULL, err);
+}
+
+const float *infer_session_logits(const infer_session *s)
+{
+    return s->has_logits ? s->logits : NULL;
+}
+
+infer_status infer_session_rewind(infer_session *s, size_t n_keep, infer_error *err)
+{
+    if (n_keep > s->n_tokens)
+        return fail(err, INFER_E_ARGUMENT, "rewind to %zu tokens, but the session has %u", n_keep, s->n_tokens);
+    s->has_logits = s->has_logits && n_keep == s->n_tokens;
+    s->n_tokens = (uint32_t)n_keep;
+    if (s->n_done > s->n_tokens)
+        s->n_done = s->n_tokens;
+    return INFER_OK;
+}
+
+void session_append(infer_session *s, int32_t id)
+{
+    s->tokens[s->n_tokens++] = id;
+    s->has_logits = false;
+}
+
+void infer_session_cancel(infer_session *s)
+{
+    atomic_store(&s->cancel, true);
+}
+
+/* ---- Asking ---- */
+
+const infer_model *session_model(const infer_session *s)
+{
+    return s->model;
+}
+
+size_t session_batch(const infer_session *s)
+{
+    return s->n_batch;
+}
+
+size_t infer_session_length(const infer_session *s)
+{
+    return s->n_tokens;
+}
+
+size_t infer_session_capacity(const infer_session *s)
+{
+    return s->n_ctx;
+}
+
+const int32_t *infer_session_tokens(const infer_session *s)
+{
+    return s->tokens;
+}
+
+size_t infer_session_bytes(const infer_session *s)
+{
+    return s->kv.n_pages * s->kv.page_floats * sizeof(float) + s->buffers.bytes + cpu_bytes(s->device) +
+           s->n_ctx * sizeof *s->tokens + s->model->net.h.n_vocab * sizeof *s->logits;
+}

@@ -1,0 +1,365 @@
+/* test_pool.c - the thread pool: every task once, thread numbers, turns, sleep, nothing left behind.
+ *
+ *   test_pool --bench    nanoseconds of a job of empty tasks, beside the work they would do without a pool */
+#include "src/base/memory.h"
+#include "src/base/pool.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+enum { MAX_TASKS = 10000, MAX_THREADS = 8 };
+
+static struct pool *open_pool(int n_threads)
+{
+    infer_error err = { 0 };
+    struct pool *const p = pool_open(&mem_default, n_threads, &err);
+    if (!p)
+        fail_msg("%s", err.message);
+    return p;
+}
+
+/* ---- every task exactly once, by a thread of its own ---- */
+
+struct tally {
+    int n_threads;
+    int runs[MAX_TASKS]; /* plain: the end of a job must make them visible */
+    atomic_bool busy[MAX_THREADS];
+    atomic_int n_bad;
+};
+
+static void tally_task(void *job, int task, int thread)
+{
+    struct tally *const t = job;
+    if (thread < 0 || thread >= t->n_threads) {
+        atomic_fetch_add(&t->n_bad, 1);
+        return;
+    }
+    if (atomic_exchange(&t->busy[thread], true))
+        atomic_fetch_add(&t->n_bad, 1);
+    t->runs[task]++;
+    if (task % 16 == 0)
+        sched_yield(); /* let the threads meet in many orders */
+    atomic_store(&t->busy[thread], false);
+}
+
+static void run_and_check(struct pool *p, struct tally *t, int n_tasks)
+{
+    memset(t->runs, 0, (size_t)n_tasks * sizeof *t->runs);
+    pool_run(p, n_tasks, tally_task, t);
+    for (int i = 0; i < n_tasks; i++)
+        if (t->runs[i] != 1)
+            fail_msg("%d threads, %d tasks: task %d ran %d times", t->n_threads, n_tasks, i, t->runs[i]);
+    assert_int_equal(atomic_load(&t->n_bad), 0);
+}
+
+static void every_task_runs_once_on_a_thread_number_of_its_own(void **state)
+{
+    (void)state;
+    static const int sizes[] = { 0, 1, 2, 3, 7, 8, 9, 64, 1000, MAX_TASKS };
+    static struct tally t;
+    for (t.n_threads = 1; t.n_threads <= MAX_THREADS; t.n_threads++) {
+        struct pool *p = open_pool(t.n_threads);
+        assert_int_equal(pool_threads(p), t.n_threads);
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+            run_and_check(p, &t, sizes[i]);
+        for (int round = 0; round < 1000; round++)
+            run_and_check(p, &t, round % 11);
+        pool_close(&p);
+        assert_null(p);
+    }
+}
+
+/* Jobs that come after pauses of all lengths find their workers searching, going to sleep, or asleep. */
+static void jobs_after_pauses_wake_the_workers(void **state)
+{
+    (void)state;
+    static struct tally t = { .n_threads = 4 };
+    struct pool *p = open_pool(t.n_threads);
+    for (int round = 0; round < 200; round++) {
+        usleep((useconds_t)(round * 7 % 500));
+        run_and_check(p, &t, 1 + round % 9);
+    }
+    pool_close(&p);
+}
+
+/* Two tasks that wait for each other end only if a worker takes one of them. */
+static void meet(void *job, int task, int thread)
+{
+    (void)task, (void)thread;
+    atomic_int *const n = job;
+    atomic_fetch_add(n, 1);
+    while (atomic_load(n) < 2)
+        sched_yield();
+}
+
+static void a_sleeping_worker_comes_when_it_is_needed(void **state)
+{
+    (void)state;
+    struct pool *p = open_pool(2);
+    for (int round = 0; round < 20; round++) {
+        if (round % 2)
+            usleep(5000);
+        atomic_int n = 0;
+        pool_run(p, 2, meet, &n);
+        assert_int_equal(atomic_load(&n), 2);
+    }
+    pool_close(&p);
+}
+
+/* ---- callers ---- */
+
+struct caller {
+    pthread_t thread;
+    struct pool *pool;
+    struct tally *shared; /* its busy flags and bad count; runs stay unused */
+    int number, n_wrong;
+};
+
+struct caller_job {
+    struct tally *shared;
+    int done[40];
+};
+
+static void caller_task(void *job, int task, int thread)
+{
+    struct caller_job *const j = job;
+    if (thread < 0 || thread >= j->shared->n_threads || atomic_exchange(&j->shared->busy[thread], true))
+        atomic_fetch_add(&j->shared->n_bad, 1);
+    j->done[task]++;
+    atomic_store(&j->shared->busy[thread], false);
+}
+
+static void *caller_main(void *arg)
+{
+    struct caller *const c = arg;
+    for (int round = 0; round < 300; round++) {
+        const int n = (round + c->number) % 41;
+        struct caller_job job = { .shared = c->shared };
+        pool_run(c->pool, n, caller_task, &job);
+        for (int i = 0; i < 40; i++)
+            c->n_wrong += job.done[i] != (i < n);
+    }
+    return NULL;
+}
+
+static void callers_from_several_threads_take_turns(void **state)
+{
+    (void)state;
+    enum { CALLERS = 4 };
+    static struct tally shared = { .n_threads = 3 };
+    struct pool *p = open_pool(shared.n_threads);
+    struct caller callers[CALLERS];
+    for (int i = 0; i < CALLERS; i++) {
+        callers[i] = (struct caller){ .pool = p, .shared = &shared, .number = i };
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, caller_main, &callers[i]), 0);
+    }
+    for (int i = 0; i < CALLERS; i++) {
+        pthread_join(callers[i].thread, NULL);
+        assert_int_equal(callers[i].n_wrong, 0);
+    }
+    assert_int_equal(atomic_load(&shared.n_bad), 0);
+    pool_close(&p);
+}
+
+/* ---- what is left behind ---- */
+
+struct budget {
+    int n_live, n_left; /* blocks held; allocations until one fails, -1: never */
+};
+
+static void *budget_alloc(void *user, size_t size)
+{
+    struct budget *const b = user;
+    if (b->n_left == 0)
+        return NULL;
+    b->n_left -= b->n_left > 0;
+    void *const p = mem_default.alloc(mem_default.user, size);
+    b->n_live += p != NULL;
+    return p;
+}
+
+static void budget_free(void *user, void *p)
+{
+    ((struct budget *)user)->n_live--;
+    mem_default.free(mem_default.user, p);
+}
+
+static int count_threads(void)
+{
+    DIR *const d = opendir("/proc/self/task");
+    int n = 0;
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static void opening_and_closing_leaves_nothing(void **state)
+{
+    (void)state;
+    struct budget budget = { .n_left = -1 };
+    const infer_allocator a = { &budget, budget_alloc, budget_free };
+    const int threads_before = count_threads();
+    static struct tally t;
+    for (int round = 0; round < 200; round++) {
+        t.n_threads = 1 + round % MAX_THREADS;
+        struct pool *p = pool_open(&a, t.n_threads, NULL);
+        assert_non_null(p);
+        if (round % 3)
+            run_and_check(p, &t, round % 50);
+        pool_close(&p);
+        pool_close(&p); /* NULL is allowed */
+        assert_int_equal(budget.n_live, 0);
+    }
+    usleep(1000); /* a joined thread leaves /proc a moment later */
+    assert_int_equal(count_threads(), threads_before);
+}
+
+static void a_pool_that_cannot_be_opened_says_why(void **state)
+{
+    (void)state;
+    infer_error err = { 0 };
+    assert_null(pool_open(&mem_default, -1, &err));
+    assert_int_equal(err.code, INFER_E_ARGUMENT);
+    assert_string_equal(err.message, "n_threads is -1, expected 0 to 256");
+    assert_null(pool_open(&mem_default, 257, &err));
+    assert_int_equal(err.code, INFER_E_ARGUMENT);
+    struct budget budget = { 0 };
+    const infer_allocator a = { &budget, budget_alloc, budget_free };
+    for (int n = 0;; n++) {
+        budget.n_left = n;
+        struct pool *p = pool_open(&a, 2, &err);
+        if (p) {
+            pool_close(&p);
+            break;
+        }
+        assert_int_equal(err.code, INFER_E_NOMEM);
+        assert_int_equal(budget.n_live, 0);
+    }
+    assert_int_equal(budget.n_live, 0);
+}
+
+static void zero_threads_means_one_per_core(void **state)
+{
+    (void)state;
+    struct pool *p = open_pool(0);
+    assert_in_range(pool_threads(p), 1, sysconf(_SC_NPROCESSORS_ONLN));
+    pool_close(&p);
+}
+
+/* ---- sleep ---- */
+
+static double cpu_seconds(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + 1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+static void idle_threads_sleep(void **state)
+{
+    (void)state;
+    static struct tally t = { .n_threads = MAX_THREADS };
+    struct pool *p = open_pool(t.n_threads);
+    run_and_check(p, &t, 100);
+    usleep(20000); /* a while to search for work, longer where the cores are few */
+    const double before = cpu_seconds();
+    usleep(200000);
+    const double used = cpu_seconds() - before;
+    if (used > 0.02)
+        fail_msg("idle threads used %.3f s of 0.2 s", used);
+    run_and_check(p, &t, 100);
+    pool_close(&p);
+}
+
+/* ---- speed ---- */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void empty_task(void *job, int task, int thread)
+{
+    (void)job, (void)task, (void)thread;
+}
+
+/* About 10 us of arithmetic, as a short matrix product of one token has. */
+static void short_task(void *job, int task, int thread)
+{
+    (void)task, (void)thread;
+    volatile float *const sink = job;
+    float x = 1;
+    for (int i = 0; i < 10000; i++)
+        x = x * 0.5f + 1;
+    *sink = x;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void bench_job(struct pool *p, const char *name, int n_tasks, pool_task_fn *fn, useconds_t pause)
+{
+    enum { N = 4000 };
+    static double seconds[N];
+    float sink[16];
+    const int n = pause ? N / 20 : N;
+    for (int i = 0; i < n; i++) {
+        if (pause)
+            usleep(pause);
+        const double start = now();
+        pool_run(p, n_tasks, fn, sink);
+        seconds[i] = now() - start;
+    }
+    qsort(seconds, (size_t)n, sizeof *seconds, by_value);
+    printf("  %-32s %10.0f %10.0f %10.0f %10.0f\n", name, seconds[n / 10] * 1e9, seconds[n / 2] * 1e9,
+           seconds[n * 9 / 10] * 1e9, seconds[n * 99 / 100] * 1e9);
+}
+
+static int bench(void)
+{
+    for (int n_threads = 1; n_threads <= 4; n_threads *= 2) {
+        struct pool *p = open_pool(n_threads);
+        printf("%d threads, ns a job, percentile      10         50         90         99\n", n_threads);
+        bench_job(p, "2 empty tasks", 2, empty_task, 0);
+        bench_job(p, "64 empty tasks", 64, empty_task, 0);
+        bench_job(p, "2 tasks of 10 us", 2, short_task, 0);
+        bench_job(p, "16 tasks of 10 us", 16, short_task, 0);
+        bench_job(p, "2 tasks of 10 us after 2 ms idle", 2, short_task, 2000);
+        pool_close(&p);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && !strcmp(argv[1], "--bench"))
+        return bench();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_task_runs_once_on_a_thread_number_of_its_own),
+        cmocka_unit_test(jobs_after_pauses_wake_the_workers),
+        cmocka_unit_test(a_sleeping_worker_comes_when_it_is_needed),
+        cmocka_unit_test(callers_from_several_threads_take_turns),
+        cmocka_unit_test(opening_and_closing_leaves_nothing),
+        cmocka_unit_test(a_pool_that_cannot_be_opened_says_why),
+        cmocka_unit_test(zero_threads_means_one_per_core),
+        cmocka_unit_test(idle_threads_sleep),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

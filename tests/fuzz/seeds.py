@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Write the seed inputs of the format fuzz targets to tests/fuzz/corpus/NAME/. Run from the repository root."""
+import json
+import pathlib
+import struct
+
+ROOT = pathlib.Path("tests/fuzz/corpus")
+U8, U32, F32, BOOL, STRING, ARRAY, U64 = 0, 4, 6, 7, 8, 9, 10
+TYPE_F32, TYPE_Q4_0 = 0, 2
+
+
+def text(s):
+    return struct.pack("<Q", len(s)) + s.encode()
+
+
+def entry(key, kind, value):
+    return text(key) + struct.pack("<I", kind) + value
+
+
+def array(kind, values):
+    return struct.pack("<IQ", kind, len(values)) + b"".join(values)
+
+
+def gguf(entries, tensors=(), version=3, alignment=32):
+    """tensors: (name, axes, type, offset); their data is zeros up to 128 bytes."""
+    head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(entries)) + b"".join(entries)
+    for name, axes, kind, offset in tensors:
+        head += text(name) + struct.pack(f"<I{len(axes)}QIQ", len(axes), *axes, kind, offset)
+    return head + bytes(-len(head) % alignment) + bytes(128 if tensors else 0)
+
+
+def safetensors(header, n):
+    head = json.dumps(header).encode()
+    return struct.pack("<Q", len(head)) + head + bytes(n)
+
+
+def tensor(dtype, shape, begin, end):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+SEEDS = {
+    "gguf": {
+        "empty": gguf([]),
+        "vocabulary": gguf([
+            entry("general.architecture", STRING, text("llama")),
+            entry("tokenizer.ggml.tokens", ARRAY, array(STRING, [text("<s>"), text("a"), text("")])),
+            entry("tokenizer.ggml.scores", ARRAY, array(F32, [struct.pack("<f", x) for x in (0, -1, -2.5)])),
+        ], version=2),
+        "tensors": gguf([
+            entry("general.alignment", U32, struct.pack("<I", 64)),
+            entry("yes", BOOL, b"\1"),
+            entry("large", U64, struct.pack("<Q", 1 << 60)),
+        ], [("f", (5, 2), TYPE_F32, 64), ("q", (32, 3), TYPE_Q4_0, 0), ("none", (0,), TYPE_F32, 64)], alignment=64),
+        "nested": gguf([entry("n", ARRAY, array(ARRAY, [array(ARRAY, [array(U8, [b"a", b"b"])]), array(STRING, [])]))]),
+        "overlap": gguf([], [("a", (8,), TYPE_F32, 0), ("b", (9,), TYPE_F32, 0)]),
+    },
+    "safetensors": {
+        "empty": safetensors({}, 0),
+        "two": safetensors({"__metadata__": {"format": "pt"}, "b": tensor("BF16", [3, 2], 4, 16),
+                            "a": tensor("F32", [], 0, 4)}, 16),
+        "axes": safetensors({"t": tensor("U8", [1, 2, 1, 2, 1], 0, 4), "none": tensor("F64", [0, 9], 4, 4)}, 4),
+        "overlap": safetensors({"a": tensor("I8", [4], 0, 4), "b": tensor("I8", [4], 3, 7)}, 7),
+    },
+    "config": {
+        "model": json.dumps({"model_type": "llama", "hidden_size": 64, "rms_norm_eps": 1e-5, "tie": True, "pad": None,
+                             "rope_scaling": {"rope_type": "longrope", "short_factor": [1, 1.5]},
+                             "architectures": ["LlamaForCausalLM"]}).encode(),
+        "large": b'{"model_max_length": 1000000000000000019884624838656, "n": [1, 2.0, -3]}',
+        "odd": b'{"": 1, "a.b": 1, "a": {"b": [[], {}, null]}, "s": "\\u0000\\ud83d\\ude00", "e": []}',
+    },
+}
+
+for name, seeds in SEEDS.items():
+    folder = ROOT / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, data in seeds.items():
+        (folder / seed).write_bytes(data)

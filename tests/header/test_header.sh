@@ -1,0 +1,3 @@
+#!/bin/sh
+# infer.h compiles alone.
+exec scripts/check-header

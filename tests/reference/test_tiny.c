@@ -1,0 +1,144 @@
+/* test_tiny.c - tiny random models of each architecture against logits computed elsewhere in float64. */
+#include "tests/reference/reference.h"
+
+#define OURS "tests/data/tiny/"
+#define SHARED INFER_SHARED "/models/tiny/"
+static const char *const folders[] = {
+    OURS "llama",      OURS "llama3",        OURS "llama-yarn",   OURS "mistral",        OURS "qwen2",
+    OURS "qwen3",      SHARED "llama",       SHARED "llama-bias", SHARED "llama3",       SHARED "llama-linear",
+    SHARED "llama-yarn", SHARED "mistral",   SHARED "qwen2",      SHARED "qwen3",
+};
+static const char *const levels[] = { "scalar", "avx2", "avx512" };
+static const double tolerance = 2e-4; /* of the reference's standard deviation: float32 arithmetic meets it */
+
+static const char *folder_of(void **state)
+{
+    const char *folder = *state;
+    if (access(folder, R_OK) != 0)
+        skip();
+    return folder;
+}
+
+/* The directory itself and model.gguf in it, where there is one. */
+static int paths_of(char paths[2][600], const char *folder)
+{
+    snprintf(paths[0], 600, "%s", folder);
+    snprintf(paths[1], 600, "%s/model.gguf", folder);
+    return access(paths[1], R_OK) == 0 ? 2 : 1;
+}
+
+static infer_model *open_model(infer_context *c, const char *path)
+{
+    infer_error err = { 0 };
+    infer_model *m = infer_model_open(c, path, NULL, &err);
+    if (!m)
+        fail_msg("%s", err.message);
+    return m;
+}
+
+static void check_case(infer_context *c, const char *folder, const char *path, const char *level)
+{
+    const struct ids ids = read_ids(folder, "ids.json"), want_ids = read_ids(folder, "greedy.json");
+    infer_model *m = open_model(c, path);
+    infer_model_info info = { .size = sizeof info };
+    infer_model_get_info(m, &info);
+    const size_t n = ids.n * (size_t)info.n_vocab;
+    float *want = read_npy(folder, "logits.npy", n), *got = all_logits(m, INFER_EXACT, &ids, 0);
+    const double d = distance(got, want, n);
+    if (!(d <= tolerance))
+        fail_msg("%s at %s: logits are off by %.3g standard deviations, allowed %.3g", path, level, d, tolerance);
+    const struct ids got_ids = greedy(m, &ids, want_ids.n);
+    assert_memory_equal(got_ids.v, want_ids.v, want_ids.n * sizeof *want_ids.v);
+    free(got_ids.v);
+    free(got);
+    free(want);
+    infer_model_close(&m);
+    free(ids.v);
+    free(want_ids.v);
+}
+
+static void logits_and_greedy_ids_meet_the_reference(void **state)
+{
+    const char *folder = folder_of(state);
+    char paths[2][600];
+    const int n_paths = paths_of(paths, folder);
+    for (size_t l = 0; l < sizeof levels / sizeof *levels; l++) {
+        infer_context_options o = infer_context_defaults();
+        o.cpu = levels[l];
+        o.n_threads = 2;
+        infer_context *c = infer_context_open(&o, NULL);
+        if (!c)
+            break; /* this machine has no such instruction set */
+        for (int p = 0; p < n_paths; p++)
+            check_case(c, folder, paths[p], levels[l]);
+        infer_context_close(&c);
+    }
+}
+
+static void logits_have_the_same_bits_for_any_number_of_threads(void **state)
+{
+    static const int threads[] = { 1, 2, 3, 5 };
+    const char *folder = folder_of(state);
+    const struct ids ids = read_ids(folder, "ids.json");
+    for (int precision = INFER_FAST; precision <= INFER_EXACT; precision++) {
+        float *first = NULL;
+        for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+            infer_context *c = open_context(NULL, threads[i]);
+            infer_model *m = open_model(c, folder);
+            infer_model_info info = { .size = sizeof info };
+            infer_model_get_info(m, &info);
+            float *logits = all_logits(m, (infer_precision)precision, &ids, 0);
+            if (first)
+                assert_memory_equal(logits, first, ids.n * (size_t)info.n_vocab * sizeof *logits);
+            infer_model_close(&m);
+            infer_context_close(&c);
+            if (first)
+                free(logits);
+            else
+                first = logits;
+        }
+        free(first);
+    }
+    free(ids.v);
+}
+
+static void logits_do_not_depend_on_the_batch_size(void **state)
+{
+    const char *folder = folder_of(state);
+    const struct ids ids = read_ids(folder, "ids.json");
+    infer_context *c = open_context(NULL, 2);
+    infer_model *m = open_model(c, folder);
+    infer_model_info info = { .size = sizeof info };
+    infer_model_get_info(m, &info);
+    const size_t n = ids.n * (size_t)info.n_vocab;
+    float *whole = all_logits(m, INFER_EXACT, &ids, 0);
+    for (int32_t n_batch = 1; n_batch <= 7; n_batch += 3) {
+        float *pieces = all_logits(m, INFER_EXACT, &ids, n_batch);
+        assert_true(distance(pieces, whole, n) <= tolerance);
+        free(pieces);
+    }
+    free(whole);
+    infer_model_close(&m);
+    infer_context_close(&c);
+    free(ids.v);
+}
+
+int main(void)
+{
+    enum { N = sizeof folders / sizeof *folders };
+    struct CMUnitTest tests[3 * N];
+    char names[3 * N][300];
+    static const struct {
+        const char *name;
+        CMUnitTestFunction function;
+    } kinds[] = {
+        { "logits and greedy ids meet the reference", logits_and_greedy_ids_meet_the_reference },
+        { "same bits for any number of threads", logits_have_the_same_bits_for_any_number_of_threads },
+        { "logits do not depend on the batch size", logits_do_not_depend_on_the_batch_size },
+    };
+    for (size_t i = 0; i < 3 * N; i++) {
+        snprintf(names[i], sizeof names[i], "%s: %s", folders[i % N], kinds[i / N].name);
+        tests[i] = (struct CMUnitTest){ names[i], kinds[i / N].function, NULL, NULL, (void *)(uintptr_t)folders[i % N] };
+    }
+    return cmocka_run_group_tests_name("tiny models", tests, NULL, NULL);
+}

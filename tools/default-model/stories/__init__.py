@@ -1,0 +1,1 @@
+"""Small stories written by a grammar: the training text of the default model."""
