@@ -4,7 +4,7 @@
     pip install gguf numpy && python3 kernels/gen/codebooks.py > kernels/codebooks.c
 
 The numbers are part of the file format and cannot be derived: they are read out of the Python package `gguf` of the
-llama.cpp project (MIT licence), 0.17 or later. The grid of an IQ type was found by its authors by clustering.
+llama.cpp project (MIT licence), last of version 0.19.0. The grid of an IQ type was found by its authors by clustering.
 """
 import numpy as np
 from gguf import quants
