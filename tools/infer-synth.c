@@ -55,6 +55,15 @@ static float next_uniform(void) /* in [-1, 1) */
 
 /* ---- Weights ---- */
 
+/* The largest number of the format that is no larger, but not 0. */
+static uint8_t ue4m3_below(float value)
+{
+    uint8_t x = 0x7e;
+    while (x > 1 && ue4m3_to_f32(x) > value)
+        x--;
+    return x;
+}
+
 static void set_number(uint8_t *at, enum number number, float value)
 {
     int exponent;
@@ -67,6 +76,9 @@ static void set_number(uint8_t *at, enum number number, float value)
         frexpf(value, &exponent);
         *at = (uint8_t)(exponent + 126);
         break;
+    case NUMBER_UE4M3: *at = ue4m3_below(value); break;
+    case NUMBER_F16_SPREAD: write_f16_spread(at, f16_from_f32(value)); break;
+    case NUMBER_COUNT: break;
     }
 }
 
@@ -87,19 +99,24 @@ static void fill_blocks(uint8_t *blocks, size_t n, enum dtype type, float scale)
         }
 }
 
-/* The scale that gives weights a root mean square of `want`: measured on blocks with scale 1. */
+/* The scale that gives weights a root mean square of `want`: measured on blocks, first with scale 1. Where scales are
+ * coarse (powers of two, four bits), what is measured is not in proportion, so it takes a few rounds. */
 static float scale_for(const struct kernels *k, enum dtype type, float want)
 {
-    enum { BLOCKS = 64 };
+    enum { BLOCKS = 64, ROUNDS = 4 };
     static uint8_t blocks[BLOCKS * 512];
     static float values[BLOCKS * 256];
     const size_t n = BLOCKS * (size_t)dtype_info(type)->block;
-    fill_blocks(blocks, BLOCKS, type, 1);
-    k->dequantize[type](values, blocks, n);
-    double square = 0;
-    for (size_t i = 0; i < n; i++)
-        square += (double)values[i] * values[i];
-    return (float)(want / sqrt(square / (double)n));
+    float scale = 1;
+    for (int round = 0; round < ROUNDS; round++) {
+        fill_blocks(blocks, BLOCKS, type, scale);
+        k->dequantize[type](values, blocks, n);
+        double square = 0;
+        for (size_t i = 0; i < n; i++)
+            square += (double)values[i] * values[i];
+        scale *= (float)(want / sqrt(square / (double)n));
+    }
+    return scale;
 }
 
 /* ---- Vocabulary: SentencePiece as Llama 2 has it: three control tokens, 256 bytes, then made-up words ---- */
@@ -248,8 +265,8 @@ static bool write_model(struct synth *s, uint32_t n_layer, const char *path)
 {
     struct kernels k;
     kernels_init(&k, cpu_detect());
-    if (!k.dequantize[s->type]) {
-        fprintf(stderr, "infer-synth: type %s cannot be written yet\n", dtype_name(s->type));
+    if (!k.matmul[PRECISION_EXACT][s->type].dot) {
+        fprintf(stderr, "infer-synth: there are no matrices of type %s\n", dtype_name(s->type));
         return false;
     }
     const struct shape *h = s->shape;
@@ -306,6 +323,22 @@ static int find_type(const char *name)
     return -1;
 }
 
+/* The shapes and types there are, for --help. */
+static void write_notes(char *notes, size_t size)
+{
+    struct kernels k;
+    kernels_init(&k, CPU_SCALAR);
+    size_t used = (size_t)snprintf(notes, size, "Shapes:");
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        used += (size_t)snprintf(notes + used, size - used, "%s%s", i % 5 ? ", " : "\n  ", shapes[i].name);
+    used += (size_t)snprintf(notes + used, size - used, "\nTypes:");
+    for (int type = 0, n = 0; type < DTYPE_COUNT; type++)
+        if (k.matmul[PRECISION_EXACT][type].dot)
+            used += (size_t)snprintf(notes + used, size - used, "%s%s", n++ % 10 ? ", " : "\n  ",
+                                     dtype_name((uint64_t)type));
+    snprintf(notes + used, size - used, "\n");
+}
+
 int main(int argc, char **argv)
 {
     static int32_t layers;
@@ -317,12 +350,8 @@ int main(int argc, char **argv)
         { OPT_INT64, "--seed", "N", "same seed, same file", &seed, 0, 0 },
         OPT_STANDARD,
     };
-    char notes[1200];
-    size_t used = (size_t)snprintf(notes, sizeof notes, "Shapes:");
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        used += (size_t)snprintf(notes + used, sizeof notes - used, "%s%s", i % 5 ? ", " : "\n  ", shapes[i].name);
-    snprintf(notes + used, sizeof notes - used,
-             "\nTypes: f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k\n");
+    char notes[1600];
+    write_notes(notes, sizeof notes);
     const struct command command = {
         .name = "infer-synth",
         .about = "write a model of a real shape with random weights, to measure speed and memory",

@@ -13,15 +13,16 @@ static const char *const types[] = {
 };
 enum { N_TYPES = sizeof types / sizeof *types };
 
-/* How far logits are from the reference's. In units of the reference's standard deviation: the largest difference and the
- * root of the mean square; in nats: KL(reference || got), the mean over the positions. */
+/* How far logits are from the reference's. In units of the reference's standard deviation: the largest difference and
+ * the root of the mean square; in nats: KL(reference || got), the mean over the positions. */
 struct off {
     double max, rms, kl;
 };
 
-/* Exact activations prove unpacking, layout and forward pass; those of 8 bits are a matter of how they are rounded. */
+/* Exact activations prove unpacking, layout and forward pass. Fast ones are off by the rounding to 8 bits alone, for
+ * all types of weights alike; the most used engine is off by up to 0.12, 2.7e-2 and 6.2e-4 on these files. */
 static const struct off allowed[] = {
-    [INFER_FAST] = { 0.12, 1.5e-2, 2e-4 },
+    [INFER_FAST] = { 0.12, 2.1e-2, 4e-4 },
     [INFER_EXACT] = { 2e-4, 2e-5, 1e-8 },
 };
 
@@ -105,8 +106,8 @@ static void check(const char *type, infer_precision precision)
             return;
         }
         if (!(off.max <= most->max && off.rms <= most->rms && off.kl <= most->kl))
-            fail_msg("%s at %s: logits are off by %.3g standard deviations (rms %.3g, KL %.3g), allowed %.3g (%.3g, %.3g)",
-                     type, levels[i], off.max, off.rms, off.kl, most->max, most->rms, most->kl);
+            fail_msg("%s at %s: off by %.3g standard deviations (rms %.3g, KL %.3g), allowed %.3g (%.3g, %.3g)", type,
+                      levels[i], off.max, off.rms, off.kl, most->max, most->rms, most->kl);
     }
 }
 
@@ -123,7 +124,8 @@ static void fast_logits_stay_near_the_reference(void **state)
 static int print_table(const char *cpu)
 {
     struct off exact, fast;
-    printf("| type    | exact max | fast max | rms     | KL      |\n|---------|-----------|----------|---------|---------|\n");
+    puts("| type    | exact max | fast max | rms     | KL      |");
+    puts("|---------|-----------|----------|---------|---------|");
     for (int i = 0; i < N_TYPES; i++) {
         if (!measure(&exact, types[i], INFER_EXACT, cpu) || !measure(&fast, types[i], INFER_FAST, cpu))
             return fprintf(stderr, "no models below %s, or no such level\n", INFER_SHARED), 1;
@@ -140,10 +142,9 @@ int main(int argc, char **argv)
     char names[2 * N_TYPES][100];
     for (size_t i = 0; i < 2 * N_TYPES; i++) {
         const char *type = types[i % N_TYPES];
-        const bool exact = i < N_TYPES;
-        snprintf(names[i], sizeof names[i], "%s: %s logits meet the reference", type, exact ? "exact" : "fast");
-        tests[i] = (struct CMUnitTest){ names[i], exact ? exact_logits_meet_the_reference : fast_logits_stay_near_the_reference,
-                                        NULL, NULL, (void *)(uintptr_t)type };
+        const CMUnitTestFunction tested[] = { exact_logits_meet_the_reference, fast_logits_stay_near_the_reference };
+        snprintf(names[i], sizeof names[i], "%s: %s logits meet the reference", type, i < N_TYPES ? "exact" : "fast");
+        tests[i] = (struct CMUnitTest){ names[i], tested[i / N_TYPES], NULL, NULL, (void *)(uintptr_t)type };
     }
     return cmocka_run_group_tests_name("quantised types", tests, NULL, NULL);
 }
