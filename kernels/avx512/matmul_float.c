@@ -140,9 +140,7 @@ static void unpack_half(struct scratch *s, int half, const struct matmul_tile *t
         dequantize(s->rows[r], row_of(t, row + r < t->n_rows ? row + r : t->n_rows - 1) + at, n);
     for (size_t j = 0; j < n; j += 16) {
         __m512i v[16];
-        for (int r = 0; r < 16; r++)
-            v[r] = _mm512_load_si512(s->rows[r] + j);
-        transpose_16x16(v);
+        transpose_16x16(v, s->rows[0] + j, sizeof s->rows[0]);
         for (int r = 0; r < 16; r++)
             _mm512_store_si512(s->panel[j + (size_t)r] + 16 * half, v[r]);
     }

@@ -118,31 +118,26 @@ INLINE void pack_column(struct packed *p, const uint8_t *x, size_t i, size_t n, 
 INLINE void unpack_half(uint8_t *panel, const uint8_t *const w[16], size_t at, int n_blocks, struct type type)
 {
     const int per_group = group_values(type) / 16; /* sub-blocks */
-    __m512i q[4][16], d[16], m[16];
-    for (int row = 0; row < 16; row++) {
-        struct unit u;
-        type.unpack(&u, w[row] + at, n_blocks);
-        for (int r = 0; r < 4; r++)
-            q[r][row] = u.q[r];
-        d[row] = _mm512_castps_si512(u.d);
-        m[row] = _mm512_castps_si512(u.m);
-    }
+    struct unit rows[16];
+    __m512i v[16];
+    for (int row = 0; row < 16; row++)
+        type.unpack(&rows[row], w[row] + at, n_blocks);
     for (int r = 0; r < 4; r++) {
-        transpose_16x16(q[r]);
+        transpose_16x16(v, &rows[0].q[r], sizeof rows[0]);
         for (int j = 0; j < 16; j++) {
             const int sub = sub_block(type.pairs, r, j / 4), dword = sub % per_group * 4 + j % 4;
-            _mm512_store_si512(panel + (size_t)(sub / per_group) * group_bytes(type) + dword * PANEL * 4, q[r][j]);
+            _mm512_store_si512(panel + (size_t)(sub / per_group) * group_bytes(type) + dword * PANEL * 4, v[j]);
         }
     }
     uint8_t *const scales = panel + group_values(type) * PANEL;
-    transpose_16x16(d);
-    if (!type.offset)
-        transpose_16x16(m);
-    for (int group = 0; group < 16 / per_group; group++) {
-        _mm512_store_si512(scales + (size_t)group * group_bytes(type), d[group * per_group]);
-        if (!type.offset)
-            _mm512_store_si512(scales + (size_t)group * group_bytes(type) + PANEL * 4, m[group * per_group]);
-    }
+    transpose_16x16(v, &rows[0].d, sizeof rows[0]);
+    for (int sub = 0; sub < 16; sub += per_group)
+        _mm512_store_si512(scales + (size_t)(sub / per_group) * group_bytes(type), v[sub]);
+    if (type.offset)
+        return;
+    transpose_16x16(v, &rows[0].m, sizeof rows[0]);
+    for (int sub = 0; sub < 16; sub += per_group)
+        _mm512_store_si512(scales + (size_t)(sub / per_group) * group_bytes(type) + PANEL * 4, v[sub]);
 }
 
 /* Rows from `row` on, n values from value i of each. Rows past the last one are copies of it. */
