@@ -11,7 +11,8 @@ static void check_case(const infer_tokenizer *t, const json_t *json, void *user)
     size_t *n = user;
     if (strcmp(json_string_value(json_object_get(json, "tokenizer")), "bytes"))
         return;
-    struct ids ids = encode(t, json_string_value(text), json_string_length(text), INFER_ADD_SPECIAL | INFER_PARSE_SPECIAL);
+    struct ids ids =
+        encode(t, json_string_value(text), json_string_length(text), INFER_ADD_SPECIAL | INFER_PARSE_SPECIAL);
     assert_true(is_ids(json_object_get(json, "ids"), ids));
     free(ids.p);
     ids = encode(t, json_string_value(text), json_string_length(text), INFER_PARSE_SPECIAL);
@@ -110,7 +111,9 @@ static void the_number_of_ids_does_not_depend_on_the_room(void **state)
 /* A quadratic step would take minutes. */
 static void a_megabyte_of_anything_takes_no_long_time(void **state)
 {
-    static const char *const units[] = { "a", " ", "\n", "<", "\xf0\x9f\x98\x80", "\xcc\xa3\xcc\x81", "\xff", "a\x80 " };
+    static const char *const units[] = {
+        "a", " ", "\n", "<", "\xf0\x9f\x98\x80", "\xcc\xa3\xcc\x81", "\xff", "a\x80 "
+    };
     static const char *const files[] = { DATA "bytes.gguf", DATA "marks.gguf", DATA "bytes.json", DATA "marks.json" };
     const size_t length = 1 << 20;
     char *text = malloc(length);
