@@ -288,6 +288,42 @@ static void memory_may_run_out_anywhere(void **state)
     free(json);
 }
 
+static void write_file(const char *folder, const char *name, const char *text)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void a_directory_says_which_tokens_begin_and_end_a_text(void **state)
+{
+    char folder[] = "/tmp/infer-test-XXXXXX", command[64];
+    infer_error err = { 0 };
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    write_file(folder, "tokenizer.json", DOCUMENT("", ""));
+    write_file(folder, "tokenizer_config.json", "{\"bos_token\": {\"content\": \"a\"}, \"eos_token\": \"b\", "
+                                                "\"chat_template\": \"{{ x }}\"}");
+    write_file(folder, "generation_config.json", "{\"eos_token_id\": [2, 3]}");
+    struct weights *w = weights_open_vocabulary(&mem_default, folder, &err);
+    infer_tokenizer *t = w ? tokenizer_open(&mem_default, w, &err) : NULL;
+    if (!t)
+        fail_msg("%s", err.message);
+    assert_int_equal(infer_tokenizer_bos(t), 1);
+    assert_int_equal(infer_tokenizer_eos(t), 2);
+    assert_true(infer_tokenizer_is_end(t, 2));
+    assert_true(infer_tokenizer_is_end(t, 3));
+    assert_false(infer_tokenizer_is_end(t, 1));
+    assert_string_equal(infer_tokenizer_chat_template(t), "{{ x }}");
+    tokenizer_close(&t);
+    weights_close(&w);
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +334,7 @@ int main(void)
         cmocka_unit_test(splits_treat_their_matches_in_five_ways),
         cmocka_unit_test(pieces_are_cut_where_they_should_be),
         cmocka_unit_test(the_post_processor_frames_the_text),
+        cmocka_unit_test(a_directory_says_which_tokens_begin_and_end_a_text),
         cmocka_unit_test(what_is_not_supported_is_named),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(a_hostile_pattern_costs_a_bounded_time),

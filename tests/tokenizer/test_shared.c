@@ -86,6 +86,7 @@ static void run_inp(const infer_tokenizer *t, const char *name, struct tally *ta
             same &= strtol(line, &line, 10) == ids.p[i];
         line += strspn(line, " ");
         same &= *line == '\n';
+        free(ids.p);
         tally->cases++;
         if (!same && tally->wrong++ < SHOWN)
             print_message("  .out differs for '%.*s'\n", (int)(end - text), text);
