@@ -153,11 +153,13 @@ typedef struct infer_stream {
     uint32_t n_tokens; /**< tokens seen; the first one decides on a leading space */
     uint32_t state;    /**< the tokenizer's own */
 } infer_stream;
-/** Text that token `id` completes: at most max bytes to text, *length of them; 0 while a character is unfinished.
+/** The pieces, and what infer_tokenizer_stream_end adds, are the text that infer_tokenizer_decode makes of all ids; but of
+ *  byte tokens in a row that are no UTF-8 together, a tokenizer.json's decode shows none, a stream its whole characters.
+ *  Text that token `id` completes: at most max bytes to text, *length of them; 0 while a character is unfinished.
  *  A piece is at most infer_tokenizer_max_piece() bytes long; less room is INFER_E_ARGUMENT. */
 INFER_API infer_status infer_tokenizer_stream(const infer_tokenizer *tokenizer, infer_stream *stream, int32_t id,
                                               char *text, size_t max, size_t *length, infer_error *err);
-/** What is left at the end of a stream: an unfinished character comes out as U+FFFD. At most 3 bytes. */
+/** What is left at the end of a stream: an unfinished character comes out as U+FFFD. At most 16 bytes. */
 INFER_API size_t infer_tokenizer_stream_end(infer_stream *stream, char *text, size_t max);
 INFER_API size_t infer_tokenizer_max_piece(const infer_tokenizer *tokenizer);
 

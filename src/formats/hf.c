@@ -23,23 +23,24 @@ static char *path_of(struct opening *o, const char *name)
     return path;
 }
 
-static bool has_file(struct opening *o, const char *name)
+/* The path of a file of the directory, NULL if it is not there. */
+static infer_status find(struct opening *o, const char *name, const char **path)
 {
-    const char *path = path_of(o, name);
-    return path && path_kind(path) == 'f';
+    *path = path_of(o, name);
+    if (!*path)
+        return INFER_E_NOMEM;
+    if (path_kind(*path) != 'f')
+        *path = NULL;
+    return INFER_OK;
 }
 
 /* Read one of the JSON files; one that is not there has no entries. */
 static infer_status read_config(struct opening *o, const char *name, const char *prefix)
 {
-    if (!has_file(o, name))
-        return INFER_OK;
-    const char *path = path_of(o, name);
-    if (!path)
-        return INFER_E_NOMEM;
+    const char *path;
     struct mapping m;
-    infer_status status = map_open(&m, path, o->err);
-    if (status != INFER_OK)
+    infer_status status = find(o, name, &path);
+    if (status != INFER_OK || !path || (status = map_open(&m, path, o->err)) != INFER_OK)
         return status;
     status = config_parse(o->w, (struct text){ (const char *)m.data, m.size }, prefix, o->err);
     map_close(&m);
@@ -49,13 +50,10 @@ static infer_status read_config(struct opening *o, const char *name, const char 
 /* Map a file that is used as it stands; nothing if it is not there. */
 static infer_status map_text(struct opening *o, const char *name, struct text *t)
 {
-    *t = (struct text){ NULL, 0 };
-    if (!has_file(o, name))
-        return INFER_OK;
-    const char *path = path_of(o, name);
+    const char *path;
     struct mapping m;
-    const infer_status status = path ? weights_map(o->w, path, &m, o->err) : INFER_E_NOMEM;
-    if (status == INFER_OK)
+    infer_status status = find(o, name, &path);
+    if (status == INFER_OK && path && (status = weights_map(o->w, path, &m, o->err)) == INFER_OK)
         *t = (struct text){ m.size ? (const char *)m.data : "", m.size };
     return status;
 }
@@ -63,7 +61,7 @@ static infer_status map_text(struct opening *o, const char *name, struct text *t
 /* A chat template in a file of its own goes before the one in tokenizer_config.json. */
 static infer_status read_tokenizer(struct opening *o)
 {
-    struct text chat;
+    struct text chat = { NULL, 0 };
     infer_status status = map_text(o, "tokenizer.json", &o->w->tokenizer_json);
     if (status == INFER_OK)
         status = map_text(o, "chat_template.jinja", &chat);
@@ -75,10 +73,9 @@ static infer_status read_tokenizer(struct opening *o)
     return status == INFER_OK ? read_config(o, "tokenizer_config.json", "tokenizer_config.") : status;
 }
 
-static infer_status read_tensor_file(struct opening *o, const char *name)
+static infer_status read_tensor_file(struct opening *o, const char *path)
 {
     struct mapping m;
-    const char *path = path_of(o, name);
     infer_status status = path ? weights_map(o->w, path, &m, o->err) : INFER_E_NOMEM;
     if (status != INFER_OK)
         return status;
@@ -107,7 +104,7 @@ static infer_status open_shards(struct opening *o, const json_t *map, struct tab
         case TABLE_NOMEM: return fail_memory(o->err, "the list of shards");
         case TABLE_ADDED: break;
         }
-        const infer_status status = read_tensor_file(o, t.p);
+        const infer_status status = read_tensor_file(o, path_of(o, t.p));
         if (status != INFER_OK)
             return status;
     }
@@ -132,12 +129,9 @@ static infer_status check_shards(struct opening *o, const json_t *map, const str
     return INFER_OK;
 }
 
-static infer_status read_index(struct opening *o, const char *index)
+static infer_status read_index(struct opening *o, const char *path)
 {
-    const char *path = path_of(o, index);
     struct mapping m;
-    if (!path)
-        return INFER_E_NOMEM;
     infer_status status = map_open(&m, path, o->err);
     if (status != INFER_OK)
         return status;
@@ -158,30 +152,40 @@ static infer_status read_index(struct opening *o, const char *index)
     return status == INFER_OK ? status : (fail_prefix(o->err, path), status);
 }
 
-static infer_status read_weights(struct opening *o, const char *file)
+/* In the order of the libraries that wrote them: one file goes before shards. */
+static infer_status read_weights(struct opening *o)
 {
-    static const char single[] = "model.safetensors", index[] = "model.safetensors.index.json";
-    if (file)
-        return read_tensor_file(o, file);
-    if (has_file(o, single))
-        return read_tensor_file(o, single);
-    if (has_file(o, index))
-        return read_index(o, index);
-    const bool torch = has_file(o, "pytorch_model.bin") || has_file(o, "pytorch_model.bin.index.json");
-    return fail(o->err, INFER_E_IO, "%s: neither %s nor %s is there%s", o->w->path, single, index,
-                torch ? ", only pytorch_model.bin, which is not read: convert it to SafeTensors" : "");
+    enum { SINGLE, INDEX, TORCH, TORCH_INDEX, N };
+    static const char *const names[N] = { "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+                                          "pytorch_model.bin.index.json" };
+    const char *paths[N];
+    for (int i = 0; i < N; i++)
+        if (find(o, names[i], &paths[i]) != INFER_OK)
+            return INFER_E_NOMEM;
+    if (paths[SINGLE])
+        return read_tensor_file(o, paths[SINGLE]);
+    if (paths[INDEX])
+        return read_index(o, paths[INDEX]);
+    return fail(o->err, INFER_E_IO, "%s: neither %s nor %s is there%s", o->w->path, names[SINGLE], names[INDEX],
+                paths[TORCH] || paths[TORCH_INDEX]
+                    ? ", only pytorch_model.bin, which is not read: convert it to SafeTensors" : "");
 }
 
 static infer_status read_all(struct opening *o, const char *file, bool vocabulary_only)
 {
-    if (!vocabulary_only && !has_file(o, "config.json"))
+    const char *config;
+    infer_status status = find(o, "config.json", &config);
+    if (status == INFER_OK && !config && !vocabulary_only)
         return fail(o->err, INFER_E_IO, "%s: no config.json, expected a Hugging Face model's directory", o->w->path);
-    infer_status status = read_config(o, "config.json", "");
+    if (status == INFER_OK)
+        status = read_config(o, "config.json", "");
     if (status == INFER_OK)
         status = read_config(o, "generation_config.json", "generation_config.");
     if (status == INFER_OK)
         status = read_tokenizer(o);
-    return status == INFER_OK && !vocabulary_only ? read_weights(o, file) : status;
+    if (status != INFER_OK || vocabulary_only)
+        return status;
+    return file ? read_tensor_file(o, path_of(o, file)) : read_weights(o);
 }
 
 struct weights *hf_open(const infer_allocator *a, const char *path, bool vocabulary_only, infer_error *err)

@@ -286,6 +286,21 @@ static void files_outside_of_the_directory_are_refused(void **state)
     folder_remove(folder);
 }
 
+static void running_out_of_memory_is_an_error_wherever_it_happens(void **state)
+{
+    (void)state;
+    char folder[64], large[6000];
+    folder_make(folder);
+    write_shards(folder);
+    snprintf(large, sizeof large, "{\"long\":\"%05000d\"}", 0); /* fills an arena's block: a path may be what fails */
+    write_text(folder, "config.json", large);
+    write_text(folder, "generation_config.json", large);
+    write_text(folder, "tokenizer_config.json", large);
+    write_text(folder, "tokenizer.json", "{}");
+    path_needs_memory(folder);
+    folder_remove(folder);
+}
+
 /* ---- What others wrote ---- */
 
 static void models_of_other_writers_open(void **state)
@@ -335,6 +350,7 @@ int main(void)
         cmocka_unit_test(shards_are_opened_through_their_index),
         cmocka_unit_test(an_index_that_does_not_fit_its_shards_is_refused),
         cmocka_unit_test(files_outside_of_the_directory_are_refused),
+        cmocka_unit_test(running_out_of_memory_is_an_error_wherever_it_happens),
         cmocka_unit_test(models_of_other_writers_open),
     };
     return cmocka_run_group_tests_name("hf", tests, NULL, NULL);

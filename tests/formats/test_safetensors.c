@@ -1,8 +1,6 @@
 /* test_safetensors.c - SafeTensors files: what is read, and what is refused with which sentence. */
 #include "tests/formats/weights_test.h"
 
-#include "tests/common/counting.h"
-
 /* A file of this header and n bytes of data, 0, 1, 2 and so on. */
 static void build(struct bytes *b, const char *json, size_t n)
 {

@@ -2,6 +2,7 @@
 #ifndef TESTS_WEIGHTS_TEST_H
 #define TESTS_WEIGHTS_TEST_H
 
+#include "tests/common/counting.h"
 #include "tests/common/look.h" /* before cmocka.h, whose macro fail() would get in the way */
 
 #include <setjmp.h>
@@ -85,6 +86,26 @@ static inline void path_refused(const char *path, infer_status code, const char 
         if (!strstr(err.message, word))
             fail_msg("\"%s\" does not say \"%s\"", err.message, word);
     assert_null(weights_open(&mem_default, path, NULL)); /* and nobody need ask why */
+}
+
+/* Whichever allocation is the first that fails, opening says so and gives all back. */
+static inline void path_needs_memory(const char *path)
+{
+    for (size_t n = 0;; n++) {
+        struct counting c;
+        counting_init(&c, n);
+        infer_error err = { 0 };
+        struct weights *w = weights_open(&c.allocator, path, &err);
+        const bool opened = w, asked_in_vain = c.calls > n;
+        weights_close(&w);
+        assert_int_equal(c.live, 0);
+        assert_int_equal(opened, !asked_in_vain);
+        if (opened) {
+            assert_true(n > 5);
+            return;
+        }
+        assert_int_equal(err.code, INFER_E_NOMEM);
+    }
 }
 
 #endif
