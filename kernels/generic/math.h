@@ -18,8 +18,8 @@
 #include <math.h>
 
 /* exp(x) = 2^n exp(r), n = x / ln 2 rounded to nearest, and exp(r) - 1 = r + r^2 q(r) for |r| <= ln 2 / 2. Adding
- * 1.5 * 2^23 rounds and leaves n in the low bits of t. ln 2 is in two parts, of which the first has few bits: n times it
- * is exact. Returns exp(r) - 1. */
+ * 1.5 * 2^23 rounds and leaves n in the low bits of t. ln 2 is in two parts, of which the first has few bits: n times
+ * it is exact. Returns exp(r) - 1. */
 static inline vf vf_exp_reduce(vf x, vf *t)
 {
     const vf magic = vf_set(0x1.8p23f);
