@@ -2,8 +2,8 @@
  *
  * Written once over the vector that kernels/<set>/simd.h names; include that first. Coefficients:
  * kernels/gen/minimax.py. Largest error that tests/kernels/test_vector.c found against double precision, in units in
- * the last place of the exact result, among every 17th float (gelu_tanh: every 67th); the same bits on AVX2 and
- * AVX-512:
+ * the last place of the exact result, the worse of all runs with every 17th and every 67th float on AVX2; AVX-512 gave
+ * the same with every 67th:
  *
  *   exp         1.0     results below 2^-126 are 0, so that no subnormal number slows anything down
  *   tanh        2.5
