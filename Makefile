@@ -30,6 +30,8 @@ $(BUILD)/kernels/avx512/%.o: isa := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -ma
                                     -mavx512bf16 -mavx512vbmi -mprefer-vector-width=512
 $(BUILD)/tests/%.o:          isa := -DINFER_SHARED='"$(INFER_SHARED)"'
 
+$(BUILD)/src/model/default_model.o: tools/default-model/model.gguf
+
 object    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $1))
 objects  := $(call object,src/*/*.c src/*/*/*.c kernels/*.c $(isas:%=kernels/%/*.c))
 common   := $(call object,tools/common/*.c)
