@@ -27,7 +27,7 @@ isas     := scalar $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)
 $(BUILD)/kernels/scalar/%.o: isa := -ffp-contract=off
 $(BUILD)/kernels/avx2/%.o:   isa := -mavx2 -mfma -mf16c
 $(BUILD)/kernels/avx512/%.o: isa := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni \
-                                    -mavx512bf16 -mavx512vbmi -mprefer-vector-width=512
+                                    -mprefer-vector-width=512
 $(BUILD)/tests/%.o:          isa := -DINFER_SHARED='"$(INFER_SHARED)"'
 
 $(BUILD)/src/model/default_model.o: tools/default-model/model.gguf
