@@ -2,7 +2,7 @@
 
 CC       ?= cc
 AR       ?= ar
-CFLAGS   ?= -O3 -g
+CFLAGS   ?= $(if $(SAN),-O1,-O3) -g
 PREFIX   ?= /usr/local
 BINDIR   ?= $(PREFIX)/bin
 LIBDIR   ?= $(PREFIX)/lib
@@ -75,7 +75,7 @@ FUZZ_SECONDS ?= 20
 .PHONY: fuzz fuzz-built
 fuzz:
 	@CC=clang scripts/setup clang
-	+@$(parallel) CC=clang CFLAGS='-O1 -g' SAN=fuzzer-no-link,address,undefined BUILD=build/fuzz fuzz-built
+	+@$(parallel) CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build/fuzz fuzz-built
 fuzz-built: $(fuzzers)
 	@scripts/fuzz $(FUZZ_SECONDS) $(BUILD) $(fuzzers)
 

@@ -2,13 +2,32 @@
 #include "kernels/avx512/avx512.h"
 #include "kernels/avx512/matmul.h"
 
+/* From how many columns on gemm is the faster one, measured. */
+#define GEMM_FROM_Q8 6
+#define GEMM_FROM_EXACT 8  /* quantised types, as floats */
+#define GEMM_FROM_FLOAT 32 /* float types */
+
 void kernels_init_avx512_matmul(struct kernels *k, const struct cpu_features *f)
 {
-    if (!f->avx512_vnni)
-        return;
+    (void)f; /* the level implies vpdpbusd */
+    k->prepare[ACT_Q8] = avx512_prepare_q8;
+    k->prepare[ACT_BF16] = avx512_prepare_bf16;
+    /* Float weights take float activations at either precision: vdpbf16ps rounds those and, where it was measured, brings
+     * half the products a second of a float multiply-add. */
 #define ENTRY(name, NAME) \
+    k->dequantize[DTYPE_##NAME] = avx512_dequantize_##name; \
+    k->matmul[PRECISION_FAST][DTYPE_##NAME] = k->matmul[PRECISION_EXACT][DTYPE_##NAME] = (struct matmul){ \
+        ACT_F32, avx512_float_dot_##name, avx512_float_gemm_##name, GEMM_FROM_FLOAT };
+    ENTRY(f32, F32)
+    ENTRY(f16, F16)
+    ENTRY(bf16, BF16)
+#undef ENTRY
+#define ENTRY(name, NAME) \
+    k->dequantize[DTYPE_##NAME] = avx512_dequantize_##name; \
+    k->matmul[PRECISION_EXACT][DTYPE_##NAME] = (struct matmul){ \
+        ACT_F32, avx512_float_dot_##name, avx512_float_gemm_##name, GEMM_FROM_EXACT }; \
     k->matmul[PRECISION_FAST][DTYPE_##NAME] = (struct matmul){ \
-        .act = ACT_Q8, .dot = avx512_dot_##name, .gemm = avx512_gemm_##name, .gemm_from = 6 };
+        ACT_Q8, avx512_dot_##name, avx512_gemm_##name, GEMM_FROM_Q8 };
     QUANTISED_TYPES(ENTRY)
 #undef ENTRY
 }

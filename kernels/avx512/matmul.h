@@ -1,19 +1,27 @@
-/* matmul.h - the matrix products of AVX-512, stamped for each type by the file of the function's first word. */
+/* matmul.h - the matrix products of AVX-512 and what they read, by type. */
 #ifndef KERNELS_AVX512_MATMUL_H
 #define KERNELS_AVX512_MATMUL_H
 
 #include "kernels/blocks.h"
 #include "kernels/kernels.h"
 
-/* 8-bit activations: matmul_dot.c, matmul_gemm.c. Float activations: matmul_float.c. */
+/* Float activations, every type: matmul_float.c. Weights to floats: matmul_convert.c. */
 #define DECLARE(name, NAME) \
-    matmul_fn avx512_dot_##name, avx512_gemm_##name; \
     matmul_fn avx512_float_dot_##name, avx512_float_gemm_##name; \
     void avx512_dequantize_##name(float *y, const void *w, size_t n);
-QUANTISED_TYPES(DECLARE)
 DECLARE(f32, F32)
 DECLARE(f16, F16)
 DECLARE(bf16, BF16)
+QUANTISED_TYPES(DECLARE)
 #undef DECLARE
+
+/* 8-bit activations, quantised types: matmul_dot.c and matmul_gemm.c. */
+#define DECLARE(name, NAME) matmul_fn avx512_dot_##name, avx512_gemm_##name;
+QUANTISED_TYPES(DECLARE)
+#undef DECLARE
+
+/* Activations: matmul_convert.c. */
+void avx512_prepare_q8(void *y, const float *x, size_t k);
+void avx512_prepare_bf16(void *y, const float *x, size_t k);
 
 #endif

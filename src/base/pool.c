@@ -1,9 +1,12 @@
 /* pool.c - threads that share the tasks of one job at a time.
  *
- * A job is open while `ticket` says that tasks are left: (number of the job << 32) | tasks left. A thread takes a task by
- * lowering the count with compare-and-swap; it may read the job's other fields only after that, for the job cannot end
- * before its own task is done. So the caller waits for tasks, never for threads: a worker that the system has put aside
- * delays nobody unless it holds a task. Workers look for a new job for a while, then sleep. */
+ * A job is open while `n_left` > 0. A thread takes a task by lowering the count with compare-and-swap, and reads the job's
+ * other fields only after that: from then on the job cannot end before the thread has counted its task as done. So it
+ * does not matter which job the count was read from, as long as the swap succeeds; and the caller waits for tasks, never
+ * for threads: a worker that the system has put aside delays nobody unless it holds a task.
+ *
+ * Workers look for a new job for a while, then sleep. A worker first says that it sleeps, then looks once more; the caller
+ * first opens the job, then looks who sleeps: in the one order of all these operations, one of the two sees the other. */
 #include "src/base/pool.h"
 
 #include "src/base/error.h"
@@ -13,9 +16,14 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 256, SPIN_WORKER = 4000, SPIN_CALLER = 4000 };
+enum {
+    MAX_THREADS = 256,
+    SEARCH_NS = 200 * 1000, /* longer than what lies between two jobs of a token, sampling included */
+    SPINS = 256,            /* some microseconds; then a thread offers its core, which another of the pool may need */
+};
 
 struct pool {
     const infer_allocator *a;
@@ -31,8 +39,7 @@ struct pool {
     pool_task_fn *fn;
     void *job;
     int n_tasks;
-    uint32_t job_number;
-    _Alignas(CACHE_LINE) atomic_uint_fast64_t ticket;
+    _Alignas(CACHE_LINE) atomic_int n_left; /* tasks that nobody has taken */
     _Alignas(CACHE_LINE) atomic_int n_done;
 
     _Alignas(CACHE_LINE) atomic_int n_asleep;
@@ -50,29 +57,53 @@ static inline void relax(void)
 #endif
 }
 
-static bool has_tasks(struct pool *p)
+static bool is_needed(struct pool *p)
 {
-    return (uint32_t)atomic_load(&p->ticket) != 0;
+    return atomic_load(&p->n_left) > 0 || atomic_load(&p->closing);
 }
 
-/* Take and run tasks until none is left. */
+/* Take and run tasks until none is left, then count them as done. */
 static void work(struct pool *p, int thread)
 {
-    uint_fast64_t ticket = atomic_load(&p->ticket);
-    while ((uint32_t)ticket) {
-        if (!atomic_compare_exchange_weak(&p->ticket, &ticket, ticket - 1))
+    int n_mine = 0;
+    for (int left = atomic_load(&p->n_left); left > 0;) {
+        if (!atomic_compare_exchange_weak(&p->n_left, &left, left - 1))
             continue;
-        p->fn(p->job, p->n_tasks - (int)(uint32_t)ticket, thread);
-        atomic_fetch_add(&p->n_done, 1);
-        ticket = atomic_load(&p->ticket);
+        p->fn(p->job, p->n_tasks - left, thread);
+        n_mine++;
+        left = atomic_load(&p->n_left);
     }
+    if (n_mine)
+        atomic_fetch_add(&p->n_done, n_mine);
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Spin until the worker is needed; false if that takes long. */
+static bool search(struct pool *p)
+{
+    const int64_t end = now_ns() + SEARCH_NS;
+    do {
+        for (int i = 0; i < SPINS; i++) {
+            if (is_needed(p))
+                return true;
+            relax();
+        }
+        sched_yield();
+    } while (now_ns() < end);
+    return false;
 }
 
 static void sleep_until_woken(struct pool *p)
 {
     pthread_mutex_lock(&p->sleep_lock);
     atomic_fetch_add(&p->n_asleep, 1);
-    while (!has_tasks(p) && !atomic_load(&p->closing))
+    while (!is_needed(p))
         pthread_cond_wait(&p->wake, &p->sleep_lock);
     atomic_fetch_sub(&p->n_asleep, 1);
     pthread_mutex_unlock(&p->sleep_lock);
@@ -90,10 +121,7 @@ static void *worker_main(void *arg)
     const struct worker *w = arg;
     struct pool *p = w->pool;
     while (!atomic_load(&p->closing)) {
-        int spins = 0;
-        while (!has_tasks(p) && !atomic_load(&p->closing) && spins++ < SPIN_WORKER)
-            relax();
-        if (has_tasks(p))
+        if (search(p))
             work(p, w->thread);
         else
             sleep_until_woken(p);
@@ -117,13 +145,13 @@ void pool_run(struct pool *p, int n_tasks, pool_task_fn *fn, void *job)
     p->fn = fn;
     p->job = job;
     p->n_tasks = n_tasks;
-    atomic_store(&p->n_done, 0);
-    atomic_store(&p->ticket, (uint_fast64_t)++p->job_number << 32 | (uint32_t)n_tasks);
+    atomic_store_explicit(&p->n_done, 0, memory_order_relaxed); /* the next store publishes all of these */
+    atomic_store(&p->n_left, n_tasks);
     if (atomic_load(&p->n_asleep) > 0)
         wake_all(p);
     work(p, 0);
     for (int spins = 0; atomic_load(&p->n_done) < n_tasks; spins++) {
-        if (spins < SPIN_CALLER)
+        if (spins < SPINS)
             relax();
         else
             sched_yield();

@@ -1,11 +1,12 @@
 /* bpe.c - byte pair encoding: join neighbours, the best pair of the piece first, until no pair is left.
  *
- * The symbols are a doubly linked list in an array; candidates wait in a heap ordered by rank, then by position. A
- * candidate that has been overtaken is known by the bytes it covers: its left symbol is gone, or the two together have
- * another size. So a piece of n symbols costs O(n log n).
+ * A symbol stands in an array at the byte where it begins, so the next one is found by its size. Each symbol knows the
+ * token that it and the next one would become, if any; a heap orders these by rank, then by position. An entry that has
+ * been overtaken is known by its rank: the symbol there is gone, or its pair is another one by now. So a piece of n
+ * symbols costs O(n log n).
  *
- * Two kinds of vocabularies differ only in what makes a candidate: a pair of ids in the table of merges, or, for
- * SentencePiece, a token whose text is that of the pair, ranked by its score.
+ * Two kinds of vocabularies differ only in what makes a pair: two ids in the table of merges, or, for SentencePiece, a
+ * token whose text is that of the two, ranked by its score.
  *
  * Most pieces are words seen before: long texts keep a cache of them, one cache line a word. */
 #include "src/tokenizer/parts.h"
@@ -16,17 +17,16 @@
 #define NONE UINT32_MAX
 
 struct symbol {
-    int32_t id; /* negative: not a token by itself */
-    uint32_t start, size; /* bytes of the piece; size 0: joined to a symbol on its left */
-    uint32_t previous, next;
+    int32_t id;        /* negative: not a token by itself */
+    uint32_t size;     /* bytes of the piece; 0: none begins here */
+    uint32_t previous; /* where the one before begins, NONE for the first */
+    uint32_t pair_rank;
+    int32_t pair_id; /* what this and the next one make up; negative: nothing */
 };
 enum { NAME_MOST = 1024 }; /* no longer piece is looked up as a token */
 
-struct candidate {
-    uint64_t order; /* rank << 32 | index of the left symbol: least comes first */
-    uint32_t size;  /* bytes of both */
-    int32_t id;     /* of both */
-};
+/* Rank << 32 | position: the least comes first. Four children lie in half a cache line. */
+typedef uint64_t candidate;
 
 /* One piece and its ids. The last byte of the key is the length, so that no two pieces have the same key. */
 enum { WORD_BYTES = 23, WORD_IDS = 9, WORDS_MOST = 8192, BYTES_PER_WORD = 16, TEXT_LEAST = 512 };
@@ -123,113 +123,127 @@ static uint32_t rank_of_score(float score)
     return u >> 31 ? u : ~(u | 0x80000000u);
 }
 
-static bool push(struct scratch *s, size_t *n, struct candidate c)
+static bool push(struct scratch *s, size_t *n, candidate c)
 {
     if (*n == s->n_heap && !mem_grow(s->a, &s->heap, &s->n_heap, *n + 1, sizeof *s->heap))
         return false;
     size_t i = (*n)++;
-    for (; i && s->heap[(i - 1) / 2].order > c.order; i = (i - 1) / 2)
-        s->heap[i] = s->heap[(i - 1) / 2];
+    for (; i && s->heap[(i - 1) / 4] > c; i = (i - 1) / 4)
+        s->heap[i] = s->heap[(i - 1) / 4];
     s->heap[i] = c;
     return true;
 }
 
-static struct candidate pop(struct candidate *heap, size_t *n)
+static candidate pop(candidate *heap, size_t *n)
 {
-    const struct candidate top = heap[0], last = heap[--*n];
+    const candidate top = heap[0], last = heap[--*n];
     size_t i = 0;
-    for (size_t child; (child = 2 * i + 1) < *n; i = child) {
-        child += child + 1 < *n && heap[child + 1].order < heap[child].order;
-        if (heap[child].order >= last.order)
+    for (size_t child; (child = 4 * i + 1) < *n;) {
+        const size_t end = child + 4 < *n ? child + 4 : *n;
+        size_t least = child;
+        for (size_t k = child + 1; k < end; k++)
+            least = heap[k] < heap[least] ? k : least;
+        if (heap[least] >= last)
             break;
-        heap[i] = heap[child];
+        heap[i] = heap[least];
+        i = least;
     }
     heap[i] = last;
     return top;
 }
 
-static bool consider(const infer_tokenizer *t, struct scratch *s, const char *text, size_t *n, uint32_t left)
+/* What the symbol at `left` and the next one make up. */
+static void find_pair(const infer_tokenizer *t, struct symbol *y, struct text piece, uint32_t left)
 {
     const struct bpe *b = &t->bpe;
-    const struct symbol *l = &s->symbols[left], *r = &s->symbols[l->next];
-    const uint32_t size = l->size + r->size;
-    uint32_t rank;
-    int32_t id;
+    struct symbol *l = &y[left];
+    const uint32_t right = left + l->size;
+    l->pair_id = -1;
+    if (right >= piece.n)
+        return;
+    const struct symbol *r = &y[right];
     if (b->by_score) {
-        if (size > t->vocab.longest)
-            return true;
-        id = vocab_find_plain(&t->vocab, (struct text){ text + l->start, size });
-        if (id < 0)
-            return true;
-        rank = rank_of_score(t->vocab.score[id]);
-    } else {
-        if (l->id < 0 || r->id < 0)
-            return true;
+        const uint32_t size = l->size + r->size;
+        const struct text both = { piece.p + left, size };
+        l->pair_id = size <= t->vocab.longest ? vocab_find_plain(&t->vocab, both) : -1;
+        if (l->pair_id >= 0)
+            l->pair_rank = rank_of_score(t->vocab.score[l->pair_id]);
+    } else if (l->id >= 0 && r->id >= 0) {
         const struct merge *m = pair_slot(b, (uint32_t)l->id, (uint32_t)r->id);
-        if (m->left == MERGE_FREE)
-            return true;
-        id = (int32_t)m->id;
-        rank = m->rank;
+        l->pair_id = m->left == MERGE_FREE ? -1 : (int32_t)m->id;
+        l->pair_rank = m->rank;
     }
-    return push(s, n, (struct candidate){ (uint64_t)rank << 32 | left, size, id });
+}
+
+static bool consider(const infer_tokenizer *t, struct scratch *s, struct text piece, size_t *n, uint32_t left)
+{
+    struct symbol *y = s->symbols;
+    find_pair(t, y, piece, left);
+    return y[left].pair_id < 0 || push(s, n, (uint64_t)y[left].pair_rank << 32 | left);
 }
 
 /* ---- Symbols ---- */
 
-static void add_symbol(struct scratch *s, uint32_t *n, int32_t id, size_t start, size_t size)
+/* The last symbol so far, while they are being made. */
+static void add_symbol(struct symbol *y, uint32_t *last, int32_t id, size_t start, size_t size)
 {
-    const uint32_t i = (*n)++;
-    s->symbols[i] = (struct symbol){ id, (uint32_t)start, (uint32_t)size, i ? i - 1 : NONE, i + 1 };
+    y[start] = (struct symbol){ .id = id, .size = (uint32_t)size, .previous = *last };
+    *last = (uint32_t)start;
 }
 
-/* A character that is no token: its byte tokens, or unknown, or nothing. */
-static void add_unknown(const infer_tokenizer *t, struct scratch *s, uint32_t *n, const char *text, size_t start, size_t size)
+/* A character that is no token: its byte tokens, or unknown, or nothing (then the symbol before it covers it). */
+static void add_unknown(const infer_tokenizer *t, struct symbol *y, uint32_t *last, const char *text, size_t start,
+                        size_t size)
 {
     const struct bpe *b = &t->bpe;
     bool bytes = b->byte_fallback;
     for (size_t i = 0; i < size && bytes; i++)
         bytes = b->byte_id[(uint8_t)text[start + i]] >= 0;
     for (size_t i = 0; i < size && bytes; i++)
-        add_symbol(s, n, b->byte_id[(uint8_t)text[start + i]], start + i, 1);
-    if (bytes || t->vocab.unk < 0)
+        add_symbol(y, last, b->byte_id[(uint8_t)text[start + i]], start + i, 1);
+    if (bytes)
         return;
-    struct symbol *last = *n ? &s->symbols[*n - 1] : NULL;
-    if (b->fuse_unk && last && last->id == t->vocab.unk && last->start + last->size == start)
-        last->size += (uint32_t)size;
-    else
-        add_symbol(s, n, t->vocab.unk, start, size);
+    const bool fused = b->fuse_unk && *last != NONE && y[*last].id == t->vocab.unk;
+    if (t->vocab.unk >= 0 && !fused)
+        add_symbol(y, last, t->vocab.unk, start, size);
+    else if (*last != NONE)
+        y[*last].size += (uint32_t)size;
 }
 
-static uint32_t make_symbols(const infer_tokenizer *t, struct scratch *s, struct text piece)
+/* Returns where the first symbol begins, piece.n if there is none. */
+static uint32_t make_symbols(const infer_tokenizer *t, struct symbol *y, struct text piece)
 {
     const struct bpe *b = &t->bpe;
-    uint32_t n = 0;
+    uint32_t last = NONE, first = (uint32_t)piece.n;
     for (size_t i = 0; i < piece.n;) {
         uint32_t code;
         unsigned bad, size = b->byte_level ? 1 : utf8_read(piece.p + i, piece.n - i, &code, &bad);
-        if (!size)
-            size = 1;
-        const int32_t id = b->byte_level ? b->byte_id[(uint8_t)piece.p[i]]
-                                         : vocab_find_plain(&t->vocab, (struct text){ piece.p + i, size });
-        if (id >= 0 || b->by_score)
-            add_symbol(s, &n, id, i, size);
+        size += !size;
+        for (size_t k = 1; k < size; k++)
+            y[i + k].size = 0;
+        y[i].size = 0;
+        const struct text one = { piece.p + i, size };
+        const int32_t id = b->byte_level ? b->byte_id[(uint8_t)piece.p[i]] : b->by_score ? -1 : vocab_find_plain(&t->vocab, one);
+        if (id >= 0 || b->by_score) /* by score, only those that stay alone are looked up: emit_symbol */
+            add_symbol(y, &last, id, i, size);
         else
-            add_unknown(t, s, &n, piece.p, i, size);
+            add_unknown(t, y, &last, piece.p, i, size);
+        if (first == piece.n && last != NONE)
+            first = (uint32_t)i;
         i += size;
     }
-    if (n)
-        s->symbols[n - 1].next = NONE;
-    return n;
+    return first;
 }
 
 static void emit_symbol(const infer_tokenizer *t, struct scratch *s, const char *text, const struct symbol *y)
 {
-    if (y->id >= 0) {
-        emit(s, y->id);
+    const int32_t whole = y->id >= 0 ? y->id : vocab_find_plain(&t->vocab, (struct text){ text, y->size });
+    if (whole >= 0) {
+        emit(s, whole);
         return;
     }
-    for (uint32_t i = 0; i < y->size; i++) { /* by_score: a character that never became part of a token */
-        const int32_t id = t->bpe.byte_id[(uint8_t)text[y->start + i]];
+    for (uint32_t i = 0; i < y->size; i++) { /* a character that is no token */
+        const int32_t id = t->bpe.byte_id[(uint8_t)text[i]];
         if (id >= 0)
             emit(s, id);
         else if (t->vocab.unk >= 0) {
@@ -242,32 +256,30 @@ static void emit_symbol(const infer_tokenizer *t, struct scratch *s, const char 
 static bool merge(const infer_tokenizer *t, struct scratch *s, struct text piece)
 {
     size_t n_heap = 0;
-    if (piece.n >= NONE)
+    if (piece.n >= NONE || !mem_grow(s->a, &s->symbols, &s->n_symbols, piece.n, sizeof *s->symbols))
         return false;
-    if (piece.n > s->n_symbols && !mem_grow(s->a, &s->symbols, &s->n_symbols, piece.n, sizeof *s->symbols))
-        return false;
-    const uint32_t n = make_symbols(t, s, piece);
     struct symbol *y = s->symbols;
-    for (uint32_t i = 0; i + 1 < n; i++) {
-        if (!consider(t, s, piece.p, &n_heap, i))
+    const uint32_t first = make_symbols(t, y, piece), n = (uint32_t)piece.n;
+    for (uint32_t i = first; i < n; i += y[i].size) {
+        if (!consider(t, s, piece, &n_heap, i))
             return false;
     }
     while (n_heap) {
-        const struct candidate c = pop(s->heap, &n_heap);
-        const uint32_t left = (uint32_t)c.order, right = y[left].next;
-        if (!y[left].size || right == NONE || y[left].size + y[right].size != c.size)
+        const candidate c = pop(s->heap, &n_heap);
+        const uint32_t left = (uint32_t)c, right = left + y[left].size;
+        if (!y[left].size || y[left].pair_id < 0 || y[left].pair_rank != c >> 32)
             continue;
-        y[left].id = c.id;
-        y[left].size = c.size;
-        y[left].next = y[right].next;
+        y[left].id = y[left].pair_id;
+        y[left].size += y[right].size;
         y[right].size = 0;
-        if (y[left].next != NONE && (y[y[left].next].previous = left, !consider(t, s, piece.p, &n_heap, left)))
-            return false;
-        if (y[left].previous != NONE && !consider(t, s, piece.p, &n_heap, y[left].previous))
+        const uint32_t next = left + y[left].size, previous = y[left].previous;
+        if (next < n)
+            y[next].previous = left;
+        if (!consider(t, s, piece, &n_heap, left) || (previous != NONE && !consider(t, s, piece, &n_heap, previous)))
             return false;
     }
-    for (uint32_t i = n ? 0 : NONE; i != NONE; i = y[i].next)
-        emit_symbol(t, s, piece.p, &y[i]);
+    for (uint32_t i = first; i < n; i += y[i].size)
+        emit_symbol(t, s, piece.p + i, &y[i]);
     return true;
 }
 

@@ -36,7 +36,7 @@ static bool encode(const infer_tokenizer *t, struct scratch *s, struct text text
     const bool control = flags & INFER_PARSE_SPECIAL;
     struct added_match m;
     size_t at = 0, done = 0;
-    if (!words_open(s, text.n))
+    if (!words_open(s, text.n) || (t->n_pre + t->n_normal && !regex_ready(s)))
         return false;
     for (size_t i = 0; i < t->n_prefix && flags & INFER_ADD_SPECIAL; i++)
         emit(s, t->prefix[i]);

@@ -9,7 +9,7 @@
 
 /* Normal forms are made in chunks that begin with a character which does not change what stands before it, so the cost
  * is linear. A pile of marks longer than CHUNK_MOST is cut, as Unicode's stream-safe format (UAX 15) does at 30. */
-enum { CHUNK_LEAST = 64, CHUNK_MOST = 1020, CHUNK_CODES = CHUNK_MOST / 2 * 18 };
+enum { CHUNK_LEAST = 64, CHUNK_MOST = 252, CHUNK_CODES = CHUNK_MOST / 2 * 18 };
 
 bool buffer_room(struct scratch *s, struct buffer *b, size_t n)
 {

@@ -80,6 +80,7 @@ bool added_next(const struct added_set *s, const char *text, size_t n, size_t *a
 
 struct regex {
     pcre2_code *code;
+    bool jit;
 };
 
 /** The general context for everything that PCRE2 keeps while the tokenizer lives. */
@@ -90,6 +91,8 @@ infer_status regex_open(struct regex *r, const infer_allocator *a, pcre2_general
 void regex_close(struct regex *r);
 
 struct scratch;
+/** What matching needs; once for a scratch. False if memory is out. */
+bool regex_ready(struct scratch *s);
 /** The next match in valid UTF-8 from `from` on. False if there is none, also where the match limit was reached. */
 bool regex_next(const struct regex *r, struct scratch *s, const char *text, size_t n, size_t from, size_t *start,
                 size_t *end);
@@ -241,7 +244,6 @@ struct buffer {
 };
 
 struct symbol;
-struct candidate;
 struct word;
 
 struct scratch {
@@ -257,8 +259,8 @@ struct scratch {
     unsigned n_limits; /* times the match limit was reached */
     struct symbol *symbols;
     size_t n_symbols; /* room */
-    struct candidate *heap;
-    size_t n_heap; /* room */
+    uint64_t *heap; /* of candidates */
+    size_t n_heap;  /* room */
     struct word *words; /* cache of pieces seen, by hash; NULL for short texts */
     size_t word_mask;
 };

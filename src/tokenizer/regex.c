@@ -79,8 +79,7 @@ static int compile(struct regex *r, pcre2_compile_context *context, const char *
     int code = 0;
     r->code = pcre2_compile((PCRE2_SPTR)pattern, n, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
                             &code, at, context);
-    if (r->code)
-        pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* where there is no JIT the interpreter does it */
+    r->jit = r->code && !pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* without, the interpreter does it */
     return code;
 }
 
@@ -122,23 +121,25 @@ void regex_close(struct regex *r)
     r->code = NULL;
 }
 
-static bool ready(struct scratch *s)
+bool regex_ready(struct scratch *s)
 {
-    if (!s->match)
-        s->match = pcre2_match_data_create(1, s->t->memory);
-    if (!s->limits && (s->limits = pcre2_match_context_create(s->t->memory))) {
-        pcre2_set_match_limit(s->limits, MATCH_LIMIT);
-        pcre2_set_heap_limit(s->limits, HEAP_LIMIT_KIB);
-    }
-    return s->match && s->limits;
+    s->match = pcre2_match_data_create(1, s->t->memory);
+    s->limits = pcre2_match_context_create(s->t->memory);
+    if (!s->match || !s->limits)
+        return false;
+    pcre2_set_match_limit(s->limits, MATCH_LIMIT);
+    pcre2_set_heap_limit(s->limits, HEAP_LIMIT_KIB);
+    return true;
 }
 
 bool regex_next(const struct regex *r, struct scratch *s, const char *text, size_t n, size_t from, size_t *start,
                 size_t *end)
 {
-    if (s->n_limits >= MAX_LIMITS || !ready(s))
+    if (s->n_limits >= MAX_LIMITS)
         return false;
-    int found = pcre2_match(r->code, (PCRE2_SPTR)text, n, from, PCRE2_NO_UTF_CHECK, s->match, s->limits);
+    int found = PCRE2_ERROR_JIT_STACKLIMIT;
+    if (r->jit)
+        found = pcre2_jit_match(r->code, (PCRE2_SPTR)text, n, from, 0, s->match, s->limits);
     if (found == PCRE2_ERROR_JIT_STACKLIMIT)
         found = pcre2_match(r->code, (PCRE2_SPTR)text, n, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, s->match, s->limits);
     if (found < 0) {

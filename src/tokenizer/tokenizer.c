@@ -77,7 +77,7 @@ infer_status tokenizer_add(infer_tokenizer *t, const struct added *token, infer_
 static infer_status normalize_added(infer_tokenizer *t, infer_error *err)
 {
     struct scratch s = { .t = t, .a = t->a };
-    bool good = true;
+    bool good = !t->n_normal || regex_ready(&s);
     for (size_t i = 0; i < t->added_normal.n && good && t->n_normal; i++) {
         struct text *text = &t->added_normal.items[i].text;
         good = normalize(t, &s, text);

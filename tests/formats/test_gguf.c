@@ -1,48 +1,8 @@
 /* test_gguf.c - GGUF files: what is read, and what is refused with which sentence. */
-#include "tests/formats/weights_test.h"
+#include "tests/formats/gguf_writer.h"
 
 #include <dirent.h>
 #include <math.h>
-
-/* ---- Writing files ---- */
-
-static void header(struct bytes *b, uint64_t n_tensors, uint64_t n_metas)
-{
-    b->n = 0;
-    put(b, "GGUF", 4);
-    put_u32(b, 3);
-    put_u64(b, n_tensors);
-    put_u64(b, n_metas);
-}
-
-static void key(struct bytes *b, const char *name, enum meta_type type)
-{
-    put_text(b, name);
-    put_u32(b, type);
-}
-
-static void array(struct bytes *b, const char *name, enum meta_type element, uint64_t n)
-{
-    key(b, name, META_ARRAY);
-    put_u32(b, element);
-    put_u64(b, n);
-}
-
-static void tensor(struct bytes *b, const char *name, enum dtype type, uint64_t width, uint64_t rows, uint64_t offset)
-{
-    put_text(b, name);
-    put_u32(b, 2);
-    put_u64(b, width);
-    put_u64(b, rows);
-    put_u32(b, type);
-    put_u64(b, offset);
-}
-
-static void zeros(struct bytes *b, size_t n)
-{
-    while (n--)
-        put_u8(b, 0);
-}
 
 /* Every type of metadata, three tensors. Ends with the last byte of the last tensor. */
 static void sample(struct bytes *b)
@@ -543,104 +503,6 @@ static void scalars_and_four_axes_are_read(void **state)
     weights_close(&w);
 }
 
-/* ---- Split files ---- */
-
-static void split_part(struct bytes *b, uint16_t no, uint16_t count, uint32_t tensors)
-{
-    char name[] = "w0";
-    name[1] = (char)('0' + no);
-    header(b, 1, 4);
-    key(b, "split.no", META_U16), put(b, &no, 2);
-    key(b, "split.count", META_U16), put(b, &count, 2);
-    key(b, "split.tensors.count", META_I32), put_u32(b, tensors);
-    key(b, "part", META_U16), put(b, &no, 2);
-    tensor(b, name, DTYPE_F32, 8, 1, 0);
-    put_padding(b, 32);
-    for (int i = 0; i < 32; i++)
-        put_u8(b, (uint8_t)no);
-}
-
-static void write_parts(const char *folder, int n, uint16_t count, uint32_t tensors)
-{
-    for (int i = 0; i < n; i++) {
-        struct bytes b;
-        char name[64];
-        snprintf(name, sizeof name, "m-%05d-of-%05d.gguf", i + 1, count);
-        split_part(&b, (uint16_t)i, count, tensors);
-        folder_write(folder, name, b.p, b.n);
-    }
-}
-
-static void any_part_of_a_split_file_opens_all(void **state)
-{
-    (void)state;
-    char folder[64], path[128];
-    folder_make(folder);
-    write_parts(folder, 3, 3, 3);
-    for (int part = 1; part <= 3; part++) {
-        infer_error err = { 0 };
-        snprintf(path, sizeof path, "%s/m-%05d-of-00003.gguf", folder, part);
-        struct weights *w = weights_open(&mem_default, path, &err);
-        if (!w)
-            fail_msg("%s", err.message);
-        assert_true(look_at_all(w));
-        assert_int_equal(w->n_tensors, 3);
-        assert_int_equal(w->n_maps, 3);
-        assert_int_equal(weights_meta(w, "part")->value.u, 0); /* metadata is that of part 1 */
-        assert_int_equal(*(const uint8_t *)weights_tensor(w, text_of("w2"))->data, 2);
-        weights_close(&w);
-    }
-    folder_remove(folder);
-}
-
-static void parts_that_find_no_memory_give_all_back(void **state)
-{
-    (void)state;
-    char folder[64], path[128];
-    folder_make(folder);
-    write_parts(folder, 3, 3, 3);
-    snprintf(path, sizeof path, "%s/m-00002-of-00003.gguf", folder);
-    path_needs_memory(path);
-    folder_remove(folder);
-}
-
-static void split_files_that_do_not_fit_together_are_refused(void **state)
-{
-    (void)state;
-    char folder[64], path[128];
-    struct bytes b;
-    folder_make(folder);
-    snprintf(path, sizeof path, "%s/m-00002-of-00003.gguf", folder);
-    write_parts(folder, 2, 3, 3);
-    path_refused(path, INFER_E_IO, "m-00003-of-00003.gguf|cannot be opened");
-    write_parts(folder, 3, 3, 4);
-    path_refused(path, INFER_E_FORMAT, "the 3 parts have 3 tensors, split.tensors.count is 4");
-    write_parts(folder, 3, 3, 3);
-    split_part(&b, 1, 3, 3);
-    folder_write(folder, "m-00003-of-00003.gguf", b.p, b.n);
-    path_refused(path, INFER_E_FORMAT, "m-00003-of-00003.gguf: split.no 1|expected 2, 3, 3");
-    header(&b, 0, 0);
-    folder_write(folder, "m-00003-of-00003.gguf", b.p, b.n);
-    path_refused(path, INFER_E_FORMAT, "split.count 1");
-    split_part(&b, 0, 3, 3);
-    folder_write(folder, "renamed.gguf", b.p, b.n);
-    snprintf(path, sizeof path, "%s/renamed.gguf", folder);
-    path_refused(path, INFER_E_FORMAT, "split.no is 0, split.count 3|a name that ends in -00001-of-00003");
-    header(&b, 0, 1);
-    key(&b, "split.count", META_U16), put(&b, "\2\0", 2);
-    folder_write(folder, "renamed.gguf", b.p, b.n);
-    path_refused(path, INFER_E_FORMAT, "split.count is 2, but there is no split.no");
-    folder_remove(folder);
-}
-
-static void part_of_a_split_file_in_memory_is_refused(void **state)
-{
-    (void)state;
-    struct bytes b;
-    split_part(&b, 0, 2, 2);
-    refused(&b, INFER_E_UNKNOWN, "split.count is 2: a file in memory must be whole");
-}
-
 /* ---- Files on disk ---- */
 
 static void what_is_no_file_is_refused(void **state)
@@ -721,10 +583,6 @@ int main(void)
         cmocka_unit_test(impossible_shapes_are_refused),
         cmocka_unit_test(impossible_offsets_are_refused),
         cmocka_unit_test(overlapping_tensors_are_refused),
-        cmocka_unit_test(any_part_of_a_split_file_opens_all),
-        cmocka_unit_test(parts_that_find_no_memory_give_all_back),
-        cmocka_unit_test(split_files_that_do_not_fit_together_are_refused),
-        cmocka_unit_test(part_of_a_split_file_in_memory_is_refused),
         cmocka_unit_test(what_is_no_file_is_refused),
         cmocka_unit_test(files_of_other_writers_open),
     };

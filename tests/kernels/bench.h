@@ -198,10 +198,6 @@ static void bench_all(void)
     static const char *const activation_names[ACTIVATION_COUNT] = { "silu", "gelu", "gelu_tanh", "relu" };
     char name[64];
     bench_fill();
-    printf("%-30s", "");
-    for (int level = 0; level < CPU_LEVELS && tables[level].name; level++)
-        printf(" %s", tables[level].name);
-    printf("; weights %d x %d, vectors of %d\n", BENCH_ROWS, BENCH_K, BENCH_VECTOR);
     for (int p = 0; p < PRECISION_COUNT; p++)
         for (int t = 0; t < N_WEIGHT_TYPES; t++)
             bench_matmuls(p, t);

@@ -22,7 +22,7 @@ static void check_dequantize(const struct kernels *k, int index)
         fill_weights(w, t, n, fill);
         k->dequantize[t->dtype](y, w, n);
         check_true(guarded_front_intact(&mem_y), "wrote before y");
-        weight_values(value, size, t, w, n, 0);
+        weight_values(value, size, t, w, n);
         for (size_t j = 0; j < n; j++)
             check_same(y[j], (float)value[j], "y", j);
     }

@@ -55,12 +55,11 @@ static void check_elements(const struct matmul_case *c)
 {
     static double value[MATMUL_MAX_K], size[MATMUL_MAX_K], x[MATMUL_MAX][MATMUL_MAX_K];
     const struct matmul_tile *const t = &c->tile;
-    const int offset = c->entry->act == ACT_Q8 ? c->type->offset : 0;
     for (int col = 0; col < t->n_cols; col++)
         for (size_t i = 0; i < t->k; i++)
             x[col][i] = activation_value(c->entry->act, (const uint8_t *)t->x + (size_t)col * t->x_stride, i, t->k);
     for (int row = 0; row < t->n_rows; row++) {
-        weight_values(value, size, c->type, (const uint8_t *)t->w + (size_t)row * t->w_stride, t->k, offset);
+        weight_values(value, size, c->type, (const uint8_t *)t->w + (size_t)row * t->w_stride, t->k);
         for (int col = 0; col < t->n_cols; col++) {
             double sum = 0, sizes = 0;
             for (size_t i = 0; i < t->k; i++) {

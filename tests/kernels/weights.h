@@ -5,26 +5,25 @@
 #include "kernels/scalar/dequantize.h"
 #include "tests/kernels/harness.h"
 
-/* Types with kernels. A quantised block is random bytes but for its f16 scales, which lie at scale_at. Signed quants may
- * meet 8-bit activations as unsigned ones, whose offset is then taken off through the sums of the activations. */
+/* Types with kernels. A quantised block is random bytes but for its f16 scales, which lie at scale_at. */
 static const struct weight_type {
     enum dtype dtype;
     unpack_fn *unpack; /* NULL: floats */
-    int offset, n_scales, scale_at[2];
+    int n_scales, scale_at[2];
 } weight_types[] = {
-    { DTYPE_F32, NULL, 0, 0, { 0 } },
-    { DTYPE_F16, NULL, 0, 0, { 0 } },
-    { DTYPE_BF16, NULL, 0, 0, { 0 } },
-    { DTYPE_Q4_0, unpack_q4_0, 8, 1, { 0 } },
-    { DTYPE_Q4_1, unpack_q4_1, 0, 2, { 0, 2 } },
-    { DTYPE_Q5_0, unpack_q5_0, 16, 1, { 0 } },
-    { DTYPE_Q5_1, unpack_q5_1, 0, 2, { 0, 2 } },
-    { DTYPE_Q8_0, unpack_q8_0, 128, 1, { 0 } },
-    { DTYPE_Q2_K, unpack_q2_k, 0, 2, { 80, 82 } },
-    { DTYPE_Q3_K, unpack_q3_k, 4, 1, { 108 } },
-    { DTYPE_Q4_K, unpack_q4_k, 0, 2, { 0, 2 } },
-    { DTYPE_Q5_K, unpack_q5_k, 0, 2, { 0, 2 } },
-    { DTYPE_Q6_K, unpack_q6_k, 32, 1, { 208 } },
+    { DTYPE_F32, NULL, 0, { 0 } },
+    { DTYPE_F16, NULL, 0, { 0 } },
+    { DTYPE_BF16, NULL, 0, { 0 } },
+    { DTYPE_Q4_0, unpack_q4_0, 1, { 0 } },
+    { DTYPE_Q4_1, unpack_q4_1, 2, { 0, 2 } },
+    { DTYPE_Q5_0, unpack_q5_0, 1, { 0 } },
+    { DTYPE_Q5_1, unpack_q5_1, 2, { 0, 2 } },
+    { DTYPE_Q8_0, unpack_q8_0, 1, { 0 } },
+    { DTYPE_Q2_K, unpack_q2_k, 2, { 80, 82 } },
+    { DTYPE_Q3_K, unpack_q3_k, 1, { 108 } },
+    { DTYPE_Q4_K, unpack_q4_k, 2, { 0, 2 } },
+    { DTYPE_Q5_K, unpack_q5_k, 2, { 0, 2 } },
+    { DTYPE_Q6_K, unpack_q6_k, 1, { 208 } },
 };
 #define N_WEIGHT_TYPES ((int)(sizeof weight_types / sizeof *weight_types))
 
@@ -79,9 +78,8 @@ static void fill_weights(uint8_t *w, const struct weight_type *t, size_t n, enum
     }
 }
 
-/* Each weight's value, and the size of what it may be computed as the difference of: |scale| (|q| + offset) + |min|. */
-static void weight_values(double *value, double *size, const struct weight_type *t, const uint8_t *w, size_t n,
-                          int offset)
+/* Each weight's value, and the size of what it is the difference of: |scale q| + |min|. */
+static void weight_values(double *value, double *size, const struct weight_type *t, const uint8_t *w, size_t n)
 {
     if (!t->unpack) {
         for (size_t i = 0; i < n; i++) {
@@ -101,9 +99,9 @@ static void weight_values(double *value, double *size, const struct weight_type 
         const size_t j = i % info->block;
         if (j == 0)
             t->unpack(&u, w + i / info->block * info->bytes);
-        const double scale = (double)u.scale[j / 16], min = (double)u.min[j / 16];
-        value[i] = scale * u.q[j] - min;
-        size[i] = fabs(scale) * (abs(u.q[j]) + offset) + fabs(min);
+        const double product = (double)u.scale[j / 16] * u.q[j], min = (double)u.min[j / 16];
+        value[i] = product - min;
+        size[i] = fabs(product) + fabs(min);
     }
 }
 

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Every program has a manual page, and the page names every option that --help names.
+set -u
+build=${BUILD:-build} failures=0
+for program in "$build"/infer-*; do
+    [ -x "$program" ] && [ ! -d "$program" ] || continue
+    name=$(basename "$program")
+    page=docs/man/$name.1
+    if [ ! -e "$page" ]; then
+        echo "test_man: $page is missing"
+        failures=$((failures + 1))
+        continue
+    fi
+    for option in $("$program" --help | grep -E '^ +-' | sed 's/   .*//' | grep -oE -- '(^|[ ,])--?[a-z][a-z-]*'); do
+        mdoc="Fl $(echo "$option" | sed 's/^--/Fl /; s/^-//')"
+        grep -qE -- "$mdoc( |\$)" "$page" || { echo "test_man: $page does not name $option" && failures=$((failures + 1)); }
+    done
+done
+[ "$failures" = 0 ]
