@@ -26,7 +26,8 @@ int main(int argc, char **argv)
     /* A model is mapped, not read: a large one opens as fast as a small one. */
     infer_model *model = NULL;
     if (context)
-        model = argc > 1 ? infer_model_open(context, argv[1], NULL, &err) : infer_model_open_default(context, NULL, &err);
+        model = argc > 1 ? infer_model_open(context, argv[1], NULL, &err)
+                         : infer_model_open_default(context, NULL, &err);
 
     /* A session is one text in the making, a sampler chooses the words of it. */
     infer_session *session = model ? infer_session_open(model, NULL, &err) : NULL;

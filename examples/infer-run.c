@@ -24,39 +24,49 @@ static struct {
 
 static const struct opt rows[] = {
     { OPT_GROUP, NULL, NULL, "What to run", NULL, 0, 0 },
-    { OPT_TEXT, "-m, --model", "PATH", "GGUF file (of split files any one) or Hugging Face directory; default $INFER_MODEL, "
-      "else the small story model inside the program", &o.model, 0, 0 },
-    { OPT_TEXT, "-p, --prompt", "TEXT", "text to go on from; names of special tokens in it count as these", &o.prompt, 0, 0 },
-    { OPT_TEXT, "-f, --file", "FILE", "take the prompt from a file, - is stdin; a newline at its end is left out", &o.file, 0, 0 },
-    { OPT_FLAG, "-i, --interactive", NULL, "go on from each line typed, all in one text; Ctrl-C ends an answer, Ctrl-D all",
-      &o.interactive, 0, 0 },
-    { OPT_FLAG, "-e, --escape", NULL, "\\n, \\t, \\xHH ... in -p, --stop and typed lines stand for newline, tab ... (default)",
-      &o.escape, 0, 0 },
+    { OPT_TEXT, "-m, --model", "PATH", "GGUF file (of split files any one) or Hugging Face directory; default "
+      "$INFER_MODEL, else the small story model inside the program", &o.model, 0, 0 },
+    { OPT_TEXT, "-p, --prompt", "TEXT", "text to go on from; names of special tokens in it count as these",
+      &o.prompt, 0, 0 },
+    { OPT_TEXT, "-f, --file", "FILE", "take the prompt from a file, - is stdin; a newline at its end is left out",
+      &o.file, 0, 0 },
+    { OPT_FLAG, "-i, --interactive", NULL, "go on from each line typed, all in one text; Ctrl-C ends an answer, "
+      "Ctrl-D all", &o.interactive, 0, 0 },
+    { OPT_FLAG, "-e, --escape", NULL, "\\n, \\t, \\xHH ... in -p, --stop and typed lines stand for newline, tab ... "
+      "(default)", &o.escape, 0, 0 },
     { OPT_OFF, "--no-escape", NULL, "they stand for themselves", &o.escape, 0, 0 },
 
     { OPT_GROUP, NULL, NULL, "How much", NULL, 0, 0 },
-    { OPT_INT, "-n, --n-predict, --predict", "N", "tokens to write; -1 = until the model ends", &o.n_predict, -1, INT32_MAX },
-    { OPT_INT, "-c, --ctx-size", "N", "most tokens of prompt and text together; default 0: as many as the model was trained "
-      "on, up to 4096", &o.n_ctx, 0, INT32_MAX },
-    { OPT_LIST, "-r, --stop, --reverse-prompt", "TEXT", "end before this text; may be given several times", &o.stops, 0, 0 },
+    { OPT_INT, "-n, --n-predict, --predict", "N", "tokens to write; -1 = until the model ends",
+      &o.n_predict, -1, INT32_MAX },
+    { OPT_INT, "-c, --ctx-size", "N", "most tokens of prompt and text together; default 0: as many as the model was "
+      "trained on, up to 4096", &o.n_ctx, 0, INT32_MAX },
+    { OPT_LIST, "-r, --stop, --reverse-prompt", "TEXT", "end before this text; may be given several times",
+      &o.stops, 0, 0 },
     { OPT_FLAG, "--ignore-eos", NULL, "never choose a token that ends the text", &o.ignore_end, 0, 0 },
 
     { OPT_GROUP, NULL, NULL, "How tokens are chosen, in this order", NULL, 0, 0 },
-    { OPT_FLOAT, "--repeat-penalty", "X", "divide the logits of recent tokens; 1 = off", &o.sampler.repeat_penalty, 1e-6, 1e6 },
-    { OPT_INT, "--repeat-last-n", "N", "how many tokens are recent; 0 = none, -1 = all", &o.sampler.repeat_last_n, -1, INT32_MAX },
-    { OPT_FLOAT, "--frequency-penalty", "X", "take off for each time a token is recent", &o.sampler.frequency_penalty, -1e6, 1e6 },
-    { OPT_FLOAT, "--presence-penalty", "X", "take off once if a token is recent", &o.sampler.presence_penalty, -1e6, 1e6 },
+    { OPT_FLOAT, "--repeat-penalty", "X", "divide the logits of recent tokens; 1 = off",
+      &o.sampler.repeat_penalty, 1e-6, 1e6 },
+    { OPT_INT, "--repeat-last-n", "N", "how many tokens are recent; 0 = none, -1 = all",
+      &o.sampler.repeat_last_n, -1, INT32_MAX },
+    { OPT_FLOAT, "--frequency-penalty", "X", "take off for each time a token is recent",
+      &o.sampler.frequency_penalty, -1e6, 1e6 },
+    { OPT_FLOAT, "--presence-penalty", "X", "take off once if a token is recent",
+      &o.sampler.presence_penalty, -1e6, 1e6 },
     { OPT_INT, "--top-k", "N", "keep the N most likely; 0 = all", &o.sampler.top_k, 0, INT32_MAX },
     { OPT_FLOAT, "--top-p", "P", "keep the fewest that are P likely together; 1 = all", &o.sampler.top_p, 0, 1 },
     { OPT_FLOAT, "--min-p", "P", "keep those P times as likely as the best; 0 = all", &o.sampler.min_p, 0, 1 },
-    { OPT_FLOAT, "--temp, --temperature", "T", "higher is more daring; 0 = always the most likely token", &o.sampler.temperature, 0, 1e6 },
-    { OPT_INT64, "-s, --seed", "N", "same seed, same text; -1 = another text each time", &o.seed, -1, (double)INT64_MAX },
+    { OPT_FLOAT, "--temp, --temperature", "T", "higher is more daring; 0 = always the most likely token",
+      &o.sampler.temperature, 0, 1e6 },
+    { OPT_INT64, "-s, --seed", "N", "same seed, same text; -1 = another text each time",
+      &o.seed, -1, (double)INT64_MAX },
 
     { OPT_GROUP, NULL, NULL, "How it is computed", NULL, 0, 0 },
     { OPT_INT, "-t, --threads", "N", "threads; default 0: one per physical core", &o.n_threads, 0, 256 },
     { OPT_INT, "-b, --batch-size", "N", "tokens of the prompt computed at once", &o.n_batch, 1, 4096 },
-    { OPT_CHOICE, "--precision", "fast|exact", "activations as 8-bit blocks where the weights are quantised, or as floats",
-      &o.precision, 0, 0 },
+    { OPT_CHOICE, "--precision", "fast|exact", "activations as 8-bit blocks where the weights are quantised, or as "
+      "floats", &o.precision, 0, 0 },
 
     { OPT_GROUP, NULL, NULL, "What is shown", NULL, 0, 0 },
     { OPT_OFF, "--no-display-prompt, --no-prompt-echo", NULL, "write only what follows the prompt", &o.echo, 0, 0 },
@@ -168,12 +178,12 @@ static void print_model(const struct run *r)
     const double n = (double)infer_session_capacity(r->session);
     fprintf(stderr, "model     %s: %s, %s, mostly %s, %.4g million parameters\n", m.name, m.format, m.architecture,
             m.quantization, (double)m.n_params / 1e6);
-    fprintf(stderr, "shape     %d layers, width %d, %d heads with %d of keys and values, vocabulary %d\n", m.n_layer, m.n_embd,
-            m.n_head, m.n_head_kv, m.n_vocab);
+    fprintf(stderr, "shape     %d layers, width %d, %d heads with %d of keys and values, vocabulary %d\n", m.n_layer,
+            m.n_embd, m.n_head, m.n_head_kv, m.n_vocab);
     fprintf(stderr, "context   %.0f tokens (trained on %d), cache %s a token, %s when full\n", n, m.n_ctx_train,
             human_bytes((double)m.kv_bytes_per_token), human_bytes((double)m.kv_bytes_per_token * n));
-    fprintf(stderr, "machine   %s, %d threads\nseed      %llu\n", infer_context_cpu(r->context), infer_context_threads(r->context),
-            (unsigned long long)o.sampler.seed);
+    fprintf(stderr, "machine   %s, %d threads\nseed      %llu\n", infer_context_cpu(r->context),
+            infer_context_threads(r->context), (unsigned long long)o.sampler.seed);
 }
 
 static double per_second(size_t n, double s)
@@ -191,8 +201,8 @@ static void print_figures(const struct run *r)
     const bool dim = is_colourful(stderr);
     fprintf(stderr, "%s\nload      %.0f ms\n", dim ? "\033[2m" : "", r->load_seconds * 1e3);
     fprintf(stderr, "prompt    %zu tokens, %.1f tokens/s\n", s->n_prompt, per_second(s->n_prompt, s->prompt_seconds));
-    fprintf(stderr, "text      %zu tokens, %.1f tokens/s (%s)\n", s->n_generated, per_second(r->n_passes, s->generate_seconds),
-            reasons[s->reason]);
+    fprintf(stderr, "text      %zu tokens, %.1f tokens/s (%s)\n", s->n_generated,
+            per_second(r->n_passes, s->generate_seconds), reasons[s->reason]);
     fprintf(stderr, "memory    %s at most; weights mapped %s, session %s\n%s", human_bytes((double)peak_bytes()),
             human_bytes((double)m.bytes), human_bytes((double)infer_session_bytes(r->session)), dim ? "\033[0m" : "");
 }
@@ -303,7 +313,7 @@ static int run(struct run *r, const char *prompt, size_t length)
     }
     if (code == EXIT_SUCCESS && o.interactive)
         code = converse(r);
-    if (!o.quiet && (code == EXIT_SUCCESS || code == EXIT_INTERRUPTED))
+    if (!o.quiet && r->sum.n_prompt && (code == EXIT_SUCCESS || code == EXIT_INTERRUPTED))
         print_figures(r);
     return code;
 }

@@ -7,7 +7,8 @@
 
 enum { MAX_TOKENS = 256, SHOWN = 5 };
 
-/* Print the most likely next tokens. The probability of token i is exp(logits[i]) / sum of exp(logits[j]) over all j. */
+/* Print the most likely next tokens. The probability of token i is exp(logits[i]) / sum of exp(logits[j]) over all
+ * j. */
 static void print_best(const infer_tokenizer *tokenizer, const float *logits, int32_t n_vocab)
 {
     double sum = 0;
@@ -39,7 +40,8 @@ static infer_status look_ahead(infer_session *session, const infer_model *model,
 
     int32_t ids[MAX_TOKENS];
     size_t n = 0;
-    infer_status status = infer_tokenizer_encode(tokenizer, text, strlen(text), INFER_ADD_SPECIAL, ids, MAX_TOKENS, &n, err);
+    infer_status status = infer_tokenizer_encode(tokenizer, text, strlen(text), INFER_ADD_SPECIAL, ids, MAX_TOKENS, &n,
+                                                 err);
     if (status != INFER_OK)
         return status;
     if (n > MAX_TOKENS)
@@ -61,7 +63,8 @@ int main(int argc, char **argv)
     infer_context *context = infer_context_open(NULL, &err);
     infer_model *model = NULL;
     if (context)
-        model = argc > 1 ? infer_model_open(context, argv[1], NULL, &err) : infer_model_open_default(context, NULL, &err);
+        model = argc > 1 ? infer_model_open(context, argv[1], NULL, &err)
+                         : infer_model_open_default(context, NULL, &err);
     infer_session *session = model ? infer_session_open(model, NULL, &err) : NULL;
 
     infer_status status = session ? look_ahead(session, model, argc > 2 ? argv[2] : "Once upon a", &err) : err.code;

@@ -55,11 +55,15 @@ int main(int argc, char **argv)
     infer_context *context = infer_context_open(NULL, &err);
     infer_model *model = NULL;
     if (context)
-        model = argc > 1 ? infer_model_open(context, argv[1], NULL, &err) : infer_model_open_default(context, NULL, &err);
+        model = argc > 1 ? infer_model_open(context, argv[1], NULL, &err)
+                         : infer_model_open_default(context, NULL, &err);
     if (!model)
         fprintf(stderr, "%s: %s\n", infer_status_name(err.code), err.message);
 
-    static struct writer writers[] = { { .prompt = "One day, a cat", .seed = 1 }, { .prompt = "One day, a dog", .seed = 2 } };
+    static struct writer writers[] = {
+        { .prompt = "One day, a cat", .seed = 1 },
+        { .prompt = "One day, a dog", .seed = 2 },
+    };
     enum { N = sizeof writers / sizeof *writers };
     pthread_t threads[N];
     int started = 0, failed = !model;

@@ -27,10 +27,12 @@ same() { [ "$1" = "$2" ] || fail "$3: '$1' is not '$2'"; }
 
 # Help and version.
 try 0 --help
-for word in Usage Examples --model --prompt --temp --seed 'default 0.8' INFER_CPU 'Exit codes'; do says "$out" "$word"; done
+for word in Usage Examples --model --prompt --temp --seed 'default 0.8' INFER_CPU 'Exit codes'; do
+    says "$out" "$word"
+done
 empty "$err"
 try 0 --version
-version=$(sed -n 's/^#define INFER_VERSION_M[A-Z]* //p; s/^#define INFER_VERSION_PATCH //p' include/infer.h | paste -sd.)
+version=$(sed -n 's/^#define INFER_VERSION_[MP][A-Z]* //p' include/infer.h | paste -sd.)
 same "$(cat "$out")" "infer-run $version" version
 
 # Mistakes say what to do next.

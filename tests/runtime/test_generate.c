@@ -1,5 +1,5 @@
-/* test_generate.c - generation: its text, its ends, and what it leaves in the session. The embedded model writes; what is
- * expected is derived from its own greedy text, so that another model may take its place. */
+/* test_generate.c - generation: its text, its ends, and what it leaves in the session. The embedded model writes;
+ * what is expected is derived from its own greedy text, so that another model may take its place. */
 #include "tests/reference/reference.h"
 
 #include "src/base/memory.h"
@@ -158,8 +158,9 @@ static void the_tokens_become_part_of_the_session_and_the_text_is_theirs(void **
     assert_int_equal(n, w->r.n_prompt + LENGTH);
     char text[ROOM];
     size_t length;
-    assert_int_equal(infer_tokenizer_decode(tokenizer, infer_session_tokens(w->session), n, INFER_REMOVE_SPECIAL, text, ROOM,
-                                            &length, NULL), INFER_OK);
+    const int32_t *tokens = infer_session_tokens(w->session);
+    assert_int_equal(infer_tokenizer_decode(tokenizer, tokens, n, INFER_REMOVE_SPECIAL, text, ROOM, &length, NULL),
+                     INFER_OK);
     assert_true(length > sizeof prompt - 1 && length < ROOM);
     text[length] = 0;
     assert_non_null(strstr(text, prompt));
@@ -178,7 +179,8 @@ static void the_last_token_waits_and_is_evaluated_with_what_follows(void **state
     infer_model_info info = { .size = sizeof info };
     infer_model_get_info(model, &info);
     assert_int_equal(infer_session_eval(w->session, NULL, 0, NULL), INFER_OK);
-    assert_true(distance(infer_session_logits(w->session), infer_session_logits(plain->session), (size_t)info.n_vocab) < 1e-4);
+    const float *logits = infer_session_logits(plain->session);
+    assert_true(distance(infer_session_logits(w->session), logits, (size_t)info.n_vocab) < 1e-4);
 
     /* Once more with a token after it, and every output asked for. */
     w->o.n_predict = 1;
@@ -566,8 +568,8 @@ static void stories_are_those_of_the_other_engines(void **state)
         408, 419, 292, 411, 322, 265, 282, 295, 433, 426, 385, 328, 432, 358, 394, 261, 370, 432, 352, 266, 268, 388,
         426, 338, 391, 266, 267, 337, 335, 312, 432, 398, 312, 286, 267, 414, 270, 333, 415, 426, 13, 438, 310,
     };
-    static const char text[] = ", there was a little girl named Lily. She loved to play outside in the park. One day, she saw "
-                               "a big, red ball. She wanted to play with it, but it was too high.\nLily";
+    static const char text[] = ", there was a little girl named Lily. She loved to play outside in the park. One day, "
+                               "she saw a big, red ball. She wanted to play with it, but it was too high.\nLily";
     const char *shared = getenv("INFER_SHARED");
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[600];

@@ -11,7 +11,8 @@ static void print_log(void *user, infer_log_level level, const char *line)
 {
     const bool verbose = user != NULL;
     if (verbose || level <= INFER_LOG_WARN)
-        fprintf(stderr, "%s%s\n", level == INFER_LOG_ERROR ? "error: " : level == INFER_LOG_WARN ? "warning: " : "", line);
+        fprintf(stderr, "%s%s\n", level == INFER_LOG_ERROR ? "error: " : level == INFER_LOG_WARN ? "warning: " : "",
+                line);
 }
 
 infer_context *program_context(int n_threads, bool verbose, infer_error *err)
@@ -95,7 +96,9 @@ char *read_file(const char *path, size_t *length, infer_error *err)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char *digit = c ? strchr(digits, c) : NULL;
+    return digit ? (int)((digit - digits) % 16) : -1;
 }
 
 char *unescape(const char *text, size_t *length)

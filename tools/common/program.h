@@ -1,5 +1,5 @@
-/* program.h - what the command-line programs share: where models come from, reading files, clock and memory. Here, not in
- * the library, the environment is read and things are printed. */
+/* program.h - what the command-line programs share: where models come from, reading files, clock and memory. Here,
+ * not in the library, the environment is read and things are printed. */
 #ifndef TOOLS_COMMON_PROGRAM_H
 #define TOOLS_COMMON_PROGRAM_H
 
@@ -25,7 +25,8 @@ bool program_model_is_embedded(const char *path);
 char *read_file(const char *path, size_t *length, infer_error *err);
 char *read_stream(FILE *stream, const char *name, size_t *length, infer_error *err);
 
-/** A copy with \n, \t, \r, \", \', \\ and \xHH made into what they stand for; the caller frees it. NULL: memory is out. */
+/** A copy with \n, \t, \r, \", \', \\ and \xHH made into what they stand for; the caller frees it. NULL: memory is
+ *  out. */
 char *unescape(const char *text, size_t *length);
 
 double seconds_now(void);
