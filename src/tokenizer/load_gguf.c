@@ -51,7 +51,8 @@ static infer_status load_tokens(infer_tokenizer *t, const struct weights *w, inf
     if (!tokens || tokens->type != META_ARRAY || tokens->element != META_STRING)
         return wrong_array(w, KEY("tokens"), "strings", err);
     if (!tokens->n || tokens->n > INT32_MAX / 2)
-        return fail(err, INFER_E_FORMAT, "%s: " KEY("tokens") " has %llu elements", w->path, (unsigned long long)tokens->n);
+        return fail(err, INFER_E_FORMAT, "%s: " KEY("tokens") " has %llu elements", w->path,
+                    (unsigned long long)tokens->n);
     if (types && !is_numbers(types))
         return wrong_array(w, KEY("token_type"), "numbers", err);
     if (types && types->n != tokens->n)
@@ -127,7 +128,9 @@ static infer_status load_added(infer_tokenizer *t, const struct weights *w, infe
             continue;
         const struct text text = v->text[id];
         const bool keeps = text_is(text, "<unk>") || text_is(text, "<s>") || text_is(text, "<|endoftext|>");
-        const struct added token = { .text = text, .id = id, .control = kind != TOKEN_USER, .rstrip = strips && !keeps };
+        const struct added token = {
+            .text = text, .id = id, .control = kind != TOKEN_USER, .rstrip = strips && !keeps
+        };
         const infer_status status = tokenizer_add(t, &token, err);
         if (status)
             return status;
@@ -179,7 +182,8 @@ static void add_normal(infer_tokenizer *t, struct normal_step step)
 
 static void add_decode(infer_tokenizer *t, enum decode_kind kind)
 {
-    t->decode[t->n_decode++] = (struct decode_step){ .kind = kind, .from = text_of(UTF8_LOWER_BLOCK), .to = text_of(" ") };
+    t->decode[t->n_decode++] =
+        (struct decode_step){ .kind = kind, .from = text_of(UTF8_LOWER_BLOCK), .to = text_of(" ") };
 }
 
 /* Spaces are U+2581 in the vocabulary, characters without a token are bytes. */
@@ -239,8 +243,8 @@ infer_status load_gguf(infer_tokenizer *t, const struct weights *w, infer_error 
                                    : fail(err, INFER_E_FORMAT, "%s: " KEY("model") " is missing", w->path);
     const bool scores = text_is(model, "llama");
     if (!scores && !text_is(model, "gpt2") && !text_is(model, "gemma4"))
-        return fail(err, INFER_E_UNKNOWN, "%s: " KEY("model") " is \"%.*s\"; supported are llama, gpt2 and gemma4", w->path,
-                    (int)(model.n < 100 ? model.n : 100), model.p);
+        return fail(err, INFER_E_UNKNOWN, "%s: " KEY("model") " is \"%.*s\"; supported are llama, gpt2 and gemma4",
+                    w->path, (int)(model.n < 100 ? model.n : 100), model.p);
     infer_status status = load_tokens(t, w, err);
     if (!status && scores && t->vocab.n > 2) {
         t->vocab.unk = 0;

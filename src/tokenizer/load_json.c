@@ -25,8 +25,8 @@ static infer_status check_id(struct loader *l, json_int_t id, const char *what, 
     const size_t most = HOLES_PER_TOKEN * n_tokens + HOLES_ANYWAY;
     if (id >= 0 && (uint64_t)id < most)
         return INFER_OK;
-    return fail(l->err, INFER_E_FORMAT, "%s has the id %lld; expected 0 to %zu for %zu tokens", what, (long long)id, most,
-                n_tokens);
+    return fail(l->err, INFER_E_FORMAT, "%s has the id %lld; expected 0 to %zu for %zu tokens", what, (long long)id,
+                most, n_tokens);
 }
 
 /* One past the largest id of the vocabulary and the added tokens. */
@@ -164,9 +164,10 @@ static infer_status load_merges(struct loader *l, const json_t *merges)
         if (both >= 0)
             bpe_add(&l->t->bpe, (uint32_t)a, (uint32_t)b, (uint32_t)i, (uint32_t)both);
         else
-            status = fail(l->err, INFER_E_FORMAT, "model.merges[%zu] joins \"%.*s\" and \"%.*s\", which are not in model.vocab "
-                          "both and joined", i, (int)(left.n < 64 ? left.n : 64), left.p,
-                          (int)(right.n < 64 ? right.n : 64), right.p);
+            status = fail(l->err, INFER_E_FORMAT,
+                          "model.merges[%zu] joins \"%.*s\" and \"%.*s\", which are not in model.vocab "
+                          "both and joined",
+                          i, (int)(left.n < 64 ? left.n : 64), left.p, (int)(right.n < 64 ? right.n : 64), right.p);
     }
     mem_free(l->t->a, joined);
     return status;
@@ -208,7 +209,8 @@ static infer_status load_document(struct loader *l, const json_t *root)
     const json_t *model = json_object_get(root, "model");
     const struct text type = model_type(model);
     if (!text_is(type, "BPE"))
-        return fail(l->err, INFER_E_UNKNOWN, "model.type is \"%.*s\"; supported is BPE", (int)(type.n < 64 ? type.n : 64), type.p);
+        return fail(l->err, INFER_E_UNKNOWN, "model.type is \"%.*s\"; supported is BPE",
+                    (int)(type.n < 64 ? type.n : 64), type.p);
     infer_status status = load_vocab(l, root, model);
     if (!status)
         status = load_bpe(l, model);

@@ -10,7 +10,8 @@ struct component {
     int argument;
 };
 
-static infer_status load_component(struct loader *l, const json_t *json, const char *what, const struct component *known)
+static infer_status load_component(struct loader *l, const json_t *json, const char *what,
+                                   const struct component *known)
 {
     const char *type = json_string_value(json_object_get(json, "type"));
     if (!json || json_is_null(json))
@@ -25,7 +26,8 @@ static infer_status load_component(struct loader *l, const json_t *json, const c
 }
 
 /* Each member of an array, in order. */
-static infer_status load_each(struct loader *l, const json_t *array, infer_status (*load)(struct loader *, const json_t *))
+static infer_status load_each(struct loader *l, const json_t *array,
+                              infer_status (*load)(struct loader *, const json_t *))
 {
     size_t i;
     json_t *member;
@@ -219,13 +221,15 @@ static infer_status pre_split(struct loader *l, const json_t *json, int unused)
         return status;
     if (!regex)
         pattern = quote(l, pattern);
-    return pattern.p ? add_split(l, pattern, behaviour, json_flag(json, "invert", false)) : fail_memory(l->err, "a pattern");
+    return pattern.p ? add_split(l, pattern, behaviour, json_flag(json, "invert", false))
+                     : fail_memory(l->err, "a pattern");
 }
 
 static infer_status pre_digits(struct loader *l, const json_t *json, int unused)
 {
     (void)unused;
-    return add_split(l, text_of(json_flag(json, "individual_digits", false) ? "\\p{N}" : "\\p{N}+"), SPLIT_ISOLATED, false);
+    return add_split(l, text_of(json_flag(json, "individual_digits", false) ? "\\p{N}" : "\\p{N}+"), SPLIT_ISOLATED,
+                     false);
 }
 
 static infer_status pre_words(struct loader *l, const json_t *json, int only_spaces)
@@ -233,7 +237,8 @@ static infer_status pre_words(struct loader *l, const json_t *json, int only_spa
     (void)json;
     if (only_spaces)
         return add_split(l, text_of("\\s+"), SPLIT_REMOVED, false);
-    return add_split(l, text_of("[\\p{L}\\p{M}\\p{Nd}\\p{Pc}]+|[^\\p{L}\\p{M}\\p{Nd}\\p{Pc}\\s]+"), SPLIT_REMOVED, true);
+    return add_split(l, text_of("[\\p{L}\\p{M}\\p{Nd}\\p{Pc}]+|[^\\p{L}\\p{M}\\p{Nd}\\p{Pc}\\s]+"), SPLIT_REMOVED,
+                     true);
 }
 
 static infer_status pre_punctuation(struct loader *l, const json_t *json, int unused)
@@ -355,14 +360,16 @@ static infer_status post_template(struct loader *l, const json_t *json, int unus
         if (sequence) {
             const char *which = json_string_value(json_object_get(sequence, "id"));
             if (side || !which || strcmp(which, "A"))
-                return fail(l->err, INFER_E_UNKNOWN, "a template for a single text that holds more than it is not supported");
+                return fail(l->err, INFER_E_UNKNOWN,
+                            "a template for a single text that holds more than it is not supported");
             side = 1;
             continue;
         }
         const char *name = json_string_value(json_object_get(json_object_get(part, "SpecialToken"), "id"));
         const int got = special_ids(l, specials, name, ids[side] + n[side], MOST - n[side]);
         if (got < 0)
-            return fail(l->err, INFER_E_FORMAT, "the special token \"%.64s\" of a template has no valid ids", name ? name : "");
+            return fail(l->err, INFER_E_FORMAT, "the special token \"%.64s\" of a template has no valid ids",
+                        name ? name : "");
         n[side] += (size_t)got;
     }
     if (!side)
@@ -434,7 +441,8 @@ static infer_status decode_replace(struct loader *l, const json_t *json, int unu
     (void)unused;
     struct decode_step step = { .kind = DECODE_REPLACE, .to = json_text(l, json_object_get(json, "content")) };
     bool regex = false;
-    const infer_status status = step.to.p ? load_pattern(l, json, &regex, &step.from) : no_text(l, "Replace", "content");
+    const infer_status status =
+        step.to.p ? load_pattern(l, json, &regex, &step.from) : no_text(l, "Replace", "content");
     if (!status && regex)
         return fail(l->err, INFER_E_UNKNOWN, "a Replace decoder with a regular expression is not supported");
     return status ? status : add_decode(l, &step);
@@ -452,7 +460,8 @@ static infer_status decode_strip(struct loader *l, const json_t *json, int unuse
         return add_decode(l, &(struct decode_step){ .kind = DECODE_STRIP, .from = content, .n_start = (size_t)start,
                                                     .n_end = (size_t)stop });
     if (stop || !text_is(content, " "))
-        return fail(l->err, INFER_E_UNKNOWN, "a Strip decoder after Fuse that strips the end, or other than spaces, is not supported");
+        return fail(l->err, INFER_E_UNKNOWN,
+                    "a Strip decoder after Fuse that strips the end, or other than spaces, is not supported");
     l->t->strip_start = (uint8_t)start;
     return INFER_OK;
 }
