@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { MAX_TOKENS = 256, SHOWN = 5 };
+enum { MAX_TOKENS = 256, MAX_TEXT = 64, SHOWN = 5 };
 
 /* Print the most likely next tokens. The probability of token i is exp(logits[i]) / sum of exp(logits[j]) over all
  * j. */
@@ -24,9 +24,11 @@ static void print_best(const infer_tokenizer *tokenizer, const float *logits, in
         }
         if (best < 0)
             return;
-        size_t length = 0;
-        const char *token = infer_tokenizer_token(tokenizer, best, &length);
-        printf("%6.2f %%  %6d  %.*s\n", 100 * exp((double)logits[best]) / sum, best, (int)length, token ? token : "");
+        char text[MAX_TEXT];
+        size_t length = 0; /* what the text needs, also where there was less room */
+        infer_tokenizer_decode(tokenizer, &best, 1, INFER_UNPARSE_SPECIAL, text, sizeof text, &length, NULL);
+        printf("%6.2f %%  %6d  \"%.*s\"\n", 100 * exp((double)logits[best]) / sum, best,
+               (int)(length < sizeof text ? length : sizeof text), text);
         last = best;
     }
 }
@@ -45,7 +47,7 @@ static infer_status look_ahead(infer_session *session, const infer_model *model,
     if (status != INFER_OK)
         return status;
     if (n > MAX_TOKENS)
-        n = MAX_TOKENS; /* n is what the text needs, also where there was less room */
+        n = MAX_TOKENS; /* n is what the whole text needs: here its beginning will do */
     printf("%zu tokens:", n);
     for (size_t i = 0; i < n; i++)
         printf(" %d", ids[i]);
@@ -67,7 +69,8 @@ int main(int argc, char **argv)
                          : infer_model_open_default(context, NULL, &err);
     infer_session *session = model ? infer_session_open(model, NULL, &err) : NULL;
 
-    infer_status status = session ? look_ahead(session, model, argc > 2 ? argv[2] : "Once upon a", &err) : err.code;
+    const char *text = argc > 2 ? argv[2] : "Once upon a time, a little";
+    infer_status status = session ? look_ahead(session, model, text, &err) : err.code;
     if (status != INFER_OK)
         fprintf(stderr, "%s: %s\n", infer_status_name(status), err.message);
     infer_session_close(&session);

@@ -20,7 +20,7 @@ try() {
 try generate '^Once upon a time.{20}'
 try generate '^\([0-9]+ tokens in [0-9.]+ seconds\)$'
 try logits '^[1-9][0-9]* tokens:( [0-9]+)+$'
-try logits '^ *[0-9]+\.[0-9]{2} % +[0-9]+  .'
+try logits '^ *[0-9]+\.[0-9]{2} % +[0-9]+  ".+"$'
 try two_sessions '^1: One day, a cat.{20}'
 try two_sessions '^2: One day, a dog.{20}'
 same=$("$examples/two_sessions")
