@@ -163,7 +163,7 @@ int main(void)
         GGUF("llama-spm"),    GGUF("phi-3"),          GGUF("llama-bpe"),      GGUF("gpt-2"),      GGUF("qwen2"),
         GGUF("falcon"),       GGUF("starcoder"),      GGUF("deepseek-llm"),   GGUF("deepseek-coder"),
         JSON("bpe-gpt2"),     JSON("bpe-llama3"),     JSON("bpe-qwen2"),      JSON("spm-bpe-legacy"),
-        JSON("spm-bpe-first"),
+        JSON("spm-bpe-first"), JSON("wordpiece-bert"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
