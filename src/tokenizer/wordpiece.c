@@ -16,7 +16,9 @@ static size_t count_chars(struct text t)
  * word[start], over what has been dealt with (there is room before the word itself). */
 static int32_t longest_token(const infer_tokenizer *t, char *word, size_t start, size_t n, size_t *end)
 {
-    const struct text prefix = start ? t->wordpiece.rest : t->wordpiece.first;
+    const struct text first = t->wordpiece.first, prefix = start ? t->wordpiece.rest : first;
+    if (start && first.n && n - start >= first.n && !memcmp(word + start, first.p, first.n))
+        return -1; /* within a word that mark is a character, and no token has it */
     char *name = word + start - prefix.n;
     if (prefix.n)
         memcpy(name, prefix.p, prefix.n);
