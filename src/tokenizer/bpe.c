@@ -110,7 +110,7 @@ void bpe_finish(struct bpe *b, const struct vocab *v)
         !b->byte_level && !b->ignore_merges && (b->by_score || !b->fuse_unk || (b->byte_fallback && all_bytes));
     for (int32_t id = 0; id < v->n && b->words_apart; id++) {
         const uint8_t kind = v->kind[id];
-        if ((kind == TOKEN_NORMAL || kind == TOKEN_USER || kind == TOKEN_UNUSED) && crosses_words(v->text[id]))
+        if ((kind == TOKEN_NORMAL || kind == TOKEN_UNUSED) && crosses_words(v->text[id]))
             b->words_apart = false;
     }
 }

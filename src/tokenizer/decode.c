@@ -66,6 +66,14 @@ static bool step_strip(struct scratch *s, const struct decode_step *step, struct
     return buffer_add(s, out, in.p, in.n);
 }
 
+static bool step_wordpiece(struct scratch *s, const struct decode_step *step, struct text in, struct buffer *out)
+{
+    const struct text c = step->from;
+    if (in.n >= c.n && !memcmp(in.p, c.p, c.n))
+        return buffer_add(s, out, in.p + c.n, in.n - c.n);
+    return buffer_add(s, out, " ", 1) && buffer_add(s, out, in.p, in.n);
+}
+
 static bool piece_of(const infer_tokenizer *t, struct scratch *s, int32_t id, struct text *piece)
 {
     const struct vocab *v = &t->vocab;
@@ -82,6 +90,8 @@ static bool piece_of(const infer_tokenizer *t, struct scratch *s, int32_t id, st
             done = step_byte_level(s, *piece, out);
         else if (step->kind == DECODE_STRIP)
             done = step_strip(s, step, *piece, out);
+        else if (step->kind == DECODE_WORDPIECE)
+            done = step_wordpiece(s, step, *piece, out);
         else if (v->kind[id] == TOKEN_BYTE)
             done = buffer_add(s, out, (const char *)&v->byte[id], 1);
         else
@@ -195,6 +205,8 @@ static void put_token(struct decoder *d, int32_t id, unsigned flags)
     }
     if (d->n_tokens < UINT32_MAX)
         d->n_tokens++;
+    if (t->first_whole && first)
+        piece = t->vocab.text[id];
     if (t->join_spaces && !first)
         put_chars(d, " ", 1);
     if (first && t->strip_first && piece.n && piece.p[0] == ' ') {

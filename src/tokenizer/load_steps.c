@@ -101,6 +101,34 @@ static infer_status normal_form(struct loader *l, const json_t *json, int option
     return add_normal(l, &step);
 }
 
+/* Of steps that there are already, in the order that this one has them. */
+static infer_status normal_bert(struct loader *l, const json_t *json, int unused)
+{
+    (void)unused;
+    const bool lower = json_flag(json, "lowercase", true), accents = json_flag(json, "strip_accents", lower);
+    const struct {
+        bool wanted;
+        struct normal_step step;
+    } parts[] = {
+        { json_flag(json, "clean_text", true), { .kind = NORMAL_CLEAN } },
+        { json_flag(json, "handle_chinese_chars", true), { .kind = NORMAL_SPACE_HAN } },
+        { accents, { .kind = NORMAL_UNICODE, .options = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE } },
+        { accents, { .kind = NORMAL_DROP_MARKS, .left = true } },
+        { lower, { .kind = NORMAL_LOWERCASE } },
+    };
+    infer_status status = INFER_OK;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && !status; i++)
+        status = parts[i].wanted ? add_normal(l, &parts[i].step) : INFER_OK;
+    return status;
+}
+
+static infer_status normal_accents(struct loader *l, const json_t *json, int unused)
+{
+    (void)json;
+    (void)unused;
+    return add_normal(l, &(struct normal_step){ .kind = NORMAL_DROP_MARKS });
+}
+
 static infer_status normal_prepend(struct loader *l, const json_t *json, int unused)
 {
     (void)unused;
@@ -131,6 +159,8 @@ infer_status load_normalizer(struct loader *l, const json_t *json)
         { "Replace", normal_replace, 0 },
         { "Lowercase", normal_simple, NORMAL_LOWERCASE },
         { "Strip", normal_simple, NORMAL_STRIP },
+        { "BertNormalizer", normal_bert, 0 },
+        { "StripAccents", normal_accents, 0 },
         { "NFC", normal_form, UTF8PROC_COMPOSE },
         { "NFD", normal_form, UTF8PROC_DECOMPOSE },
         { "NFKC", normal_form, UTF8PROC_COMPOSE | UTF8PROC_COMPAT },
@@ -246,7 +276,15 @@ static infer_status pre_punctuation(struct loader *l, const json_t *json, int un
     (void)unused;
     enum behaviour behaviour = SPLIT_ISOLATED;
     const infer_status status = json_object_get(json, "behavior") ? load_behaviour(l, json, &behaviour) : INFER_OK;
-    return status ? status : add_split(l, text_of("[!-/:-@\\[-`{-~\\p{P}]"), behaviour, false);
+    return status ? status : add_split(l, text_of(pattern_punctuation), behaviour, false);
+}
+
+static infer_status pre_bert(struct loader *l, const json_t *json, int unused)
+{
+    (void)json;
+    (void)unused;
+    const infer_status status = add_split(l, text_of("\\s+"), SPLIT_REMOVED, false);
+    return status ? status : add_split(l, text_of(pattern_punctuation), SPLIT_ISOLATED, false);
 }
 
 static infer_status pre_delimiter(struct loader *l, const json_t *json, int unused)
@@ -292,6 +330,7 @@ infer_status load_pre_tokenizer(struct loader *l, const json_t *json)
         { "Sequence", pre_sequence, 0 },     { "ByteLevel", pre_byte_level, 0 },
         { "Split", pre_split, 0 },           { "Digits", pre_digits, 0 },
         { "Metaspace", pre_metaspace, 0 },   { "Whitespace", pre_words, false },
+        { "BertPreTokenizer", pre_bert, 0 },
         { "WhitespaceSplit", pre_words, true }, { "Punctuation", pre_punctuation, 0 },
         { "CharDelimiterSplit", pre_delimiter, 0 }, { NULL, NULL, 0 },
     };
@@ -448,6 +487,24 @@ static infer_status decode_replace(struct loader *l, const json_t *json, int unu
     return status ? status : add_decode(l, &step);
 }
 
+/* With its clean-up, which looks at each token by itself. */
+static infer_status decode_wordpiece(struct loader *l, const json_t *json, int unused)
+{
+    static const char *const cleanup[][2] = {
+        { " .", "." }, { " ?", "?" }, { " !", "!" }, { " ,", "," }, { " ' ", "'" }, { " n't", "n't" },
+        { " 'm", "'m" }, { " do not", " don't" }, { " 's", "'s" }, { " 've", "'ve" }, { " 're", "'re" },
+    };
+    (void)unused;
+    const struct decode_step step = { .kind = DECODE_WORDPIECE, .from = json_text(l, json_object_get(json, "prefix")) };
+    infer_status status = step.from.p ? add_decode(l, &step) : no_text(l, "WordPiece", "prefix");
+    l->t->first_whole = true;
+    for (size_t i = 0; i < sizeof cleanup / sizeof *cleanup && !status && json_flag(json, "cleanup", true); i++) {
+        const struct text from = text_of(cleanup[i][0]), to = text_of(cleanup[i][1]);
+        status = add_decode(l, &(struct decode_step){ .kind = DECODE_REPLACE, .from = from, .to = to });
+    }
+    return status;
+}
+
 static infer_status decode_strip(struct loader *l, const json_t *json, int unused)
 {
     (void)unused;
@@ -474,6 +531,7 @@ static infer_status load_decoder_part(struct loader *l, const json_t *json)
         { "ByteFallback", decode_simple, DECODE_BYTE_FALLBACK },
         { "Metaspace", decode_metaspace, 0 },
         { "Replace", decode_replace, 0 },
+        { "WordPiece", decode_wordpiece, 0 },
         { "Strip", decode_strip, 0 },
         { "Fuse", decode_fuse, 0 },
         { NULL, NULL, 0 },

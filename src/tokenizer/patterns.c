@@ -114,6 +114,7 @@ static const struct pattern {
 };
 
 const char pattern_gpt2[] = GPT2;
+const char pattern_punctuation[] = "[!-/:-@\\[-`{-~\\p{P}]";
 
 static bool has_name(const char *names, struct text name)
 {

@@ -53,7 +53,7 @@ int32_t vocab_find_plain(const struct vocab *v, struct text name)
     if (id < 0)
         return -1;
     const uint8_t kind = v->kind[id];
-    return kind == TOKEN_NORMAL || kind == TOKEN_USER || kind == TOKEN_UNUSED ? id : -1;
+    return kind == TOKEN_NORMAL || kind == TOKEN_UNUSED ? id : -1;
 }
 
 static int hex_digit(char c)

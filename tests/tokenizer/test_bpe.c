@@ -171,7 +171,8 @@ static void what_is_missing_or_unknown_is_named(void **state)
     refused("ggml.tokens", "ggml.t0kens", INFER_E_FORMAT, "file: tokenizer.ggml.tokens is missing");
     refused("ggml.merges", "ggml.m3rges", INFER_E_FORMAT, "file: tokenizer.ggml.merges is missing");
     refused("gpt2", "gptx", INFER_E_UNKNOWN, "file: tokenizer.ggml.model is \"gptx\"; supported are");
-    refused("gpt-2", "gpt-x", INFER_E_UNKNOWN, "file: tokenizer.ggml.pre is \"gpt-x\", a pre-tokenizer that is not known");
+    refused("gpt-2", "gpt-x", INFER_E_UNKNOWN,
+            "file: tokenizer.ggml.pre is \"gpt-x\", a pre-tokenizer that is not known");
 }
 
 /* Open, encode and decode with an allocator that refuses one call after the other. */

@@ -194,6 +194,20 @@ static void the_post_processor_frames_the_text(void **state)
 #undef POST
 }
 
+static void word_pieces_are_the_longest_that_fit(void **state)
+{
+#define WORDS(members)                                                                                                 \
+    "{" members "\"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}, \"model\": {\"type\": \"WordPiece\", "           \
+    "\"unk_token\": \"[UNK]\", \"max_input_chars_per_word\": 8, \"vocab\": {\"[UNK]\": 0, \"a\": 1, \"ab\": 2, "       \
+    "\"##c\": 3, \"##cd\": 4, \".\": 5, \"e\": 6, \"\xe6\xbc\xa2\": 7}}}"
+    (void)state;
+    expect(WORDS(""), "abcd ac. abx", "ab|##cd|a|##c|.|[UNK]");
+    expect(WORDS(""), "abcccccc abccccccc", "ab|##c|##c|##c|##c|##c|##c|[UNK]"); /* eight characters, and nine */
+    expect(WORDS("\"normalizer\": {\"type\": \"BertNormalizer\"}, "), "A\xc3\x89\a \xc3\x89 a\xe6\xbc\xa2",
+           "[UNK]|e|a|\xe6\xbc\xa2");
+#undef WORDS
+}
+
 /* ---- Refusals ---- */
 
 static void refused(const char *json, infer_status code, const char *sentence)
@@ -334,6 +348,7 @@ int main(void)
         cmocka_unit_test(splits_treat_their_matches_in_five_ways),
         cmocka_unit_test(pieces_are_cut_where_they_should_be),
         cmocka_unit_test(the_post_processor_frames_the_text),
+        cmocka_unit_test(word_pieces_are_the_longest_that_fit),
         cmocka_unit_test(a_directory_says_which_tokens_begin_and_end_a_text),
         cmocka_unit_test(what_is_not_supported_is_named),
         cmocka_unit_test(what_is_wrong_is_named),

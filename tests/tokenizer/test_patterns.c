@@ -3,12 +3,63 @@
 #include "tests/tokenizer/tokenizer_test.h"
 
 static const char *const names[] = {
-    "default", "gpt-2", "llama-bpe", "llama3", "llama-v3", "qwen2", "qwen35", "deepseek-llm", "deepseek-coder",
-    "deepseek-v3", "deepseek-r1-qwen", "falcon", "falcon3", "starcoder", "refact", "command-r", "mpt", "olmo", "smollm",
-    "dbrx", "smaug-bpe", "tekken", "gpt-4o", "llama4", "stablelm2", "chatglm-bpe", "glm4", "poro-chat", "viking", "jais",
-    "jais-2", "bloom", "gpt3-finnish", "codeshell", "exaone", "exaone4", "exaone-moe", "minerva-7b", "megrez",
-    "bailingmoe", "seed-coder", "hunyuan", "hunyuan-dense", "kimi-k2", "grok-2", "minicpm5", "lfm2", "pixtral",
-    "trillion", "chameleon", "youtu", "laguna", "gemma4", "sarvam-moe", "jina-v2-code", "roberta-bpe", "granite-docling",
+    "default",
+    "gpt-2",
+    "llama-bpe",
+    "llama3",
+    "llama-v3",
+    "qwen2",
+    "qwen35",
+    "deepseek-llm",
+    "deepseek-coder",
+    "deepseek-v3",
+    "deepseek-r1-qwen",
+    "falcon",
+    "falcon3",
+    "starcoder",
+    "refact",
+    "command-r",
+    "mpt",
+    "olmo",
+    "smollm",
+    "dbrx",
+    "smaug-bpe",
+    "tekken",
+    "gpt-4o",
+    "llama4",
+    "stablelm2",
+    "chatglm-bpe",
+    "glm4",
+    "poro-chat",
+    "viking",
+    "jais",
+    "jais-2",
+    "bloom",
+    "gpt3-finnish",
+    "codeshell",
+    "exaone",
+    "exaone4",
+    "exaone-moe",
+    "minerva-7b",
+    "megrez",
+    "bailingmoe",
+    "seed-coder",
+    "hunyuan",
+    "hunyuan-dense",
+    "kimi-k2",
+    "grok-2",
+    "minicpm5",
+    "lfm2",
+    "pixtral",
+    "trillion",
+    "chameleon",
+    "youtu",
+    "laguna",
+    "gemma4",
+    "sarvam-moe",
+    "jina-v2-code",
+    "roberta-bpe",
+    "granite-docling",
 };
 
 static void every_pattern_compiles(void **state)
@@ -51,7 +102,8 @@ static void expect(const char *name, const char *text, const char *want)
     for (size_t at = 0, start, end; text[at] &&
          regex_next(&t->pre[t->n_pre - 1].regex, &s, text, strlen(text), at, &start, &end); at = end) {
         assert_int_equal(start, at); /* these expressions leave nothing between */
-        snprintf(got + strlen(got), sizeof got - strlen(got), "%s%.*s", at ? "|" : "", (int)(end - start), text + start);
+        snprintf(got + strlen(got), sizeof got - strlen(got), "%s%.*s", at ? "|" : "", (int)(end - start),
+                 text + start);
     }
     assert_string_equal(got, want);
     pcre2_match_data_free(s.match);

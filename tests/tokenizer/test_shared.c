@@ -162,8 +162,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GGUF("llama-spm"),    GGUF("phi-3"),          GGUF("llama-bpe"),      GGUF("gpt-2"),      GGUF("qwen2"),
         GGUF("falcon"),       GGUF("starcoder"),      GGUF("deepseek-llm"),   GGUF("deepseek-coder"),
+        GGUF("bert-bge"),
         JSON("bpe-gpt2"),     JSON("bpe-llama3"),     JSON("bpe-qwen2"),      JSON("spm-bpe-legacy"),
-        JSON("spm-bpe-first"),
+        JSON("spm-bpe-first"), JSON("wordpiece-bert"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

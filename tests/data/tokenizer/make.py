@@ -119,13 +119,16 @@ def seeds():
         "pair": {"model": model, "post_processor": {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]},
                  "normalizer": {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": ""},
                  "pre_tokenizer": {"type": "CharDelimiterSplit", "delimiter": "-"}},
+        "words": {"added_tokens": added, "normalizer": {"type": "BertNormalizer"},
+                  "pre_tokenizer": {"type": "BertPreTokenizer"}, "decoder": {"type": "WordPiece", "prefix": "##"},
+                  "model": {"type": "WordPiece", "unk_token": "<unk>", "vocab": dict(vocab, **{"##b": 11, "##ab": 12})}},
     }
     folder = "../../fuzz/corpus/tokenizer"
     os.makedirs(folder, exist_ok=True)
     for name, document in documents.items():
         with open(os.path.join(folder, name), "w") as f:
             json.dump(document, f, ensure_ascii=False)
-    for name, model in (("scores", "llama"), ("merges", "gpt2")):
+    for name, model in (("scores", "llama"), ("merges", "gpt2"), ("pieces", "bert")):
         w = gguf.GGUFWriter(os.path.join(folder, name), "llama")
         w.add_tokenizer_model(model)
         w.add_tokenizer_pre("llama-bpe")
@@ -133,7 +136,7 @@ def seeds():
         w.add_token_types([2, 3, 3, 1, 1, 1, 6 if model == "llama" else 1, 4])
         if model == "llama":
             w.add_token_scores([0.0, 0.0, 0.0, -2.0, -3.0, -1.0, 0.0, 0.0])
-        else:
+        elif model == "gpt2":
             w.add_token_merges(["a b"])
         w.add_bos_token_id(1)
         w.add_eot_token_id(2)
