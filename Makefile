@@ -30,8 +30,6 @@ $(BUILD)/kernels/avx512/%.o: isa := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -ma
                                     -mprefer-vector-width=512
 $(BUILD)/tests/%.o:          isa := -DINFER_SHARED='"$(INFER_SHARED)"'
 
-$(BUILD)/src/model/default_model.o: tools/default-model/model.gguf
-
 object    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $1))
 objects  := $(call object,src/*/*.c src/*/*/*.c kernels/*.c $(isas:%=kernels/%/*.c))
 common   := $(call object,tools/common/*.c)
@@ -139,6 +137,7 @@ $(BUILD)/flags: force
 	@mkdir -p $(@D) && echo '$(flags)' | cmp -s - $@ || echo '$(flags)' > $@
 .PHONY: force
 
+$(BUILD)/src/model/default_model.o: tools/default-model/model.gguf
 $(BUILD)/%.o: %.c Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(cppflags) $(cflags) $(isa) -c -o $@ $<
