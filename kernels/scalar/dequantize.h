@@ -2,7 +2,7 @@
 #ifndef KERNELS_SCALAR_DEQUANTIZE_H
 #define KERNELS_SCALAR_DEQUANTIZE_H
 
-#include "kernels/scalar/unpack.h"
+#include "kernels/scalar/unpack_iq.h"
 
 #include <stddef.h>
 
@@ -26,6 +26,23 @@ static inline void dequantize_bf16(float *y, const void *w, size_t n)
         y[i] = bf16_to_f32(read_u16((const uint8_t *)w + 2 * i));
 }
 
+/* Numbers of other C types, in file order: little-endian, at any address. */
+#define DEQUANTIZE(name, type) \
+    static inline void dequantize_##name(float *y, const void *w, size_t n) \
+    { \
+        for (size_t i = 0; i < n; i++) { \
+            type v; \
+            memcpy(&v, (const uint8_t *)w + sizeof v * i, sizeof v); \
+            y[i] = (float)v; \
+        } \
+    }
+DEQUANTIZE(f64, double)
+DEQUANTIZE(i8, int8_t)
+DEQUANTIZE(i16, int16_t)
+DEQUANTIZE(i32, int32_t)
+DEQUANTIZE(i64, int64_t)
+#undef DEQUANTIZE
+
 static inline void dequantize_blocks(float *y, const void *w, size_t n, unpack_fn *unpack, size_t block,
                                      size_t block_bytes)
 {
@@ -44,6 +61,7 @@ static inline void dequantize_blocks(float *y, const void *w, size_t n, unpack_f
         dequantize_blocks(y, w, n, unpack_##name, BLOCK_##NAME, sizeof(struct block_##name)); \
     }
 QUANTISED_TYPES(DEQUANTIZE)
+SCALAR_TYPES(DEQUANTIZE)
 #undef DEQUANTIZE
 
 #endif

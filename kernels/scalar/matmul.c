@@ -100,7 +100,9 @@ INLINE void fast(const struct matmul_tile *t, unpack_fn *unpack, size_t block, s
 EXACT(f32, 1, 4)
 EXACT(f16, 1, 2)
 EXACT(bf16, 1, 2)
+EXACT(f64, 1, 8)
 QUANTISED_TYPES(EXACT_AND_FAST)
+SCALAR_TYPES(EXACT_AND_FAST)
 
 /* One function serves few and many columns. */
 static struct matmul entry(enum act act, matmul_fn *fn)
@@ -114,10 +116,12 @@ void kernels_init_scalar_matmul(struct kernels *k)
         k->matmul[p][DTYPE_F32] = entry(ACT_F32, exact_f32);
         k->matmul[p][DTYPE_F16] = entry(ACT_F32, exact_f16);
         k->matmul[p][DTYPE_BF16] = entry(ACT_F32, exact_bf16);
+        k->matmul[p][DTYPE_F64] = entry(ACT_F32, exact_f64);
     }
 #define ENTRY(name, NAME) \
     k->matmul[PRECISION_EXACT][DTYPE_##NAME] = entry(ACT_F32, exact_##name); \
     k->matmul[PRECISION_FAST][DTYPE_##NAME] = entry(ACT_Q8, fast_##name);
     QUANTISED_TYPES(ENTRY)
+    SCALAR_TYPES(ENTRY)
 #undef ENTRY
 }

@@ -57,6 +57,19 @@ static inline uint16_t bf16_from_f32(float f)
     return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
 }
 
+/** E8M0 of the OCP microscaling formats: 2^(x - 127), all ones for NaN. */
+static inline float e8m0_to_f32(uint8_t x)
+{
+    return f32_from_bits(x == 0 ? 0x00400000 : x == 0xff ? 0x7fc00000 : (uint32_t)x << 23);
+}
+
+/** Unsigned E4M3, rebiased as in f16_to_f32(). The top bit is not looked at; 0x7f, a NaN elsewhere, counts as 0, as
+ *  those who write such scales expect. */
+static inline float ue4m3_to_f32(uint8_t x)
+{
+    return x == 0x7f ? 0 : f32_from_bits((uint32_t)(x & 0x7f) << 20) * 0x1p120f;
+}
+
 /** Little-endian reads from any address. */
 static inline uint16_t read_u16(const void *p)
 {

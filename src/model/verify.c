@@ -6,6 +6,15 @@
 #include "src/base/error.h"
 #include "src/base/numbers.h"
 
+#include <float.h>
+#include <math.h>
+
+static double read_f64(const uint8_t *p)
+{
+    double v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
 
 static bool is_finite(enum number number, const uint8_t *p)
 {
@@ -13,8 +22,11 @@ static bool is_finite(enum number number, const uint8_t *p)
     case NUMBER_F16: return (read_u16(p) & 0x7c00) != 0x7c00;
     case NUMBER_BF16: return (read_u16(p) & 0x7f80) != 0x7f80;
     case NUMBER_F32: return (read_u32(p) & 0x7f800000) != 0x7f800000;
-    case NUMBER_F64: return (read_u64(p) >> 52 & 0x7ff) != 0x7ff;
+    case NUMBER_F64: return fabs(read_f64(p)) <= (double)FLT_MAX; /* as a float */
     case NUMBER_E8M0: return *p != 0xff;
+    case NUMBER_UE4M3: return true; /* its NaN counts as 0 */
+    case NUMBER_F16_SPREAD: return (read_f16_spread(p) & 0x7c00) != 0x7c00;
+    case NUMBER_COUNT: break;
     }
     return true;
 }

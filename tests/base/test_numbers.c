@@ -104,6 +104,26 @@ static void bf16_rounds_to_nearest_even(void **state)
     check_narrowing(brain, bf16_from_f32);
 }
 
+static void e8m0_is_a_power_of_two(void **state)
+{
+    (void)state;
+    for (int x = 0; x < 255; x++)
+        assert_true((double)e8m0_to_f32((uint8_t)x) == ldexp(1, x - 127));
+    assert_true(isnan(e8m0_to_f32(255)));
+}
+
+static void ue4m3_widens_exactly(void **state)
+{
+    (void)state;
+    for (int x = 0; x < 0x7f; x++) {
+        const int e = x >> 3, m = x & 7;
+        assert_true((double)ue4m3_to_f32((uint8_t)x) == (e ? ldexp(8 + m, e - 10) : ldexp(m, -9)));
+        assert_true(ue4m3_to_f32((uint8_t)(x | 0x80)) == ue4m3_to_f32((uint8_t)x));
+    }
+    assert_true(ue4m3_to_f32(0x7e) == 448);
+    assert_true(ue4m3_to_f32(0x7f) == 0);
+}
+
 static void integers_are_read_from_any_address(void **state)
 {
     (void)state;
@@ -118,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(f16_widens_exactly),         cmocka_unit_test(bf16_widens_exactly),
         cmocka_unit_test(f16_rounds_to_nearest_even), cmocka_unit_test(bf16_rounds_to_nearest_even),
+        cmocka_unit_test(e8m0_is_a_power_of_two),     cmocka_unit_test(ue4m3_widens_exactly),
         cmocka_unit_test(integers_are_read_from_any_address),
     };
     return cmocka_run_group_tests_name("numbers", tests, NULL, NULL);

@@ -199,7 +199,7 @@ static void bench_all(void)
     char name[64];
     bench_fill();
     for (int p = 0; p < PRECISION_COUNT; p++)
-        for (int t = 0; t < N_WEIGHT_TYPES; t++)
+        for (int t = 0; t < N_WEIGHT_TYPES && !weight_types[t].no_product; t++)
             bench_matmuls(p, t);
     for (int t = 0; t < N_WEIGHT_TYPES; t++) {
         snprintf(name, sizeof name, "dequantize %s", dtype_name(weight_types[t].dtype));

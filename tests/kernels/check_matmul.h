@@ -174,7 +174,7 @@ static void add_matmul(struct group *g, int precision)
 {
     static const char *const names[PRECISION_COUNT] = { "fast", "exact" };
     for (int type = 0; type < N_WEIGHT_TYPES; type++)
-        for (int gemm = 0; gemm < 2; gemm++) {
+        for (int gemm = 0; gemm < 2 && !weight_types[type].no_product; gemm++) {
             char name[48];
             snprintf(name, sizeof name, "%s %s %s", gemm ? "gemm" : "dot", names[precision],
                      dtype_name(weight_types[type].dtype));

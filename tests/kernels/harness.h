@@ -195,7 +195,7 @@ static int unit_end(void **state)
     return 0;
 }
 
-#define UNITS_MAX 256
+#define UNITS_MAX 512
 struct group {
     const char *name;
     size_t n;
@@ -212,6 +212,7 @@ static void group_add(struct group *g, const char *name, size_t offset, void (*r
             continue;
         struct unit u = { .level = (enum cpu_level)level, .run = run, .index = index };
         snprintf(u.name, sizeof u.name, "%s %s", cpu_level_name(u.level), name);
+        assert_true(g->n < UNITS_MAX);
         if (!only_units || strstr(u.name, only_units))
             g->units[g->n++] = u;
     }

@@ -3,27 +3,27 @@
 #define TESTS_KERNELS_WEIGHTS_H
 
 #include "kernels/scalar/dequantize.h"
+#include "kernels/scales.h"
 #include "tests/kernels/harness.h"
 
-/* Types with kernels. A quantised block is random bytes but for its f16 scales, which lie at scale_at. */
+/* Types with kernels; the last ones can be turned to floats and no more. */
 static const struct weight_type {
     enum dtype dtype;
-    unpack_fn *unpack; /* NULL: floats */
-    int n_scales, scale_at[2];
+    unpack_fn *unpack; /* NULL: plain numbers */
+    bool no_product;
 } weight_types[] = {
-    { DTYPE_F32, NULL, 0, { 0 } },
-    { DTYPE_F16, NULL, 0, { 0 } },
-    { DTYPE_BF16, NULL, 0, { 0 } },
-    { DTYPE_Q4_0, unpack_q4_0, 1, { 0 } },
-    { DTYPE_Q4_1, unpack_q4_1, 2, { 0, 2 } },
-    { DTYPE_Q5_0, unpack_q5_0, 1, { 0 } },
-    { DTYPE_Q5_1, unpack_q5_1, 2, { 0, 2 } },
-    { DTYPE_Q8_0, unpack_q8_0, 1, { 0 } },
-    { DTYPE_Q2_K, unpack_q2_k, 2, { 80, 82 } },
-    { DTYPE_Q3_K, unpack_q3_k, 1, { 108 } },
-    { DTYPE_Q4_K, unpack_q4_k, 2, { 0, 2 } },
-    { DTYPE_Q5_K, unpack_q5_k, 2, { 0, 2 } },
-    { DTYPE_Q6_K, unpack_q6_k, 1, { 208 } },
+    { DTYPE_F32, NULL, false },
+    { DTYPE_F16, NULL, false },
+    { DTYPE_BF16, NULL, false },
+    { DTYPE_F64, NULL, false },
+#define ROW(name, NAME) { DTYPE_##NAME, unpack_##name, false },
+    QUANTISED_TYPES(ROW)
+    SCALAR_TYPES(ROW)
+#undef ROW
+    { DTYPE_I8, NULL, true },
+    { DTYPE_I16, NULL, true },
+    { DTYPE_I32, NULL, true },
+    { DTYPE_I64, NULL, true },
 };
 #define N_WEIGHT_TYPES ((int)(sizeof weight_types / sizeof *weight_types))
 
@@ -34,25 +34,48 @@ static size_t row_bytes(enum dtype dtype, size_t n)
     return (size_t)bytes;
 }
 
-static void fill_float_weights(uint8_t *w, enum dtype dtype, size_t n, enum fill fill)
+/* A scale. Those of 16 bits and less are taken to the ends of their range, subnormal numbers among the small ones. */
+static void fill_scale(uint8_t *p, enum number number, enum fill fill)
 {
-    for (size_t i = 0; i < n; i++) {
-        const float f = fill_value(fill, dtype == DTYPE_F16 ? 65504 : 1e15f);
-        const uint16_t half = dtype == DTYPE_F16 ? f16_from_f32(f) : bf16_from_f32(f);
-        if (dtype == DTYPE_F32)
-            memcpy(w + 4 * i, &f, 4);
-        else
-            memcpy(w + 2 * i, &half, 2);
+    static const struct {
+        int zero, random[2], large, small[2];
+    } bits[NUMBER_COUNT] = {
+        [NUMBER_E8M0] = { 0, { 115, 130 }, 143, { 0, 110 } },
+        [NUMBER_UE4M3] = { 0, { 0, 127 }, 0x7e, { 1, 7 } },
+        [NUMBER_F16] = { .large = 0x7bff, .small = { 0, 0x3ff } }, /* random: a number in (-1, 1) */
+    };
+    const enum number kind = number == NUMBER_F16_SPREAD ? NUMBER_F16 : number;
+    if (number == NUMBER_F32) {
+        const float f = fill_value(fill, 65504);
+        memcpy(p, &f, sizeof f);
+        return;
     }
+    int v = 0;
+    switch (fill) {
+    case FILL_ZERO: v = bits[kind].zero; break;
+    case FILL_LARGE: v = bits[kind].large; break;
+    case FILL_SMALL: v = random_int(bits[kind].small[0], bits[kind].small[1]); break;
+    default:
+        v = kind == NUMBER_F16 ? f16_from_f32(random_float()) : random_int(bits[kind].random[0], bits[kind].random[1]);
+    }
+    if (kind == NUMBER_F16 && fill != FILL_RANDOM)
+        v |= random_int(0, 1) << 15; /* the others have no sign */
+    if (number == NUMBER_F16_SPREAD)
+        write_f16_spread(p, (uint16_t)v);
+    else
+        memcpy(p, &v, (size_t)number_bytes(number));
 }
 
-static uint16_t fill_scale(enum fill fill)
+/* Numbers that are the weights themselves; whole ones are any bits. */
+static void fill_numbers(uint8_t *w, enum dtype dtype, size_t n, enum fill fill)
 {
-    switch (fill) {
-    case FILL_ZERO: return 0;
-    case FILL_RANDOM: return f16_from_f32(random_float());
-    case FILL_LARGE: return f16_from_f32(random_int(0, 1) ? 65504 : -65504);
-    default: return (uint16_t)(random_int(0, 1) << 15 | random_int(0, 0x3ff)); /* subnormal */
+    const size_t bytes = dtype_info(dtype)->bytes;
+    random_bytes(w, n * bytes);
+    for (size_t i = 0; scales_of[dtype].count && i < n; i++) {
+        const float f = fill_value(fill, dtype == DTYPE_F16 ? 65504 : 1e15f);
+        const double d = (double)f;
+        const uint16_t half = dtype == DTYPE_F16 ? f16_from_f32(f) : bf16_from_f32(f);
+        memcpy(w + bytes * i, bytes == 8 ? (const void *)&d : bytes == 4 ? (const void *)&f : &half, bytes);
     }
 }
 
@@ -60,21 +83,35 @@ static uint16_t fill_scale(enum fill fill)
 static void fill_weights(uint8_t *w, const struct weight_type *t, size_t n, enum fill fill)
 {
     if (!t->unpack) {
-        fill_float_weights(w, t->dtype, n, fill);
+        fill_numbers(w, t->dtype, n, fill);
         return;
     }
     static const uint8_t extremes[] = { 0x00, 0xff, 0x80, 0x7f, 0xf0, 0x0f };
     const struct dtype_info *const info = dtype_info(t->dtype);
+    const struct scales *const scales = &scales_of[t->dtype];
     for (size_t b = 0; b < n / info->block; b++, w += info->bytes) {
         random_bytes(w, info->bytes);
         const int same = random_int(0, 1); /* a block of one extreme: the largest sums there are */
         const uint8_t one = extremes[random_int(0, 5)];
         for (size_t i = 0; fill == FILL_LARGE && i < info->bytes; i++)
             w[i] = same ? one : extremes[random_int(0, 5)];
-        for (int s = 0; s < t->n_scales; s++) {
-            const uint16_t scale = fill_scale(fill);
-            memcpy(w + t->scale_at[s], &scale, 2);
-        }
+        for (int s = 0; s < scales->count; s++)
+            fill_scale(w + scales->offset + s * number_bytes(scales->number), scales->number, fill);
+    }
+}
+
+static double number_value(enum dtype dtype, const uint8_t *p)
+{
+    double d;
+    switch (dtype) {
+    case DTYPE_F32: return (double)f32_from_bits(read_u32(p));
+    case DTYPE_F16: return (double)f16_to_f32(read_u16(p));
+    case DTYPE_BF16: return (double)bf16_to_f32(read_u16(p));
+    case DTYPE_F64: memcpy(&d, p, sizeof d); return d;
+    case DTYPE_I8: return (int8_t)*p;
+    case DTYPE_I16: return (int16_t)read_u16(p);
+    case DTYPE_I32: return (int32_t)read_u32(p);
+    default: return (double)(float)(int64_t)read_u64(p); /* rounded once, as a double between would not be */
     }
 }
 
@@ -83,12 +120,7 @@ static void weight_values(double *value, double *size, const struct weight_type 
 {
     if (!t->unpack) {
         for (size_t i = 0; i < n; i++) {
-            float f;
-            if (t->dtype == DTYPE_F32)
-                memcpy(&f, w + 4 * i, 4);
-            else
-                f = t->dtype == DTYPE_F16 ? f16_to_f32(read_u16(w + 2 * i)) : bf16_to_f32(read_u16(w + 2 * i));
-            value[i] = (double)f;
+            value[i] = number_value(t->dtype, w + dtype_info(t->dtype)->bytes * i);
             size[i] = fabs(value[i]);
         }
         return;
