@@ -28,7 +28,7 @@ isas     := scalar $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)
 $(BUILD)/kernels/scalar/%.o: isa := -ffp-contract=off
 $(BUILD)/kernels/avx2/%.o:   isa := -mavx2 -mfma -mf16c
 $(BUILD)/kernels/avx512/%.o: isa := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni \
-                                    -mavx512bf16 -mavx512vbmi -mprefer-vector-width=512
+                                    -mprefer-vector-width=512
 $(BUILD)/tests/%.o:          isa := -DINFER_SHARED='"$(INFER_SHARED)"'
 
 object    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $1))
@@ -138,6 +138,7 @@ $(BUILD)/flags: force
 	@mkdir -p $(@D) && echo '$(flags)' | cmp -s - $@ || echo '$(flags)' > $@
 .PHONY: force
 
+$(BUILD)/src/model/default_model.o: tools/default-model/model.gguf
 $(BUILD)/%.o: %.c Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(cppflags) $(cflags) $(isa) -c -o $@ $<
