@@ -67,8 +67,8 @@ test-built: all $(tests)
 threaded := $(shell grep -lE 'pthread_|n_threads|pool_' $(wildcard tests/test_*.c tests/*/test_*.c) /dev/null)
 test-threads:
 	@CC='$(CC)' scripts/setup test
-	+@$(parallel) $(threaded:%.c=$(BUILD)/%)
-	@SAN=$(SAN) tests/run $(threaded:%.c=$(BUILD)/%)
+	+@$(parallel) all $(threaded:%.c=$(BUILD)/%)
+	@BUILD=$(BUILD) SAN=$(SAN) tests/run $(threaded:%.c=$(BUILD)/%) $(filter tests/examples/%,$(scripts))
 
 ## SAN=address,undefined: after any of these, the same under sanitizers, in a build folder of its own
 ## fuzz: feed every reader of files with made-up ones for FUZZ_SECONDS=20 each
