@@ -152,7 +152,8 @@ $(shared): $(objects)
 
 $(BUILD)/libinfer.pc: scripts/libinfer.pc.in include/infer.h Makefile
 	@mkdir -p $(@D)
-	$(call say,PC)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|; s|@PACKAGES@|$(packages)|' $< > $@
+	$(call say,PC)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|; s|@PACKAGES@|$(packages)|' \
+	    $< > $@
 
 link = $(call say,LD)$(CC) $(ldflags) -o $@ $(filter %.o %.a,$^)
 $(tools): $(BUILD)/%: $(BUILD)/tools/%.o $(common) $(archive)
