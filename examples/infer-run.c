@@ -331,7 +331,8 @@ static bool open_all(struct run *r, infer_error *err)
     if (o.seed < 0 && getentropy(&random, sizeof random) != 0)
         random = (uint32_t)(began * 1e9);
     o.sampler.seed = o.seed < 0 ? random : (uint64_t)o.seed;
-    const bool opened = (r->context = program_context(o.n_threads, o.verbose, err)) &&
+    const infer_log_level level = o.verbose ? INFER_LOG_DEBUG : INFER_LOG_WARN;
+    const bool opened = (r->context = program_context(o.n_threads, level, err)) &&
                         (r->model = program_model(r->context, o.model, err)) &&
                         (r->session = infer_session_open(r->model, &session, err)) &&
                         (r->sampler = infer_sampler_open(r->context, &o.sampler, err));

@@ -9,22 +9,23 @@
 
 static void print_log(void *user, infer_log_level level, const char *line)
 {
-    const bool verbose = user != NULL;
-    if (verbose || level <= INFER_LOG_WARN)
+    const infer_log_level *most = user;
+    if (level <= *most)
         fprintf(stderr, "%s%s\n", level == INFER_LOG_ERROR ? "error: " : level == INFER_LOG_WARN ? "warning: " : "",
                 line);
 }
 
-infer_context *program_context(int n_threads, bool verbose, infer_error *err)
+infer_context *program_context(int n_threads, infer_log_level level, infer_error *err)
 {
-    static char yes;
+    static infer_log_level most; /* lives as long as the context */
+    most = level;
     infer_context_options o = infer_context_defaults();
     o.n_threads = n_threads;
     o.cpu = getenv("INFER_CPU");
     if (o.cpu && !*o.cpu)
         o.cpu = NULL;
     o.log = print_log;
-    o.log_user = verbose ? &yes : NULL;
+    o.log_user = &most;
     return infer_context_open(&o, err);
 }
 

@@ -13,9 +13,9 @@
     "  INFER_MODEL               the model to use where -m is not given\n" \
     "  INFER_CPU                 best instruction set to use: scalar, avx2 or avx512\n"
 
-/** A context of n_threads (0 = all cores) with the instruction set of $INFER_CPU; warnings, with `verbose` all that the
- *  library logs, go to stderr. */
-infer_context *program_context(int n_threads, bool verbose, infer_error *err);
+/** A context of n_threads (0 = all cores) with the instruction set of $INFER_CPU; what the library logs up to `level`
+ *  (0 = nothing) goes to stderr. */
+infer_context *program_context(int n_threads, infer_log_level level, infer_error *err);
 /** The model at path, else at $INFER_MODEL, else the embedded one. */
 infer_model *program_model(infer_context *context, const char *path, infer_error *err);
 /** Whether the above would open the embedded one. */
