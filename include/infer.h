@@ -289,8 +289,8 @@ INFER_API infer_status infer_session_eval(infer_session *session, const int32_t 
  *  final hidden states (n, n_embd), rows without gaps. */
 INFER_API infer_status infer_session_eval_all(infer_session *session, const int32_t *tokens, size_t n, float *out,
                                               infer_error *err);
-/** Logits after the last token, n_vocab floats, valid until the next call on the session; NULL if there are none (no token
- *  yet, rewound, or infer_generate appended the last token: infer_session_eval of 0 tokens computes those). */
+/** Logits after the last token, n_vocab floats, valid until the next call on the session; NULL if there are none (no
+ *  token yet, rewound, or infer_generate appended the last token: infer_session_eval of 0 tokens computes those). */
 INFER_API const float *infer_session_logits(const infer_session *session);
 /** Forget all tokens but the first n_keep, a cheap operation. n_keep above the length is INFER_E_ARGUMENT. */
 INFER_API infer_status infer_session_rewind(infer_session *session, size_t n_keep, infer_error *err);
@@ -336,12 +336,13 @@ static inline infer_sampler_options infer_sampler_defaults(void)
 INFER_API infer_sampler *infer_sampler_open(infer_context *context, const infer_sampler_options *options,
                                             infer_error *err);
 INFER_API void infer_sampler_close(infer_sampler **sampler);
-/** Choose a token from n_vocab logits, which are left unchanged. The stages are penalties, top-k, top-p, min-p, temperature,
- *  in this order, each seeing what the one before it has kept; then one of the tokens kept is drawn. Logits that are not
- *  finite are never chosen. Equal logits: the lower id comes first. Temperature 0 takes no random number. The arithmetic
- *  is the same on every machine: same options and logits, same tokens.
+/** Choose a token from n_vocab logits, which are left unchanged. The stages are penalties, top-k, top-p, min-p,
+ *  temperature, in this order, each seeing what the one before it has kept; then one of the tokens kept is drawn. Logits
+ *  that are not finite are never chosen. Equal logits: the lower id comes first. Temperature 0 takes no random number.
+ *  The arithmetic is the same on every machine: same options and logits, same tokens.
  *  @return the id, or -1 if no logit is finite or memory is out.
- *  @note Memory over the vocabulary is taken only for top_k 0 or above 1024, at the first call and when n_vocab grows. */
+ *  @note Memory over the vocabulary is taken only for top_k 0 or above 1024, at the first call and when n_vocab
+ *        grows. */
 INFER_API int32_t infer_sampler_sample(infer_sampler *sampler, const float *logits, int32_t n_vocab);
 /** Count a token as recent, for the penalties: those of the prompt and those that were sampled. */
 INFER_API void infer_sampler_accept(infer_sampler *sampler, int32_t id);
@@ -393,17 +394,17 @@ typedef struct infer_generate_result {
 } infer_generate_result;
 
 /** Append a prompt to the session, then generate.
- *  A prompt that opens the session gets what the model expects at the start (BOS); the next one goes on where the session
- *  stands, so that calls with the lines of a conversation make one text. An empty prompt evaluates nothing but BOS in an
- *  empty session. The sampler counts the tokens of the prompt and those generated as recent.
- *  Every token generated becomes part of the session's tokens, also those of a stop string, but not the one that ended the
- *  text. The last one is computed when something follows it.
+ *  A prompt that opens the session gets what the model expects at the start (BOS); the next one goes on where the
+ *  session stands, so that calls with the lines of a conversation make one text. An empty prompt evaluates nothing but
+ *  BOS in an empty session. The sampler counts the tokens of the prompt and those generated as recent.
+ *  Every token generated becomes part of the session's tokens, also those of a stop string, but not the one that ended
+ *  the text. The last one is computed when something follows it.
  *  Text that may be the beginning of a stop string is held back until that is clear.
  *  @param prompt length bytes; may be NULL if length is 0.
  *  @param result may be NULL. Filled on failure too, as far as it went.
- *  @return INFER_OK; INFER_E_FULL with the session unchanged if the prompt does not fit; INFER_E_CANCELLED with the session
- *          holding what was evaluated (n_prompt tokens of the prompt): to undo, rewind to the length before; other
- *          failures before the prompt is evaluated leave the session unchanged. */
+ *  @return INFER_OK; INFER_E_FULL with the session unchanged if the prompt does not fit; INFER_E_CANCELLED with the
+ *          session holding what was evaluated (n_prompt tokens of the prompt): to undo, rewind to the length before;
+ *          other failures before the prompt is evaluated leave the session unchanged. */
 INFER_API infer_status infer_generate(infer_session *session, infer_sampler *sampler, const char *prompt, size_t length,
                                       const infer_generate_options *options, infer_generate_result *result,
                                       infer_error *err);

@@ -1,4 +1,4 @@
-/* infer-text.c - what the library does with text, for other programs: one JSON request a line in, one answer a line out.
+/* infer-text.c - what the library does with text, for other programs: one JSON request a line in, one answer out.
  *
  * An operation is a row of a table: its name, the member that names its file, and what it does. */
 #include "infer.h"
@@ -256,16 +256,18 @@ int main(int argc, char **argv)
         .name = "infer-text",
         .about = "answer requests about text: one JSON object a line in, one a line out, in order",
         .usage = "[options] [FILE ...]",
-        .examples =
-            "  echo '{\"op\":\"tokenize\",\"vocab\":\"model.gguf\",\"text\":\"Hello\",\"add_special\":true}' | infer-text\n",
+        .examples = "  echo '{\"op\":\"tokenize\",\"vocab\":\"model.gguf\",\"text\":\"Hello\",\"add_special\":true}' | "
+                    "infer-text\n",
         .notes =
             "Requests and their answers, read from the files or from standard input:\n"
-            "  {\"op\":\"tokenize\",\"vocab\":FILE,\"text\":T,\"add_special\":B,\"parse_special\":B}     {\"ids\":[...]}\n"
+            "  {\"op\":\"tokenize\",\"vocab\":FILE,\"text\":T,\"add_special\":B,\"parse_special\":B}     "
+            "{\"ids\":[...]}\n"
             "  {\"op\":\"detokenize\",\"vocab\":FILE,\"ids\":[...],\"remove_special\":B,\"unparse_special\":B}\n"
             "                                                                            {\"text\":T}\n"
             "  {\"op\":\"hf_encode\",\"tokenizer\":FILE,\"text\":T,\"add_special_tokens\":B}         {\"ids\":[...]}\n"
             "  {\"op\":\"hf_decode\",\"tokenizer\":FILE,\"ids\":[...],\"skip_special_tokens\":B}     {\"text\":T}\n"
-            "FILE is a GGUF file, a directory or a tokenizer.json. Text that is not UTF-8 goes as \"text_hex\", both ways.\n"
+            "FILE is a GGUF file, a directory or a tokenizer.json. Text that is not UTF-8 goes as \"text_hex\", both "
+            "ways.\n"
             "A request that fails is answered {\"error\":SENTENCE}, and the next one is read.\n"
             "\n"
             "Exit codes: 0 all read, whatever the answers; 1 a file could not be read or the output not be written;\n"

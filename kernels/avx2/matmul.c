@@ -3,7 +3,7 @@
 #include "kernels/avx2/matmul.h"
 
 /* From how many columns on gemm is the faster one, measured. */
-#define GEMM_FROM_Q8 6
+#define GEMM_FROM_Q8 4
 #define GEMM_FROM_EXACT 8  /* quantised types, as floats */
 #define GEMM_FROM_FLOAT 32 /* float types */
 

@@ -1,11 +1,12 @@
 /* matmul_float.c - weights of every type times float activations: they become floats first.
  *
- * Dot: some rows, or for quantised types pieces of them made floats in the L1 cache, meet some columns together. Value i
- * of an element goes to lane i % 8 of its sums.
+ * Dot: some rows, or for quantised types pieces of them made floats in the L1 cache, meet some columns together.
+ * Value i of an element goes to lane i % 8 of its sums.
  *
- * Gemm: 16 rows by CHUNK values become floats, transposed so that rows stand in lanes; the inner loop holds 2 x 8 rows of
- * up to 6 columns and adds a value's products to all. The columns' pieces are packed, as their rows may lie at a stride
- * that maps them all to the same lines of the cache. Either way the order of additions to an element is that of k. */
+ * Gemm: 16 rows by CHUNK values become floats, transposed so that rows stand in lanes; the inner loop holds 2 x 8
+ * rows of up to 6 columns and adds a value's products to all. The columns' pieces are packed, as their rows may lie
+ * at a stride that maps them all to the same lines of the cache. Either way the order of additions to an element is
+ * that of k. */
 #include "kernels/avx2/matmul.h"
 #include "kernels/avx2/matmul_transpose.h"
 #include "kernels/avx2/matmul_unpack.h"
@@ -92,8 +93,8 @@ INLINE float sum_of(__m256 v)
     return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
 }
 
-/* The rows [row, row + n_rows) and columns [col, col + n_cols). Given `dequantize`, it makes floats first, else rows are
- * loaded as they are. */
+/* The rows [row, row + n_rows) and columns [col, col + n_cols). Given `dequantize`, it makes floats first, else rows
+ * are loaded as they are. */
 INLINE void dot_some(const struct matmul_tile *t, int row, int col, int n_rows, int n_cols, load_fn *load,
                      dequantize_fn *dequantize, size_t block, size_t bytes)
 {

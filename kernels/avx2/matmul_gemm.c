@@ -1,18 +1,18 @@
 /* matmul_gemm.c - quantised weights times 8-bit activations for many columns: panels.
  *
- * Rows stand in lanes. A panel is PANEL = 8 rows by up to CHUNK values of k, unpacked once for all columns, in the order in
- * which the inner loop reads it; a group is 32 values where scales are those of 32 weights, else 16:
+ * Rows stand in lanes. A panel is PANEL = 8 rows by up to CHUNK values of k, unpacked once for all columns, in the
+ * order in which the inner loop reads it; a group is 32 values where scales are those of 32 weights, else 16:
  *   group:  [group / 4][8 rows] dwords of 4 weights | [8 rows] scales | [8 rows] minima, if the type has them
  * A column's piece of as many values is packed too: its 8-bit values, its scales, and for each group what its sum is
  * needed for (see below). Rows of activations may lie at a stride that maps them all to the same lines of the cache;
  * packed they do not.
  *
- * The inner loop holds 8 rows of up to 4 columns: vpmaddubsw multiplies and adds pairs in 16 bits, where as many steps are
- * added as fit, then vpmaddwd adds pairs in 32. At the end of a group the sums are scaled and added to the floats. No
- * conversion: the integers start from the bits of 1.5 * 2^23, so that read as a float a sum is 1.5 * 2^23 + itself, and one
- * multiply-add with -1.5 * 2^23 * d leaves d times the sum, rounded once (d has at most 19 significant bits). A constant
- * offset of the type starts them lower still, by offset * sum(x) of the group; minima take one more multiply-add with
- * the scaled sums.
+ * The inner loop holds 8 rows of up to 4 columns: vpmaddubsw multiplies and adds pairs in 16 bits, where as many
+ * steps are added as fit, then vpmaddwd adds pairs in 32. At the end of a group the sums are scaled and added to the
+ * floats. No conversion: the integers start from the bits of 1.5 * 2^23, so that read as a float a sum is 1.5 * 2^23
+ * + itself, and one multiply-add with -1.5 * 2^23 * d leaves d times the sum, rounded once (d has at most 19
+ * significant bits). A constant offset of the type starts them lower still, by offset * sum(x) of the group; minima
+ * take one more multiply-add with the scaled sums.
  *
  * The order of additions to an element is that of k, whatever the tile. */
 #include "kernels/avx2/matmul.h"
@@ -178,8 +178,8 @@ INLINE void multiply(float *y, size_t y_stride, const uint8_t *panel, const stru
 }
 
 /* A panel times all packed columns. */
-INLINE void multiply_all(float *y, size_t y_stride, const struct scratch *s, size_t n, bool first, int n_rows, int n_cols,
-                         struct type type)
+INLINE void multiply_all(float *y, size_t y_stride, const struct scratch *s, size_t n, bool first, int n_rows,
+                         int n_cols, struct type type)
 {
     int c = 0;
     for (; c + COLUMNS <= n_cols; c += COLUMNS)

@@ -1,5 +1,5 @@
-/* matmul_unpack.h - every quantised type in one common form, 256 weights at a time: small integers in order, 32 a register,
- * and a scale and a minimum for each sub-block of 16.
+/* matmul_unpack.h - every quantised type in one common form, 256 weights at a time: small integers in order, 32 a
+ * register, and a scale and a minimum for each sub-block of 16.
  *
  * One inline function per type; what is done with the form (row dots, panels, floats) is written once over it. */
 #ifndef KERNELS_AVX2_MATMUL_UNPACK_H

@@ -120,8 +120,8 @@ static inline vf vf_fma_sub_add(vf a, vf b, vf c)
     return _mm256_fmaddsub_ps(a, b, c);
 }
 
-/** Lane i of the result is the sum over the lanes of x[i]. Each step adds what one half of the lanes of two vectors holds
- *  to the other half, so that the order of additions is the same for all i. */
+/** Lane i of the result is the sum over the lanes of x[i]. Each step adds what one half of the lanes of two vectors
+ *  holds to the other half, so that the order of additions is the same for all i. */
 static inline vf vf_sums(vf x[VF])
 {
     for (int i = 0; i < 4; i++)

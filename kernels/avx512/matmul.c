@@ -3,7 +3,7 @@
 #include "kernels/avx512/matmul.h"
 
 /* From how many columns on gemm is the faster one, measured. */
-#define GEMM_FROM_Q8 6
+#define GEMM_FROM_Q8 5
 #define GEMM_FROM_EXACT 8  /* quantised types, as floats */
 #define GEMM_FROM_FLOAT 32 /* float types */
 
@@ -12,8 +12,8 @@ void kernels_init_avx512_matmul(struct kernels *k, const struct cpu_features *f)
     (void)f; /* the level implies vpdpbusd */
     k->prepare[ACT_Q8] = avx512_prepare_q8;
     k->prepare[ACT_BF16] = avx512_prepare_bf16;
-    /* Float weights take float activations at either precision: vdpbf16ps rounds those and, where it was measured, brings
-     * half the products a second of a float multiply-add. */
+    /* Float weights take float activations at either precision: vdpbf16ps rounds those and, where it was measured,
+     * brings half the products a second of a float multiply-add. */
 #define ENTRY(name, NAME) \
     k->dequantize[DTYPE_##NAME] = avx512_dequantize_##name; \
     k->matmul[PRECISION_FAST][DTYPE_##NAME] = k->matmul[PRECISION_EXACT][DTYPE_##NAME] = (struct matmul){ \

@@ -81,7 +81,8 @@ void avx512_prepare_q8(void *y, const float *x, size_t k)
         const float max = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
         const bool zero = max < ACT_Q8_TINY;
         const __m512 inverse = _mm512_set1_ps(zero ? 0 : 127 / max);
-        const __m512i qa = _mm512_cvtps_epi32(_mm512_mul_ps(a, inverse)), qb = _mm512_cvtps_epi32(_mm512_mul_ps(b, inverse));
+        const __m512i qa = _mm512_cvtps_epi32(_mm512_mul_ps(a, inverse));
+        const __m512i qb = _mm512_cvtps_epi32(_mm512_mul_ps(b, inverse));
         _mm_store_si128((__m128i *)(row + i), _mm512_cvtepi32_epi8(qa));
         _mm_store_si128((__m128i *)(row + i + 16), _mm512_cvtepi32_epi8(qb));
         d[i / 32] = zero ? 0 : max / 127;

@@ -1,11 +1,12 @@
 /* matmul_dot.c - quantised weights times 8-bit activations for few columns: row dots.
  *
- * A row goes along k once for some columns, a unit of 256 at a time. What depends on the column alone, its values in the
- * type's order and its scales spread over the lanes they apply to, is made once for all rows, in scratch. vpdpbusd sums
- * the products of a sub-block in the four lanes that hold it; these become floats and meet both scales.
+ * A row goes along k once for some columns, a unit of 256 at a time. What depends on the column alone, its values in
+ * the type's order and its scales spread over the lanes they apply to, is made once for all rows, in scratch.
+ * vpdpbusd sums the products of a sub-block in the four lanes that hold it; these become floats and meet both scales.
  *
- * A type's constant offset is taken off as an integer, from sums that the column brings along: nothing is rounded, where
- * offset * d * sum(x) in floats would drown small weights. Minima are floats: sum (d q + m) x = d sum q x + m s.
+ * A type's constant offset is taken off as an integer, from sums that the column brings along: nothing is rounded,
+ * where offset * d * sum(x) in floats would drown small weights. Minima are floats: sum (d q + m) x = d sum q x + m
+ * s.
  *
  * An element has two vectors of sums, to which the units are added in order: the same bits in any cut of the tile. */
 #include "kernels/avx512/matmul.h"
@@ -33,7 +34,8 @@ _Static_assert(sizeof(struct scratch) <= KERNEL_SCRATCH_BYTES, "room");
 /* Lanes of a vector by sub-block, spread to the lanes that hold the products of q[r]. */
 INLINE __m512 spread(__m512 by_sub_block, bool pairs, int r)
 {
-    const int a = sub_block(pairs, r, 0), b = sub_block(pairs, r, 1), c = sub_block(pairs, r, 2), d = sub_block(pairs, r, 3);
+    const int a = sub_block(pairs, r, 0), b = sub_block(pairs, r, 1);
+    const int c = sub_block(pairs, r, 2), d = sub_block(pairs, r, 3);
     return _mm512_permutexvar_ps(_mm512_setr_epi32(a, a, a, a, b, b, b, b, c, c, c, c, d, d, d, d), by_sub_block);
 }
 
@@ -128,7 +130,8 @@ INLINE void dot_rows(const struct matmul_tile *t, int row, int end, int col, int
     for (size_t i = 0; i < t->k; i += chunk) {
         const size_t n = t->k - i < chunk ? t->k - i : chunk;
         for (int c = 0; c < n_cols; c++)
-            prepare_column(scratch->x + (size_t)c * (chunk / UNIT), (const uint8_t *)t->x + (size_t)(col + c) * t->x_stride, i, n, t->k, type);
+            prepare_column(scratch->x + (size_t)c * (chunk / UNIT),
+                           (const uint8_t *)t->x + (size_t)(col + c) * t->x_stride, i, n, t->k, type);
         for (int r = row; r < end; r++) {
             __m512 sums[COLUMNS][2];
             for (int c = 0; c < n_cols; c++)

@@ -1,11 +1,12 @@
 /* matmul_float.c - weights of every type times float activations: they become floats first.
  *
- * Dot: 4 rows, or for quantised types pieces of them made floats in the L1 cache, meet up to 4 columns together. Value i of
- * an element goes to lane i % 16 of its sums.
+ * Dot: 4 rows, or for quantised types pieces of them made floats in the L1 cache, meet up to 4 columns together.
+ * Value i of an element goes to lane i % 16 of its sums.
  *
- * Gemm: 32 rows by CHUNK values become floats, transposed so that rows stand in lanes; the inner loop holds 2 x 16 rows of
- * up to 12 columns and adds a value's products to all. The columns' pieces are packed, as their rows may lie at a stride that
- * maps them all to the same lines of the cache. Either way the order of additions to an element is that of k. */
+ * Gemm: 32 rows by CHUNK values become floats, transposed so that rows stand in lanes; the inner loop holds 2 x 16
+ * rows of up to 12 columns and adds a value's products to all. The columns' pieces are packed, as their rows may lie
+ * at a stride that maps them all to the same lines of the cache. Either way the order of additions to an element is
+ * that of k. */
 #include "kernels/avx512/matmul.h"
 #include "kernels/avx512/matmul_transpose.h"
 #include "kernels/avx512/matmul_unpack.h"
@@ -76,8 +77,8 @@ INLINE void add_16(__m512 sums[DOT_ROWS][DOT_COLUMNS], const void *const w[DOT_R
     }
 }
 
-/* The rows [row, row + n_rows) and columns [col, col + n_cols). Given `dequantize`, it makes floats first, else rows are
- * loaded as they are. */
+/* The rows [row, row + n_rows) and columns [col, col + n_cols). Given `dequantize`, it makes floats first, else rows
+ * are loaded as they are. */
 INLINE void dot_some(const struct matmul_tile *t, int row, int col, int n_rows, int n_cols, load_fn *load,
                      dequantize_fn *dequantize, size_t block, size_t bytes)
 {
@@ -139,16 +140,15 @@ static void unpack_half(struct scratch *s, int half, const struct matmul_tile *t
         dequantize(s->rows[r], row_of(t, row + r < t->n_rows ? row + r : t->n_rows - 1) + at, n);
     for (size_t j = 0; j < n; j += 16) {
         __m512i v[16];
-        for (int r = 0; r < 16; r++)
-            v[r] = _mm512_load_si512(s->rows[r] + j);
-        transpose_16x16(v);
+        transpose_16x16(v, s->rows[0] + j, sizeof s->rows[0]);
         for (int r = 0; r < 16; r++)
             _mm512_store_si512(s->panel[j + (size_t)r] + 16 * half, v[r]);
     }
 }
 
 /* A panel times n_cols packed columns: n values more of the elements at y, of which n_rows are wanted. */
-INLINE void multiply(float *y, size_t y_stride, const struct scratch *s, int col, size_t n, bool first, int n_rows, int n_cols)
+INLINE void multiply(float *y, size_t y_stride, const struct scratch *s, int col, size_t n, bool first, int n_rows,
+                     int n_cols)
 {
     const __mmask16 rows[2] = { (__mmask16)(n_rows < 16 ? (1u << n_rows) - 1 : 0xffff),
                                 (__mmask16)(n_rows < 16 ? 0 : n_rows < 32 ? (1u << (n_rows - 16)) - 1 : 0xffff) };
@@ -157,7 +157,8 @@ INLINE void multiply(float *y, size_t y_stride, const struct scratch *s, int col
     y += (size_t)col * y_stride;
     for (int c = 0; c < n_cols; c++)
         for (int h = 0; h < 2; h++)
-            sums[c][h] = first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(rows[h], y + (size_t)c * y_stride + 16 * h);
+            sums[c][h] = first ? _mm512_setzero_ps()
+                               : _mm512_maskz_loadu_ps(rows[h], y + (size_t)c * y_stride + 16 * h);
     for (size_t i = 0; i < n; i++) {
         const __m512 w0 = _mm512_load_ps(s->panel[i]), w1 = _mm512_load_ps(s->panel[i] + 16);
         for (int c = 0; c < n_cols; c++) {

@@ -1,17 +1,17 @@
 /* matmul_gemm.c - quantised weights times 8-bit activations for many columns: panels.
  *
- * Rows stand in lanes. A panel is PANEL = 32 rows by up to CHUNK values of k, unpacked once for all columns, in the order in
- * which the inner loop reads it; a group is 32 values where scales are those of 32 weights, else 16:
+ * Rows stand in lanes. A panel is PANEL = 32 rows by up to CHUNK values of k, unpacked once for all columns, in the
+ * order in which the inner loop reads it; a group is 32 values where scales are those of 32 weights, else 16:
  *   group:  [group / 4][32 rows] dwords of 4 weights | [32 rows] scales | [32 rows] minima, if the type has them
  * A column's piece of as many values is packed too: its 8-bit values, its scales, and for each group what its sum is
  * needed for (see below). Rows of activations may lie at a stride that maps them all to the same lines of the cache;
  * packed they do not.
  *
- * The inner loop holds 2 x 16 rows of up to 6 columns: vpdpbusd adds 4 products to each of 12 vectors of integers; at the
- * end of a group they are scaled and added to 12 vectors of floats. No conversion: the integers start from the bits of
- * 1.5 * 2^23, so that read as a float a sum is 1.5 * 2^23 + itself, and one multiply-add with -1.5 * 2^23 * d leaves d times
- * the sum, rounded once (d has at most 19 significant bits). A constant offset of the type starts them lower still, by
- * offset * sum(x) of the group; minima take one more multiply-add with the scaled sums.
+ * The inner loop holds 2 x 16 rows of up to 6 columns: vpdpbusd adds 4 products to each of 12 vectors of integers; at
+ * the end of a group they are scaled and added to 12 vectors of floats. No conversion: the integers start from the
+ * bits of 1.5 * 2^23, so that read as a float a sum is 1.5 * 2^23 + itself, and one multiply-add with -1.5 * 2^23 * d
+ * leaves d times the sum, rounded once (d has at most 19 significant bits). A constant offset of the type starts them
+ * lower still, by offset * sum(x) of the group; minima take one more multiply-add with the scaled sums.
  *
  * The order of additions to an element is that of k, whatever the tile. */
 #include "kernels/avx512/matmul.h"
@@ -96,7 +96,8 @@ INLINE void pack_sums(float *s, __m512 by_sub_block, bool pairs)
 INLINE void pack_column(struct packed *p, const uint8_t *x, size_t i, size_t n, size_t k, struct type type)
 {
     const int8_t *const q = (const int8_t *)x + i;
-    const float *const d = (const float *)(x + act_q8_d(k)) + i / 32, *const s = (const float *)(x + act_q8_s(k)) + i / 16;
+    const float *const d = (const float *)(x + act_q8_d(k)) + i / 32;
+    const float *const s = (const float *)(x + act_q8_s(k)) + i / 16;
     for (size_t j = 0; j < n; j += 64)
         _mm512_store_si512(p->q + j, _mm512_maskz_loadu_epi8(n - j < 64 ? 0xffffffff : ~0ull, q + j));
     for (size_t j = (n + 63) / 64 * 64; j % UNIT != 0; j += 64)
@@ -105,11 +106,11 @@ INLINE void pack_column(struct packed *p, const uint8_t *x, size_t i, size_t n, 
     const size_t groups_of_unit = UNIT / (size_t)group_values(type);
     for (size_t j = 0; j < n; j += UNIT) {
         const size_t left = (n - j) / 16;
+        const __mmask16 there = left < 16 ? (__mmask16)((1u << left) - 1) : 0xffff;
         if (type.offset)
             pack_starts(p->start + j / UNIT * groups_of_unit, p->q + j, type);
         else
-            pack_sums(p->s + j / UNIT * groups_of_unit,
-                      _mm512_maskz_loadu_ps(left < 16 ? (__mmask16)((1u << left) - 1) : 0xffff, s + j / 16), type.pairs);
+            pack_sums(p->s + j / UNIT * groups_of_unit, _mm512_maskz_loadu_ps(there, s + j / 16), type.pairs);
     }
 }
 
@@ -117,31 +118,26 @@ INLINE void pack_column(struct packed *p, const uint8_t *x, size_t i, size_t n, 
 INLINE void unpack_half(uint8_t *panel, const uint8_t *const w[16], size_t at, int n_blocks, struct type type)
 {
     const int per_group = group_values(type) / 16; /* sub-blocks */
-    __m512i q[4][16], d[16], m[16];
-    for (int row = 0; row < 16; row++) {
-        struct unit u;
-        type.unpack(&u, w[row] + at, n_blocks);
-        for (int r = 0; r < 4; r++)
-            q[r][row] = u.q[r];
-        d[row] = _mm512_castps_si512(u.d);
-        m[row] = _mm512_castps_si512(u.m);
-    }
+    struct unit rows[16];
+    __m512i v[16];
+    for (int row = 0; row < 16; row++)
+        type.unpack(&rows[row], w[row] + at, n_blocks);
     for (int r = 0; r < 4; r++) {
-        transpose_16x16(q[r]);
+        transpose_16x16(v, &rows[0].q[r], sizeof rows[0]);
         for (int j = 0; j < 16; j++) {
             const int sub = sub_block(type.pairs, r, j / 4), dword = sub % per_group * 4 + j % 4;
-            _mm512_store_si512(panel + (size_t)(sub / per_group) * group_bytes(type) + dword * PANEL * 4, q[r][j]);
+            _mm512_store_si512(panel + (size_t)(sub / per_group) * group_bytes(type) + dword * PANEL * 4, v[j]);
         }
     }
     uint8_t *const scales = panel + group_values(type) * PANEL;
-    transpose_16x16(d);
-    if (!type.offset)
-        transpose_16x16(m);
-    for (int group = 0; group < 16 / per_group; group++) {
-        _mm512_store_si512(scales + (size_t)group * group_bytes(type), d[group * per_group]);
-        if (!type.offset)
-            _mm512_store_si512(scales + (size_t)group * group_bytes(type) + PANEL * 4, m[group * per_group]);
-    }
+    transpose_16x16(v, &rows[0].d, sizeof rows[0]);
+    for (int sub = 0; sub < 16; sub += per_group)
+        _mm512_store_si512(scales + (size_t)(sub / per_group) * group_bytes(type), v[sub]);
+    if (type.offset)
+        return;
+    transpose_16x16(v, &rows[0].m, sizeof rows[0]);
+    for (int sub = 0; sub < 16; sub += per_group)
+        _mm512_store_si512(scales + (size_t)(sub / per_group) * group_bytes(type) + PANEL * 4, v[sub]);
 }
 
 /* Rows from `row` on, n values from value i of each. Rows past the last one are copies of it. */
@@ -202,7 +198,8 @@ INLINE void multiply(float *y, size_t y_stride, const uint8_t *panel, const stru
     __m512 sums[COLUMNS][2];
     for (int c = 0; c < n_cols; c++)
         for (int h = 0; h < 2; h++)
-            sums[c][h] = first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(rows[h], y + (size_t)c * y_stride + 16 * h);
+            sums[c][h] = first ? _mm512_setzero_ps()
+                               : _mm512_maskz_loadu_ps(rows[h], y + (size_t)c * y_stride + 16 * h);
     for (size_t group = 0; group < n / (size_t)group_values(type); group++, panel += group_bytes(type))
         add_group(sums, panel, x, group, n_cols, type);
     for (int c = 0; c < n_cols; c++)
@@ -211,8 +208,8 @@ INLINE void multiply(float *y, size_t y_stride, const uint8_t *panel, const stru
 }
 
 /* A panel times all packed columns. */
-INLINE void multiply_all(float *y, size_t y_stride, const struct scratch *s, size_t n, bool first, int n_rows, int n_cols,
-                         struct type type)
+INLINE void multiply_all(float *y, size_t y_stride, const struct scratch *s, size_t n, bool first, int n_rows,
+                         int n_cols, struct type type)
 {
     int c = 0;
     for (; c + COLUMNS <= n_cols; c += COLUMNS)

@@ -3,27 +3,28 @@
 #define KERNELS_AVX512_MATMUL_TRANSPOSE_H
 
 #include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/** In place: lane j of v[i] and lane i of v[j] change places. */
-static inline __attribute__((always_inline)) void transpose_16x16(__m512i v[16])
+/** Lane i of columns[j] is dword j of row i; rows lie `stride` bytes apart.
+ *  Half of the work is done by loads: each puts four dwords of a row where its lane is, beside three other rows. */
+static inline __attribute__((always_inline)) void transpose_16x16(__m512i columns[16], const void *rows, size_t stride)
 {
-    __m512i t[16];
-    for (int i = 0; i < 16; i += 4) { /* 4 x 4 blocks: dwords, then pairs of them */
-        const __m512i a = _mm512_unpacklo_epi32(v[i], v[i + 1]), b = _mm512_unpackhi_epi32(v[i], v[i + 1]);
-        const __m512i c = _mm512_unpacklo_epi32(v[i + 2], v[i + 3]), d = _mm512_unpackhi_epi32(v[i + 2], v[i + 3]);
-        t[i] = _mm512_unpacklo_epi64(a, c);
-        t[i + 1] = _mm512_unpackhi_epi64(a, c);
-        t[i + 2] = _mm512_unpacklo_epi64(b, d);
-        t[i + 3] = _mm512_unpackhi_epi64(b, d);
-    }
-    for (int i = 0; i < 4; i++) { /* the blocks themselves: t[i + 4 b] has in lane l column 4 l + i of the rows 4 b.. */
-        const __m512i a = _mm512_shuffle_i32x4(t[i], t[i + 4], 0x88), b = _mm512_shuffle_i32x4(t[i], t[i + 4], 0xdd);
-        const __m512i c = _mm512_shuffle_i32x4(t[i + 8], t[i + 12], 0x88);
-        const __m512i d = _mm512_shuffle_i32x4(t[i + 8], t[i + 12], 0xdd);
-        v[i] = _mm512_shuffle_i32x4(a, c, 0x88);
-        v[i + 4] = _mm512_shuffle_i32x4(b, d, 0x88);
-        v[i + 8] = _mm512_shuffle_i32x4(a, c, 0xdd);
-        v[i + 12] = _mm512_shuffle_i32x4(b, d, 0xdd);
+    for (int j = 0; j < 16; j += 4) {
+        __m512i a[4]; /* dwords j..j + 3 of the rows i, i + 4, i + 8, i + 12 */
+        for (int i = 0; i < 4; i++) {
+            const uint8_t *const p = (const uint8_t *)rows + (size_t)i * stride + 4 * j;
+            a[i] = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p));
+            a[i] = _mm512_mask_broadcast_i32x4(a[i], 0x00f0, _mm_loadu_si128((const __m128i *)(p + 4 * stride)));
+            a[i] = _mm512_mask_broadcast_i32x4(a[i], 0x0f00, _mm_loadu_si128((const __m128i *)(p + 8 * stride)));
+            a[i] = _mm512_mask_broadcast_i32x4(a[i], 0xf000, _mm_loadu_si128((const __m128i *)(p + 12 * stride)));
+        }
+        const __m512i b = _mm512_unpacklo_epi32(a[0], a[1]), c = _mm512_unpackhi_epi32(a[0], a[1]);
+        const __m512i d = _mm512_unpacklo_epi32(a[2], a[3]), e = _mm512_unpackhi_epi32(a[2], a[3]);
+        columns[j] = _mm512_unpacklo_epi64(b, d);
+        columns[j + 1] = _mm512_unpackhi_epi64(b, d);
+        columns[j + 2] = _mm512_unpacklo_epi64(c, e);
+        columns[j + 3] = _mm512_unpackhi_epi64(c, e);
     }
 }
 

@@ -3,10 +3,10 @@
  *
  * One inline function per type; what is done with the form (row dots, panels, floats) is written once over it.
  *
- * Order. A 128-bit lane always holds one sub-block; which one, follows from how the type packs its bits, so that unpacking
- * needs no byte shuffles:
- *   pairs    lane i of q[r] holds sub-block 4 i + r. Scales are those of 32 weights: q[0], q[1] share them lane by lane, and
- *            so do q[2], q[3], hence the products of two registers may be summed before they are scaled.
+ * Order. A 128-bit lane always holds one sub-block; which one, follows from how the type packs its bits, so that
+ * unpacking needs no byte shuffles:
+ *   pairs    lane i of q[r] holds sub-block 4 i + r. Scales are those of 32 weights: q[0], q[1] share them lane by
+ *            lane, and so do q[2], q[3], hence the products of two registers may be summed before they are scaled.
  *   singles  q[r] holds the sub-blocks 2 r, 2 r + 1, 8 + 2 r, 9 + 2 r: each register needs scales of its own. */
 #ifndef KERNELS_AVX512_MATMUL_UNPACK_H
 #define KERNELS_AVX512_MATMUL_UNPACK_H
@@ -44,8 +44,8 @@ INLINE int sub_block(bool pairs, int r, int lane)
     return pairs ? 4 * lane + r : 2 * r + (lane & 1) + 8 * (lane >> 1);
 }
 
-/* 16 bytes each of the blocks first, first + 2, first + 4, first + 6 of 32 weights, one a lane. Of missing blocks the first
- * block's bytes stand in. */
+/* 16 bytes each of the blocks first, first + 2, first + 4, first + 6 of 32 weights, one a lane. Of missing blocks the
+ * first block's bytes stand in. */
 INLINE __m512i every_second_block(const uint8_t *w, int block_bytes, int first, int n_blocks)
 {
     const uint8_t *p[4];
@@ -57,14 +57,15 @@ INLINE __m512i every_second_block(const uint8_t *w, int block_bytes, int first, 
     return _mm512_mask_broadcast_i32x4(q, 0xf000, _mm_loadu_si128((const __m128i *)p[3]));
 }
 
-/* The f16 at byte `at`, 0 or 2, of each of eight blocks of 32 weights as floats, each twice; 0 for missing blocks. Those of
- * four blocks of up to 20 bytes lie in 64 bytes, so that one permutation of two loads finds all. */
+/* The f16 at byte `at`, 0 or 2, of each of eight blocks of 32 weights as floats, each twice; 0 for missing blocks.
+ * Those of four blocks of up to 20 bytes lie in 64 bytes, so that one permutation of two loads finds all. */
 INLINE __m512 scales_of_32(const uint8_t *w, int bytes, int at, int n_blocks)
 {
     if (bytes <= 20 && n_blocks == 8) {
         const int a = at / 2, b = a + bytes / 2, c = b + bytes / 2, d = c + bytes / 2;
-        const __m512i words = _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, d + 32, d + 32, c + 32, c + 32,
-                                               b + 32, b + 32, a + 32, a + 32, d, d, c, c, b, b, a, a);
+        const __m512i words = _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* not used */
+                                               d + 32, d + 32, c + 32, c + 32, b + 32, b + 32, a + 32, a + 32,
+                                               d, d, c, c, b, b, a, a);
         const __m512i f16 = _mm512_permutex2var_epi16(_mm512_loadu_si512(w), words, _mm512_loadu_si512(w + 4 * bytes));
         return _mm512_cvtph_ps(_mm512_castsi512_si256(f16));
     }
@@ -77,6 +78,7 @@ INLINE __m512 scales_of_32(const uint8_t *w, int bytes, int at, int n_blocks)
     return _mm512_permutexvar_ps(twice, _mm512_castps256_ps512(_mm256_cvtph_ps(all)));
 }
 
+/* Low and high nibbles of two registers: those of even to q[0] and q[high_at], those of odd to q[low_at] and q[3]. */
 INLINE void split_nibbles(struct unit *u, __m512i even, __m512i odd, int low_at, int high_at)
 {
     const __m512i low = _mm512_set1_epi8(15);
@@ -96,7 +98,9 @@ INLINE void scale_32(struct unit *u, const uint8_t *w, int bytes, int n_blocks, 
 /* 16 nibble bytes of a block hold its first 16 weights and, above them, its second 16. */
 INLINE void unpack_nibbles_32(struct unit *u, const uint8_t *w, int bytes, int qs, int n_blocks, int offset)
 {
-    split_nibbles(u, every_second_block(w + qs, bytes, 0, n_blocks), every_second_block(w + qs, bytes, 1, n_blocks), 2, 1);
+    const __m512i even = every_second_block(w + qs, bytes, 0, n_blocks);
+    const __m512i odd = every_second_block(w + qs, bytes, 1, n_blocks);
+    split_nibbles(u, even, odd, 2, 1);
     scale_32(u, w, bytes, n_blocks, offset);
 }
 
@@ -240,7 +244,8 @@ INLINE void unpack_q5_k(struct unit *u, const uint8_t *w, int n_blocks)
     (void)n_blocks;
     const struct block_q5_k *b = (const void *)w;
     unpack_nibbles_k(u, b->qs);
-    const __m512i even = _mm512_setr_epi64(4, 4, 2, 2, 0, 0, 62, 62), odd = _mm512_setr_epi64(3, 3, 1, 1, 63, 63, 61, 61);
+    const __m512i even = _mm512_setr_epi64(4, 4, 2, 2, 0, 0, 62, 62);
+    const __m512i odd = _mm512_setr_epi64(3, 3, 1, 1, 63, 63, 61, 61);
     for (int r = 0; r < 4; r++) {
         const __m512i bits = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(b->qh + r % 2 * 16)));
         const __m512i fifth = _mm512_and_si512(_mm512_rolv_epi64(bits, r < 2 ? even : odd), _mm512_set1_epi8(16));

@@ -114,8 +114,8 @@ static inline vf vf_fma_sub_add(vf a, vf b, vf c)
     return _mm512_fmaddsub_ps(a, b, c);
 }
 
-/** Lane i of the result is the sum over the lanes of x[i]. Each step adds what one half of the lanes of two vectors holds
- *  to the other half, so that the order of additions is the same for all i. */
+/** Lane i of the result is the sum over the lanes of x[i]. Each step adds what one half of the lanes of two vectors
+ *  holds to the other half, so that the order of additions is the same for all i. */
 static inline vf vf_sums(vf x[VF])
 {
     const __m512i swap_quarters = _mm512_set_epi32(27, 26, 25, 24, 15, 14, 13, 12, 19, 18, 17, 16, 7, 6, 5, 4);

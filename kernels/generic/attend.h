@@ -2,12 +2,13 @@
  * kernels/<set>/simd.h names.
  *
  * Rows are taken 64 at a time, so that their scores stay in the first cache, in three steps:
- *   scores   a tile of VF sums, R rows times VF / R keys, each a vector of partial sums along d; the VF vectors are then
- *            summed across their lanes together. A key is loaded once for R rows, a query once for VF / R keys.
+ *   scores   a tile of VF sums, R rows times VF / R keys, each a vector of partial sums along d; the VF vectors are
+ *            then summed across their lanes together. A key is loaded once for R rows, a query once for VF / R keys.
  *   weights  row by row: soft cap, new maximum, exp; all keys outside the row's range get 0
  *   values   a tile of R rows times some vectors of the output stays in registers while all keys pass
- * Whatever R is, a score is summed in the same order, and an output takes the keys one after the other in theirs. So a row
- * does not depend on the others. Nor does it touch the values of keys that only its neighbours see: they might be NaN. */
+ * Whatever R is, a score is summed in the same order, and an output takes the keys one after the other in theirs. So a
+ * row does not depend on the others. Nor does it touch the values of keys that only its neighbours see, which might
+ * be NaN. */
 #ifndef KERNELS_GENERIC_ATTEND_H
 #define KERNELS_GENERIC_ATTEND_H
 
@@ -216,7 +217,8 @@ static void attend_group(struct attend_group *g)
 static void attend(const struct attend_block *b)
 {
     for (int row = 0; row < b->n_q; row += ATTEND_GROUP) {
-        struct attend_group g = { .b = b, .row = row, .n = attend_min(b->n_q - row, ATTEND_GROUP), .scores = b->scratch };
+        struct attend_group g = { .b = b, .row = row, .scores = b->scratch };
+        g.n = attend_min(b->n_q - row, ATTEND_GROUP);
         for (int i = 0; i < g.n; i++) {
             const bool any = b->first[row + i] < b->last[row + i];
             g.first[i] = any ? b->first[row + i] : 0;

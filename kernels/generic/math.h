@@ -1,14 +1,15 @@
 /* math.h - exponential, hyperbolic tangent and normal distribution of vectors, and the activations made of them.
  *
- * Written once over the vector that kernels/<set>/simd.h names; include that first. Coefficients: kernels/gen/minimax.py.
- * Largest error found by tests/kernels/test_vector.c over all floats against double precision, in units in the last
- * place of the exact result; the same on AVX2 and AVX-512:
+ * Written once over the vector that kernels/<set>/simd.h names; include that first. Coefficients:
+ * kernels/gen/minimax.py. Largest error that tests/kernels/test_vector.c found against double precision, in units in
+ * the last place of the exact result, the worse of all runs with every 17th and every 67th float on AVX2; AVX-512 gave
+ * the same with every 67th:
  *
- *   exp         ERR_EXP       results below 2^-126 are 0, so that no subnormal number slows anything down
- *   tanh        ERR_TANH
- *   silu        ERR_SILU      for x > -87; below it less than 2^-126 |x| off
- *   gelu        ERR_GELU      for x > -13; below it the same
- *   gelu_tanh   ERR_GELUTANH      for x > -1; for less, where exp(2 z) multiplies the rounding of z, 2^-22 |x|
+ *   exp         1.0     results below 2^-126 are 0, so that no subnormal number slows anything down
+ *   tanh        2.5
+ *   silu        2.5     for x > -87; below it 2^-128 |x|
+ *   gelu        5.1     for x > -13; below it 2^-131 |x|
+ *   gelu_tanh   2.5     for x > -1; below it 2^-24.7 |x|: exp multiplies the rounding of z
  *
  * Infinities come out as the limits, except that an activation of -infinity may be NaN; NaN stays NaN. */
 #ifndef KERNELS_GENERIC_MATH_H
@@ -16,9 +17,9 @@
 
 #include <math.h>
 
-/* exp(x) = 2^n exp(r), n = x / ln 2 rounded to nearest, and exp(r) - 1 = r + r^2 q(r) for |r| <= ln 2 / 2. Adding 1.5 * 2^23
- * rounds and leaves n in the low bits of t. ln 2 is in two parts, of which the first has few bits: n * LN2_HIGH is exact.
- * Returns exp(r) - 1. */
+/* exp(x) = 2^n exp(r), n = x / ln 2 rounded to nearest, and exp(r) - 1 = r + r^2 q(r) for |r| <= ln 2 / 2. Adding
+ * 1.5 * 2^23 rounds and leaves n in the low bits of t. ln 2 is in two parts, of which the first has few bits: n times
+ * it is exact. Returns exp(r) - 1. */
 static inline vf vf_exp_reduce(vf x, vf *t)
 {
     const vf magic = vf_set(0x1.8p23f);
@@ -39,7 +40,7 @@ static inline vf vf_exp(vf x)
     const vf less_1 = vf_exp_reduce(x, &t);
     vf y = vf_add_exponent(vf_set(1) + less_1, t);
     y = vf_select(vf_less(x, vf_set(-0x1.5d589ep+6f)), vf_set(0), y);             /* ln 2^-126 */
-    return vf_select(vf_not_at_most(x, vf_set(0x1.62e42ep+6f)), x * vf_set(INFINITY), y); /* ln FLT_MAX; NaN comes here */
+    return vf_select(vf_not_at_most(x, vf_set(0x1.62e42ep+6f)), x * vf_set(INFINITY), y); /* ln FLT_MAX; also NaN */
 }
 
 /* tanh(x) = -e / (2 + e) with e = exp(-2|x|) - 1, which the reduction gives without cancellation. Beyond 20 it is 1. */
@@ -52,9 +53,9 @@ static inline vf vf_tanh(vf x)
     return vf_copy_sign(vf_abs(e) / (vf_set(2) + e), x);
 }
 
-/* Upper tail of the normal distribution, erfc(t / sqrt(2)) / 2 for 0 <= t <= 15, with a small relative error however far
- * out: exp(-t^2 / 2) times a smooth function, s p(u) with s = 1 / (t + 2) and u = (t - 2) / (t + 2). The rounding error of
- * t^2 is put back as a factor, because exp would blow it up. */
+/* Upper tail of the normal distribution, erfc(t / sqrt(2)) / 2 for 0 <= t <= 15, with a small relative error however
+ * far out: exp(-t^2 / 2) times a smooth function, s p(u) with s = 1 / (t + 2) and u = (t - 2) / (t + 2). The rounding
+ * error of t^2 is put back as a factor, because exp would blow it up. */
 static inline vf vf_normal_tail(vf t)
 {
     const vf s = vf_set(1) / (t + vf_set(2)), u = (t - vf_set(2)) * s;

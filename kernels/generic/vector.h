@@ -1,6 +1,6 @@
-/* vector.h - operations on one vector, written once over the vector that kernels/<set>/simd.h names: the vector.c of the
- * set includes simd.h, then this, and calls fill_vector(). Ragged ends go through masked loads and stores: nothing beyond
- * n is read or written. */
+/* vector.h - operations on one vector, written once over the vector that kernels/<set>/simd.h names: the vector.c of
+ * the set includes simd.h, then this, and calls fill_vector(). Ragged ends go through masked loads and stores: nothing
+ * beyond n is read or written. */
 #ifndef KERNELS_GENERIC_VECTOR_H
 #define KERNELS_GENERIC_VECTOR_H
 
@@ -19,8 +19,8 @@ static inline void vf_put(float *p, vf x, size_t m)
         vf_store_n(p, x, m);
 }
 
-/* y[i] = expression for all i < n, a vector at a time. AT(p) in the expression is the part of p at i: m values, where m is
- * the constant VF but at the end. */
+/* y[i] = expression for all i < n, a vector at a time. AT(p) in the expression is the part of p at i: m values, where
+ * m is the constant VF but at the end. */
 #define AT(p) vf_at((p) + i, m)
 #define MAP(y, n, expression) \
     do { \

@@ -1,12 +1,13 @@
 /* pool.c - threads that share the tasks of one job at a time.
  *
- * A job is open while `n_left` > 0. A thread takes a task by lowering the count with compare-and-swap, and reads the job's
- * other fields only after that: from then on the job cannot end before the thread has counted its task as done. So it
- * does not matter which job the count was read from, as long as the swap succeeds; and the caller waits for tasks, never
- * for threads: a worker that the system has put aside delays nobody unless it holds a task.
+ * A job is open while `n_left` > 0. A thread takes a task by lowering the count with compare-and-swap, and reads the
+ * job's other fields only after that: from then on the job cannot end before the thread has counted its task as done.
+ * So it does not matter which job the count was read from, as long as the swap succeeds; and the caller waits for
+ * tasks, never for threads: a worker that the system has put aside delays nobody unless it holds a task.
  *
- * Workers look for a new job for a while, then sleep. A worker first says that it sleeps, then looks once more; the caller
- * first opens the job, then looks who sleeps: in the one order of all these operations, one of the two sees the other. */
+ * Workers look for a new job for a while, then sleep. A worker first says that it sleeps, then looks once more; the
+ * caller first opens the job, then looks who sleeps: in the one order of all these operations, one of the two sees the
+ * other. */
 #include "src/base/pool.h"
 
 #include "src/base/error.h"
@@ -159,8 +160,8 @@ void pool_run(struct pool *p, int n_tasks, pool_task_fn *fn, void *job)
     pthread_mutex_unlock(&p->turn);
 }
 
-/* Distinct physical cores among those the process may use, by the lowest sibling of each; logical ones if the system does
- * not say. */
+/* Distinct physical cores among those the process may use, by the lowest sibling of each; logical ones if the system
+ * does not say. */
 static int physical_cores(void)
 {
     cpu_set_t allowed;

@@ -115,7 +115,9 @@ static infer_status encode_prompt(struct run *g, const char *text, size_t length
     const bool begins = infer_session_length(g->session) == 0;
     const unsigned flags = g->o.raw_prompt ? 0 : INFER_PARSE_SPECIAL | (begins ? INFER_ADD_SPECIAL : 0);
     size_t room = 0;
-    infer_status status = add_size(length, 8, &room) ? INFER_OK : fail(err, INFER_E_ARGUMENT, "a prompt of %zu bytes", length);
+    infer_status status = INFER_OK;
+    if (!add_size(length, 8, &room))
+        return fail(err, INFER_E_ARGUMENT, "a prompt of %zu bytes", length);
     while (status == INFER_OK) {
         mem_free(g->a, g->prompt);
         g->prompt = mem_new(g->a, room, sizeof *g->prompt);
@@ -161,8 +163,8 @@ static infer_status feed_prompt(struct run *g, const char *text, size_t length, 
         return status;
     const size_t there = infer_session_length(g->session), capacity = infer_session_capacity(g->session);
     if (n > capacity - there)
-        return fail(err, INFER_E_FULL, "the prompt has %zu tokens, but the context of %zu has room for %zu", n, capacity,
-                    capacity - there);
+        return fail(err, INFER_E_FULL, "the prompt has %zu tokens, but the context of %zu has room for %zu", n,
+                    capacity, capacity - there);
     return eval_prompt(g, n, err);
 }
 
@@ -195,7 +197,8 @@ static infer_status take_token(struct run *g, int32_t id, bool *done, infer_erro
 {
     size_t length, n;
     bool found;
-    const infer_status status = infer_tokenizer_stream(g->tokenizer, &g->stream, id, g->piece, g->max_piece, &length, err);
+    const infer_status status = infer_tokenizer_stream(g->tokenizer, &g->stream, id, g->piece, g->max_piece, &length,
+                                                       err);
     if (status != INFER_OK)
         return status;
     const char *text = stops_take(&g->stops, g->piece, length, &n, &found);

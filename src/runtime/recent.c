@@ -63,8 +63,8 @@ void recent_clear(struct recent *r)
     r->n_ids = r->n_ring = r->oldest = 0;
 }
 
-/* One occurrence less. When a slot becomes free, those behind it that could not have their home move up, so that a search
- * may go on ending at the first free slot (Knuth, TAOCP 3, 6.4, algorithm R). */
+/* One occurrence less. When a slot becomes free, those behind it that could not have their home move up, so that a
+ * search may go on ending at the first free slot (Knuth, TAOCP 3, 6.4, algorithm R). */
 static void forget(struct recent *r, int32_t id)
 {
     size_t hole = slot_of(r, id);

@@ -4,10 +4,12 @@
  * things make one pass of them cheap for large vocabularies:
  * - Each filter keeps a prefix of the tokens in order of their logits, so the filters together keep the shortest of the
  *   prefixes, and only that much needs to be in order.
- * - The logits are the caller's and are not copied. Few of them are changed by penalties or banned, so the pass over the
- *   vocabulary steps over these exceptions when it meets one that is large enough to matter, and they are offered after it.
+ * - The logits are the caller's and are not copied. Few of them are changed by penalties or banned, so the pass over
+ *   the vocabulary steps over these exceptions when it meets one that is large enough to matter, and they are offered
+ *   after it.
  * - Soft-max needs no more than exp(logit - largest) and its sum.
- * All arithmetic is IEEE addition, multiplication, division and comparison in a fixed order: the same tokens everywhere. */
+ * All arithmetic is IEEE addition, multiplication, division and comparison in a fixed order: the same tokens
+ * everywhere. */
 #include "src/runtime/sampler.h"
 
 #include "src/base/context.h"
@@ -169,7 +171,8 @@ static bool is_exception(const infer_sampler *s, const struct banned *b, int32_t
 }
 
 /* The logit of a recent token, -INFINITY if it cannot be chosen. */
-static float penalized(const infer_sampler *s, const float *logits, const struct banned *b, const struct recent_slot *slot)
+static float penalized(const infer_sampler *s, const float *logits, const struct banned *b,
+                       const struct recent_slot *slot)
 {
     float x = logits[slot->id];
     x = x > 0 ? x / s->o.repeat_penalty : x * s->o.repeat_penalty;
@@ -188,7 +191,8 @@ static bool any_above(const float *x, float floor)
 }
 
 /* Offer all tokens but the exceptions. */
-static void scan(const infer_sampler *s, struct best *best, const float *logits, int32_t n_vocab, const struct banned *b)
+static void scan(const infer_sampler *s, struct best *best, const float *logits, int32_t n_vocab,
+                 const struct banned *b)
 {
     for (int32_t i = 0; i < n_vocab;) {
         if (n_vocab - i >= SCAN && !any_above(logits + i, best_floor(best))) {
@@ -202,7 +206,8 @@ static void scan(const infer_sampler *s, struct best *best, const float *logits,
 }
 
 /* The k <= FEW best tokens. */
-static struct candidates take_best(infer_sampler *s, const float *logits, int32_t n_vocab, const struct banned *b, size_t k)
+static struct candidates take_best(infer_sampler *s, const float *logits, int32_t n_vocab, const struct banned *b,
+                                   size_t k)
 {
     struct best best = { .key = s->best, .k = k };
     scan(s, &best, logits, n_vocab, b);
@@ -387,7 +392,8 @@ static int32_t whole_sample(infer_sampler *s, const float *logits, int32_t n_voc
     return draw(s, &c);
 }
 
-int32_t sampler_sample_except(infer_sampler *s, const float *logits, int32_t n_vocab, const int32_t *banned, size_t n_banned)
+int32_t sampler_sample_except(infer_sampler *s, const float *logits, int32_t n_vocab, const int32_t *banned,
+                              size_t n_banned)
 {
     if (!logits || n_vocab <= 0 || s->lost_count)
         return -1;

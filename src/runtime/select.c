@@ -39,8 +39,8 @@ void best_sort(struct best *b)
     }
 }
 
-/* Least significant digit first, over the logit's half of the key: each pass keeps the order of equal digits, so the ids
- * stay in order of themselves. A digit that all keys share is passed over. */
+/* Least significant digit first, over the logit's half of the key: each pass keeps the order of equal digits, so the
+ * ids stay in order of themselves. A digit that all keys share is passed over. */
 void sort_keys(uint64_t *key, uint64_t *spare, size_t n)
 {
     uint64_t *from = key, *to = spare;

@@ -67,7 +67,8 @@ static inline float exp_negative(float x)
 {
     const float c = x > -87.0f ? x : -87.0f, magic = 0x1.8p23f; /* adding it rounds to a whole number */
     const float shifted = c * 0x1.715476p+0f + magic, n = shifted - magic;
-    const float r = c - n * 0x1.62ep-1f - n * 0x1.0bfbe8p-15f; /* ln 2 in two parts, the first of 12 bits: n times it is exact */
+    /* ln 2 in two parts, the first of 12 bits, so that n times it is exact */
+    const float r = c - n * 0x1.62ep-1f - n * 0x1.0bfbe8p-15f;
     const float p = 1 + r * (1 + r * (1.0f / 2 + r * (1.0f / 6 + r * (1.0f / 24 + r * (1.0f / 120 + r * (1.0f / 720 +
                     r * (1.0f / 5040)))))));
     const float scale = f32_from_bits((f32_bits(shifted) - f32_bits(magic) + 127) << 23);

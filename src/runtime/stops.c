@@ -18,7 +18,8 @@ infer_status stops_open(struct stops *s, const infer_allocator *a, const char *c
         if (!stop || !*stop)
             return fail(err, INFER_E_ARGUMENT, "stop string %zu of %zu is empty", s->n + 1, n);
         if (((unsigned char)*stop & 0xc0) == 0x80) /* the text before it would end within a character */
-            return fail(err, INFER_E_ARGUMENT, "stop string %zu of %zu does not begin with a UTF-8 character", s->n + 1, n);
+            return fail(err, INFER_E_ARGUMENT, "stop string %zu of %zu does not begin with a UTF-8 character",
+                        s->n + 1, n);
         s->stop[s->n] = text_of(stop);
         longest = s->stop[s->n].n > longest ? s->stop[s->n].n : longest;
     }

@@ -1,8 +1,8 @@
 /* stops.h - strings that end a text, found while it comes piece by piece.
  *
- * Text that may be the beginning of a stop string is held back until it is clear that it is not. The stop string that is
- * complete first ends the text (of several at the same byte the longest), so how the text is cut into pieces plays no
- * part. */
+ * Text that may be the beginning of a stop string is held back until it is clear that it is not. The stop string
+ * that is complete first ends the text (of several at the same byte the longest), so how the text is cut into pieces
+ * plays no part. */
 #ifndef RUNTIME_STOPS_H
 #define RUNTIME_STOPS_H
 
@@ -23,8 +23,8 @@ struct stops {
 infer_status stops_open(struct stops *s, const infer_allocator *a, const char *const *stops, size_t n, size_t max_piece,
                         infer_error *err);
 void stops_close(struct stops *s);
-/** Take a piece; what may now be shown is *n bytes at the return value, valid until the next call. *found: a stop string
- *  came up and the text ends before it. */
+/** Take a piece; what may now be shown is *n bytes at the return value, valid until the next call. *found: a stop
+ *  string came up and the text ends before it. */
 const char *stops_take(struct stops *s, const char *piece, size_t length, size_t *n, bool *found);
 /** The text ended otherwise: what is held back after all. */
 const char *stops_end(struct stops *s, size_t *n);

@@ -88,7 +88,7 @@ static bool is_word(uint32_t code)
     return (c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_ND) || c == UTF8PROC_CATEGORY_PC;
 }
 
-/* The character that ends before text[at], or that begins there; a broken one is U+FFFD. 0 bytes long if there is none. */
+/* The character that ends before text[at], or that begins there; a broken one is U+FFFD. 0 if there is none. */
 static unsigned char_before(const char *text, size_t at, uint32_t *code)
 {
     *code = 0xfffd;

@@ -106,10 +106,11 @@ void bpe_finish(struct bpe *b, const struct vocab *v)
         b->byte_id[i] = vocab_find(v, (struct text){ name, n });
         all_bytes &= b->byte_id[i] >= 0;
     }
-    b->words_apart = !b->byte_level && !b->ignore_merges && (b->by_score || !b->fuse_unk || (b->byte_fallback && all_bytes));
+    b->words_apart =
+        !b->byte_level && !b->ignore_merges && (b->by_score || !b->fuse_unk || (b->byte_fallback && all_bytes));
     for (int32_t id = 0; id < v->n && b->words_apart; id++) {
         const uint8_t kind = v->kind[id];
-        if ((kind == TOKEN_NORMAL || kind == TOKEN_USER || kind == TOKEN_UNUSED) && crosses_words(v->text[id]))
+        if ((kind == TOKEN_NORMAL || kind == TOKEN_UNUSED) && crosses_words(v->text[id]))
             b->words_apart = false;
     }
 }
@@ -223,7 +224,9 @@ static uint32_t make_symbols(const infer_tokenizer *t, struct symbol *y, struct 
             y[i + k].size = 0;
         y[i].size = 0;
         const struct text one = { piece.p + i, size };
-        const int32_t id = b->byte_level ? b->byte_id[(uint8_t)piece.p[i]] : b->by_score ? -1 : vocab_find_plain(&t->vocab, one);
+        const int32_t id = b->byte_level ? b->byte_id[(uint8_t)piece.p[i]]
+                           : b->by_score ? -1
+                                         : vocab_find_plain(&t->vocab, one);
         if (id >= 0 || b->by_score) /* by score, only those that stay alone are looked up: emit_symbol */
             add_symbol(y, &last, id, i, size);
         else

@@ -1,9 +1,9 @@
 /* decode.c - ids to text, whole or one by one.
  *
  * What a token is by itself is worked out when the tokenizer is opened (decode_prepare). Here the pieces go through a
- * chain of filters that hold back a few bytes each: whole characters (a broken one becomes U+FFFD), spaces that the text
- * loses at its start, spaces that are cleaned up. A whole text is decoded by the same chain as a stream, which keeps its
- * state in an infer_stream between calls. */
+ * chain of filters that hold back a few bytes each: whole characters (a broken one becomes U+FFFD), spaces that the
+ * text loses at its start, spaces that are cleaned up. A whole text is decoded by the same chain as a stream, which
+ * keeps its state in an infer_stream between calls. */
 #include "src/tokenizer/parts.h"
 
 #include "src/tokenizer/utf8.h"
@@ -66,6 +66,14 @@ static bool step_strip(struct scratch *s, const struct decode_step *step, struct
     return buffer_add(s, out, in.p, in.n);
 }
 
+static bool step_wordpiece(struct scratch *s, const struct decode_step *step, struct text in, struct buffer *out)
+{
+    const struct text c = step->from;
+    if (in.n >= c.n && !memcmp(in.p, c.p, c.n))
+        return buffer_add(s, out, in.p + c.n, in.n - c.n);
+    return buffer_add(s, out, " ", 1) && buffer_add(s, out, in.p, in.n);
+}
+
 static bool piece_of(const infer_tokenizer *t, struct scratch *s, int32_t id, struct text *piece)
 {
     const struct vocab *v = &t->vocab;
@@ -82,6 +90,8 @@ static bool piece_of(const infer_tokenizer *t, struct scratch *s, int32_t id, st
             done = step_byte_level(s, *piece, out);
         else if (step->kind == DECODE_STRIP)
             done = step_strip(s, step, *piece, out);
+        else if (step->kind == DECODE_WORDPIECE)
+            done = step_wordpiece(s, step, *piece, out);
         else if (v->kind[id] == TOKEN_BYTE)
             done = buffer_add(s, out, (const char *)&v->byte[id], 1);
         else
@@ -195,6 +205,8 @@ static void put_token(struct decoder *d, int32_t id, unsigned flags)
     }
     if (d->n_tokens < UINT32_MAX)
         d->n_tokens++;
+    if (t->first_whole && first)
+        piece = t->vocab.text[id];
     if (t->join_spaces && !first)
         put_chars(d, " ", 1);
     if (first && t->strip_first && piece.n && piece.p[0] == ' ') {
@@ -205,7 +217,8 @@ static void put_token(struct decoder *d, int32_t id, unsigned flags)
     if (first && mark.n) {
         const struct text name = t->vocab.text[id];
         size_t done = 0;
-        for (const char *at; (at = memmem(name.p + done, name.n - done, mark.p, mark.n)); done = (size_t)(at - name.p) + mark.n)
+        for (const char *at; (at = memmem(name.p + done, name.n - done, mark.p, mark.n));
+             done = (size_t)(at - name.p) + mark.n)
             put_bytes(d, (struct text){ name.p + done, (size_t)(at - name.p) - done });
         piece = (struct text){ name.p + done, name.n - done };
     }
@@ -312,7 +325,8 @@ infer_status infer_tokenizer_stream(const infer_tokenizer *t, infer_stream *stre
     if (status)
         return status;
     if (stream->n_held > 3)
-        return fail(err, INFER_E_ARGUMENT, "the stream holds %u bytes of a character; was it zeroed at first?", stream->n_held);
+        return fail(err, INFER_E_ARGUMENT, "the stream holds %u bytes of a character; was it zeroed at first?",
+                    stream->n_held);
     struct decoder d = resume(stream);
     d.t = t;
     d.text = text;
@@ -325,7 +339,8 @@ infer_status infer_tokenizer_stream(const infer_tokenizer *t, infer_stream *stre
     stream->n_tokens = d.n_tokens;
     stream->n_held = d.n_held;
     memcpy(stream->held, d.held, sizeof d.held);
-    stream->state = (uint32_t)(d.clean.space | d.clean.quote << 1 | d.clean.word << 3 | d.stripped << 8 | d.each_byte << 16);
+    stream->state =
+        (uint32_t)(d.clean.space | d.clean.quote << 1 | d.clean.word << 3 | d.stripped << 8 | d.each_byte << 16);
     *length = d.length;
     return INFER_OK;
 }

@@ -1,6 +1,7 @@
 /* load_gguf.c - a tokenizer from the metadata of a GGUF file.
  *
- *   tokenizer.ggml.model   "llama": SentencePiece BPE by scores; "gpt2": byte-level BPE by merges
+ *   tokenizer.ggml.model   "llama": SentencePiece BPE by scores; "gpt2": byte-level BPE by merges; "bert": WordPiece;
+ *                          "gemma4": merges over characters
  *   tokenizer.ggml.pre     how byte-level text is cut into words, see patterns.c
  *   tokens, token_type, scores, merges; ids of bos, eos, ...; add_bos_token, add_eos_token, add_space_prefix */
 #include "src/tokenizer/parts.h"
@@ -8,6 +9,7 @@
 #include "src/tokenizer/utf8.h"
 
 #include <strings.h>
+#include <utf8proc.h>
 
 #define KEY(name) "tokenizer.ggml." name
 
@@ -51,7 +53,8 @@ static infer_status load_tokens(infer_tokenizer *t, const struct weights *w, inf
     if (!tokens || tokens->type != META_ARRAY || tokens->element != META_STRING)
         return wrong_array(w, KEY("tokens"), "strings", err);
     if (!tokens->n || tokens->n > INT32_MAX / 2)
-        return fail(err, INFER_E_FORMAT, "%s: " KEY("tokens") " has %llu elements", w->path, (unsigned long long)tokens->n);
+        return fail(err, INFER_E_FORMAT, "%s: " KEY("tokens") " has %llu elements", w->path,
+                    (unsigned long long)tokens->n);
     if (types && !is_numbers(types))
         return wrong_array(w, KEY("token_type"), "numbers", err);
     if (types && types->n != tokens->n)
@@ -127,7 +130,9 @@ static infer_status load_added(infer_tokenizer *t, const struct weights *w, infe
             continue;
         const struct text text = v->text[id];
         const bool keeps = text_is(text, "<unk>") || text_is(text, "<s>") || text_is(text, "<|endoftext|>");
-        const struct added token = { .text = text, .id = id, .control = kind != TOKEN_USER, .rstrip = strips && !keeps };
+        const struct added token = {
+            .text = text, .id = id, .control = kind != TOKEN_USER, .rstrip = strips && !keeps
+        };
         const infer_status status = tokenizer_add(t, &token, err);
         if (status)
             return status;
@@ -179,7 +184,8 @@ static void add_normal(infer_tokenizer *t, struct normal_step step)
 
 static void add_decode(infer_tokenizer *t, enum decode_kind kind)
 {
-    t->decode[t->n_decode++] = (struct decode_step){ .kind = kind, .from = text_of(UTF8_LOWER_BLOCK), .to = text_of(" ") };
+    t->decode[t->n_decode++] =
+        (struct decode_step){ .kind = kind, .from = text_of(UTF8_LOWER_BLOCK), .to = text_of(" ") };
 }
 
 /* Spaces are U+2581 in the vocabulary, characters without a token are bytes. */
@@ -195,18 +201,54 @@ static void use_marks(infer_tokenizer *t, bool prepend)
     t->strip_first = prepend;
 }
 
-static infer_status load_kind(infer_tokenizer *t, const struct weights *w, bool scores, bool *add_bos, bool *add_eos,
-                              infer_error *err)
+/* What stands around the text unless the file says otherwise. */
+struct frame {
+    bool bos, eos;
+};
+
+static infer_status load_llama(infer_tokenizer *t, const struct weights *w, struct frame *frame, infer_error *err)
 {
     bool prepend = true;
-    if (scores) {
-        if (meta_get_bool(w, KEY("add_space_prefix"), &prepend, err) == META_WRONG)
-            return INFER_E_FORMAT;
-        *add_bos = true;
-        t->bpe.by_score = true;
-        use_marks(t, prepend);
-        return load_scores(t, w, err);
+    if (meta_get_bool(w, KEY("add_space_prefix"), &prepend, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    frame->bos = true;
+    t->bpe.by_score = true;
+    use_marks(t, prepend);
+    return load_scores(t, w, err);
+}
+
+/* Words begin with U+2581, which WordPiece itself has not; CLS stands for BOS and SEP for EOS. */
+static infer_status load_bert(infer_tokenizer *t, const struct weights *w, struct frame *frame, infer_error *err)
+{
+    bool lower = true;
+    if (meta_get_bool(w, KEY("normalizer.lowercase"), &lower, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    bool accents = lower;
+    if (meta_get_bool(w, KEY("normalizer.strip_accents"), &accents, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    add_normal(t, (struct normal_step){ .kind = NORMAL_CLEAN });
+    add_normal(t, (struct normal_step){ .kind = NORMAL_SPACE_HAN });
+    if (accents) {
+        add_normal(t, (struct normal_step){ .kind = NORMAL_UNICODE, .options = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE });
+        add_normal(t, (struct normal_step){ .kind = NORMAL_DROP_MARKS, .left = true });
     }
+    if (lower)
+        add_normal(t, (struct normal_step){ .kind = NORMAL_LOWERCASE });
+    add_decode(t, DECODE_REPLACE);
+    t->clean_spaces = true;
+    t->model = MODEL_WORDPIECE;
+    t->wordpiece = (struct wordpiece){ .first = text_of(UTF8_LOWER_BLOCK), .rest = text_of(""), .most_chars = 100 };
+    frame->bos = frame->eos = true;
+    infer_status status = load_id(t, w, KEY("cls_token_id"), &t->vocab.bos, err);
+    if (!status) /* this is how the key is spelt */
+        status = load_id(t, w, KEY("seperator_token_id"), &t->vocab.eos, err);
+    if (!status)
+        status = tokenizer_split(t, text_of("\\s+"), SPLIT_REMOVED, false, err);
+    return status ? status : tokenizer_split(t, text_of(pattern_punctuation), SPLIT_ISOLATED, false, err);
+}
+
+static infer_status load_gpt2(infer_tokenizer *t, const struct weights *w, struct frame *frame, infer_error *err)
+{
     struct text pre = text_of("default"), model = { NULL, 0 };
     unsigned flags = 0;
     if (meta_get_text(w, KEY("pre"), &pre, err) == META_WRONG)
@@ -218,8 +260,8 @@ static infer_status load_kind(infer_tokenizer *t, const struct weights *w, bool 
         fail_prefix(err, w->path);
         return status;
     }
-    *add_bos = flags & PATTERN_ADD_BOS;
-    *add_eos = flags & PATTERN_ADD_SEP;
+    frame->bos = flags & PATTERN_ADD_BOS;
+    frame->eos = flags & PATTERN_ADD_SEP;
     t->bpe.byte_level = !(flags & PATTERN_MARKS);
     t->clean_spaces = !(flags & PATTERN_KEEP_SPACES);
     if (t->bpe.byte_level)
@@ -229,26 +271,45 @@ static infer_status load_kind(infer_tokenizer *t, const struct weights *w, bool 
     return load_merges(t, w, err);
 }
 
+/* Kinds of vocabularies, and the ids of their tokens where the file does not say (-1: none). */
+static const struct kind {
+    const char *model;
+    infer_status (*load)(infer_tokenizer *t, const struct weights *w, struct frame *frame, infer_error *err);
+    int32_t bos, eos, unk;
+} kinds[] = {
+    { "llama", load_llama, 1, 2, 0 },
+    { "gpt2", load_gpt2, -1, -1, -1 },
+    { "gemma4", load_gpt2, -1, -1, -1 },
+    { "bert", load_bert, 101, 102, 100 },
+};
+
+static int32_t within(const infer_tokenizer *t, int32_t id)
+{
+    return id < t->vocab.n ? id : -1;
+}
+
 infer_status load_gguf(infer_tokenizer *t, const struct weights *w, infer_error *err)
 {
     struct text model, chat;
-    bool add_bos = false, add_eos = false;
+    struct frame frame = { false, false };
+    const struct kind *kind = NULL;
     const enum meta_result found = meta_get_text(w, KEY("model"), &model, err);
     if (found != META_FOUND)
         return found == META_WRONG ? INFER_E_FORMAT
                                    : fail(err, INFER_E_FORMAT, "%s: " KEY("model") " is missing", w->path);
-    const bool scores = text_is(model, "llama");
-    if (!scores && !text_is(model, "gpt2") && !text_is(model, "gemma4"))
-        return fail(err, INFER_E_UNKNOWN, "%s: " KEY("model") " is \"%.*s\"; supported are llama, gpt2 and gemma4", w->path,
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !kind; i++)
+        kind = text_is(model, kinds[i].model) ? &kinds[i] : NULL;
+    if (!kind)
+        return fail(err, INFER_E_UNKNOWN,
+                    "%s: " KEY("model") " is \"%.*s\"; supported are llama, gpt2, gemma4 and bert", w->path,
                     (int)(model.n < 100 ? model.n : 100), model.p);
     infer_status status = load_tokens(t, w, err);
-    if (!status && scores && t->vocab.n > 2) {
-        t->vocab.unk = 0;
-        t->vocab.bos = 1;
-        t->vocab.eos = 2;
-    }
-    if (!status)
+    if (!status) {
+        t->vocab.bos = within(t, kind->bos);
+        t->vocab.eos = within(t, kind->eos);
+        t->vocab.unk = within(t, kind->unk);
         status = load_ids(t, w, err);
+    }
     if (!status && (status = vocab_finish(&t->vocab, err)))
         fail_prefix(err, w->path);
     if (!status) {
@@ -256,14 +317,14 @@ infer_status load_gguf(infer_tokenizer *t, const struct weights *w, infer_error 
         status = load_added(t, w, err);
     }
     if (!status)
-        status = load_kind(t, w, scores, &add_bos, &add_eos, err);
+        status = kind->load(t, w, &frame, err);
     if (status)
         return status;
-    if (meta_get_bool(w, KEY("add_bos_token"), &add_bos, err) == META_WRONG ||
-        meta_get_bool(w, KEY("add_eos_token"), &add_eos, err) == META_WRONG)
+    if (meta_get_bool(w, KEY("add_bos_token"), &frame.bos, err) == META_WRONG ||
+        meta_get_bool(w, KEY("add_eos_token"), &frame.eos, err) == META_WRONG)
         return INFER_E_FORMAT;
     const struct vocab *v = &t->vocab;
-    status = tokenizer_frame(t, &v->bos, add_bos && v->bos >= 0, &v->eos, add_eos && v->eos >= 0, err);
+    status = tokenizer_frame(t, &v->bos, frame.bos && v->bos >= 0, &v->eos, frame.eos && v->eos >= 0, err);
     if (!status && meta_get_text(w, "tokenizer.chat_template", &chat, NULL) == META_FOUND) {
         t->chat_template = arena_text(&t->arena, chat.p, chat.n);
         status = t->chat_template ? INFER_OK : fail_memory(err, "a chat template");

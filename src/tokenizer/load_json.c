@@ -25,8 +25,8 @@ static infer_status check_id(struct loader *l, json_int_t id, const char *what, 
     const size_t most = HOLES_PER_TOKEN * n_tokens + HOLES_ANYWAY;
     if (id >= 0 && (uint64_t)id < most)
         return INFER_OK;
-    return fail(l->err, INFER_E_FORMAT, "%s has the id %lld; expected 0 to %zu for %zu tokens", what, (long long)id, most,
-                n_tokens);
+    return fail(l->err, INFER_E_FORMAT, "%s has the id %lld; expected 0 to %zu for %zu tokens", what, (long long)id,
+                most, n_tokens);
 }
 
 /* One past the largest id of the vocabulary and the added tokens. */
@@ -92,7 +92,8 @@ static infer_status add_token(struct loader *l, const json_t *json)
                     (int)(token.text.n < 64 ? token.text.n : 64), token.text.p,
                     (int)(v->text[id].n < 64 ? v->text[id].n : 64), v->text[id].p);
     v->text[id] = token.text;
-    v->kind[id] = special ? TOKEN_CONTROL : TOKEN_USER;
+    if (special || v->kind[id] == TOKEN_HOLE) /* else the model may make it of plain text as well */
+        v->kind[id] = special ? TOKEN_CONTROL : TOKEN_USER;
     return tokenizer_add(l->t, &token, l->err);
 }
 
@@ -164,9 +165,10 @@ static infer_status load_merges(struct loader *l, const json_t *merges)
         if (both >= 0)
             bpe_add(&l->t->bpe, (uint32_t)a, (uint32_t)b, (uint32_t)i, (uint32_t)both);
         else
-            status = fail(l->err, INFER_E_FORMAT, "model.merges[%zu] joins \"%.*s\" and \"%.*s\", which are not in model.vocab "
-                          "both and joined", i, (int)(left.n < 64 ? left.n : 64), left.p,
-                          (int)(right.n < 64 ? right.n : 64), right.p);
+            status = fail(l->err, INFER_E_FORMAT,
+                          "model.merges[%zu] joins \"%.*s\" and \"%.*s\", which are not in model.vocab "
+                          "both and joined",
+                          i, (int)(left.n < 64 ? left.n : 64), left.p, (int)(right.n < 64 ? right.n : 64), right.p);
     }
     mem_free(l->t->a, joined);
     return status;
@@ -183,15 +185,34 @@ static infer_status load_bpe(struct loader *l, const json_t *model)
     b->ignore_merges = json_flag(model, "ignore_merges", false);
     b->byte_fallback = json_flag(model, "byte_fallback", false);
     b->fuse_unk = json_flag(model, "fuse_unk", false);
-    const json_t *unk = json_object_get(model, "unk_token");
-    if (json_is_string(unk)) {
-        const struct text name = { json_string_value(unk), json_string_length(unk) };
-        l->t->vocab.unk = vocab_find(&l->t->vocab, name);
-        if (l->t->vocab.unk < 0)
-            return fail(l->err, INFER_E_FORMAT, "model.unk_token \"%.*s\" is not in the vocabulary",
-                        (int)(name.n < 64 ? name.n : 64), name.p);
-    }
     return load_merges(l, json_object_get(model, "merges"));
+}
+
+/* ---- Models ---- */
+
+static infer_status load_unknown(struct loader *l, const json_t *model)
+{
+    const json_t *unk = json_object_get(model, "unk_token");
+    if (!json_is_string(unk))
+        return INFER_OK;
+    const struct text name = { json_string_value(unk), json_string_length(unk) };
+    l->t->vocab.unk = vocab_find(&l->t->vocab, name);
+    if (l->t->vocab.unk >= 0)
+        return INFER_OK;
+    return fail(l->err, INFER_E_FORMAT, "model.unk_token \"%.*s\" is not in the vocabulary",
+                (int)(name.n < 64 ? name.n : 64), name.p);
+}
+
+static infer_status load_wordpiece(struct loader *l, const json_t *model)
+{
+    struct wordpiece *w = &l->t->wordpiece;
+    const json_t *prefix = json_object_get(model, "continuing_subword_prefix");
+    const json_t *most = json_object_get(model, "max_input_chars_per_word");
+    l->t->model = MODEL_WORDPIECE;
+    w->first = text_of("");
+    w->rest = prefix ? json_text(l, prefix) : text_of("##");
+    w->most_chars = json_is_integer(most) && json_integer_value(most) >= 0 ? (size_t)json_integer_value(most) : 100;
+    return w->rest.p ? INFER_OK : fail(l->err, INFER_E_FORMAT, "model.continuing_subword_prefix is no text");
 }
 
 /* Older files name no type. */
@@ -207,11 +228,15 @@ static infer_status load_document(struct loader *l, const json_t *root)
 {
     const json_t *model = json_object_get(root, "model");
     const struct text type = model_type(model);
-    if (!text_is(type, "BPE"))
-        return fail(l->err, INFER_E_UNKNOWN, "model.type is \"%.*s\"; supported is BPE", (int)(type.n < 64 ? type.n : 64), type.p);
+    const bool wordpiece = text_is(type, "WordPiece");
+    if (!wordpiece && !text_is(type, "BPE"))
+        return fail(l->err, INFER_E_UNKNOWN, "model.type is \"%.*s\"; supported are BPE and WordPiece",
+                    (int)(type.n < 64 ? type.n : 64), type.p);
     infer_status status = load_vocab(l, root, model);
     if (!status)
-        status = load_bpe(l, model);
+        status = load_unknown(l, model);
+    if (!status)
+        status = wordpiece ? load_wordpiece(l, model) : load_bpe(l, model);
     if (!status)
         status = load_normalizer(l, json_object_get(root, "normalizer"));
     if (!status)

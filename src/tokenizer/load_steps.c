@@ -10,7 +10,8 @@ struct component {
     int argument;
 };
 
-static infer_status load_component(struct loader *l, const json_t *json, const char *what, const struct component *known)
+static infer_status load_component(struct loader *l, const json_t *json, const char *what,
+                                   const struct component *known)
 {
     const char *type = json_string_value(json_object_get(json, "type"));
     if (!json || json_is_null(json))
@@ -25,7 +26,8 @@ static infer_status load_component(struct loader *l, const json_t *json, const c
 }
 
 /* Each member of an array, in order. */
-static infer_status load_each(struct loader *l, const json_t *array, infer_status (*load)(struct loader *, const json_t *))
+static infer_status load_each(struct loader *l, const json_t *array,
+                              infer_status (*load)(struct loader *, const json_t *))
 {
     size_t i;
     json_t *member;
@@ -99,6 +101,34 @@ static infer_status normal_form(struct loader *l, const json_t *json, int option
     return add_normal(l, &step);
 }
 
+/* Of steps that there are already, in the order that this one has them. */
+static infer_status normal_bert(struct loader *l, const json_t *json, int unused)
+{
+    (void)unused;
+    const bool lower = json_flag(json, "lowercase", true), accents = json_flag(json, "strip_accents", lower);
+    const struct {
+        bool wanted;
+        struct normal_step step;
+    } parts[] = {
+        { json_flag(json, "clean_text", true), { .kind = NORMAL_CLEAN } },
+        { json_flag(json, "handle_chinese_chars", true), { .kind = NORMAL_SPACE_HAN } },
+        { accents, { .kind = NORMAL_UNICODE, .options = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE } },
+        { accents, { .kind = NORMAL_DROP_MARKS, .left = true } },
+        { lower, { .kind = NORMAL_LOWERCASE } },
+    };
+    infer_status status = INFER_OK;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && !status; i++)
+        status = parts[i].wanted ? add_normal(l, &parts[i].step) : INFER_OK;
+    return status;
+}
+
+static infer_status normal_accents(struct loader *l, const json_t *json, int unused)
+{
+    (void)json;
+    (void)unused;
+    return add_normal(l, &(struct normal_step){ .kind = NORMAL_DROP_MARKS });
+}
+
 static infer_status normal_prepend(struct loader *l, const json_t *json, int unused)
 {
     (void)unused;
@@ -129,6 +159,8 @@ infer_status load_normalizer(struct loader *l, const json_t *json)
         { "Replace", normal_replace, 0 },
         { "Lowercase", normal_simple, NORMAL_LOWERCASE },
         { "Strip", normal_simple, NORMAL_STRIP },
+        { "BertNormalizer", normal_bert, 0 },
+        { "StripAccents", normal_accents, 0 },
         { "NFC", normal_form, UTF8PROC_COMPOSE },
         { "NFD", normal_form, UTF8PROC_DECOMPOSE },
         { "NFKC", normal_form, UTF8PROC_COMPOSE | UTF8PROC_COMPAT },
@@ -219,13 +251,15 @@ static infer_status pre_split(struct loader *l, const json_t *json, int unused)
         return status;
     if (!regex)
         pattern = quote(l, pattern);
-    return pattern.p ? add_split(l, pattern, behaviour, json_flag(json, "invert", false)) : fail_memory(l->err, "a pattern");
+    return pattern.p ? add_split(l, pattern, behaviour, json_flag(json, "invert", false))
+                     : fail_memory(l->err, "a pattern");
 }
 
 static infer_status pre_digits(struct loader *l, const json_t *json, int unused)
 {
     (void)unused;
-    return add_split(l, text_of(json_flag(json, "individual_digits", false) ? "\\p{N}" : "\\p{N}+"), SPLIT_ISOLATED, false);
+    return add_split(l, text_of(json_flag(json, "individual_digits", false) ? "\\p{N}" : "\\p{N}+"), SPLIT_ISOLATED,
+                     false);
 }
 
 static infer_status pre_words(struct loader *l, const json_t *json, int only_spaces)
@@ -233,7 +267,8 @@ static infer_status pre_words(struct loader *l, const json_t *json, int only_spa
     (void)json;
     if (only_spaces)
         return add_split(l, text_of("\\s+"), SPLIT_REMOVED, false);
-    return add_split(l, text_of("[\\p{L}\\p{M}\\p{Nd}\\p{Pc}]+|[^\\p{L}\\p{M}\\p{Nd}\\p{Pc}\\s]+"), SPLIT_REMOVED, true);
+    return add_split(l, text_of("[\\p{L}\\p{M}\\p{Nd}\\p{Pc}]+|[^\\p{L}\\p{M}\\p{Nd}\\p{Pc}\\s]+"), SPLIT_REMOVED,
+                     true);
 }
 
 static infer_status pre_punctuation(struct loader *l, const json_t *json, int unused)
@@ -241,7 +276,15 @@ static infer_status pre_punctuation(struct loader *l, const json_t *json, int un
     (void)unused;
     enum behaviour behaviour = SPLIT_ISOLATED;
     const infer_status status = json_object_get(json, "behavior") ? load_behaviour(l, json, &behaviour) : INFER_OK;
-    return status ? status : add_split(l, text_of("[!-/:-@\\[-`{-~\\p{P}]"), behaviour, false);
+    return status ? status : add_split(l, text_of(pattern_punctuation), behaviour, false);
+}
+
+static infer_status pre_bert(struct loader *l, const json_t *json, int unused)
+{
+    (void)json;
+    (void)unused;
+    const infer_status status = add_split(l, text_of("\\s+"), SPLIT_REMOVED, false);
+    return status ? status : add_split(l, text_of(pattern_punctuation), SPLIT_ISOLATED, false);
 }
 
 static infer_status pre_delimiter(struct loader *l, const json_t *json, int unused)
@@ -287,6 +330,7 @@ infer_status load_pre_tokenizer(struct loader *l, const json_t *json)
         { "Sequence", pre_sequence, 0 },     { "ByteLevel", pre_byte_level, 0 },
         { "Split", pre_split, 0 },           { "Digits", pre_digits, 0 },
         { "Metaspace", pre_metaspace, 0 },   { "Whitespace", pre_words, false },
+        { "BertPreTokenizer", pre_bert, 0 },
         { "WhitespaceSplit", pre_words, true }, { "Punctuation", pre_punctuation, 0 },
         { "CharDelimiterSplit", pre_delimiter, 0 }, { NULL, NULL, 0 },
     };
@@ -355,14 +399,16 @@ static infer_status post_template(struct loader *l, const json_t *json, int unus
         if (sequence) {
             const char *which = json_string_value(json_object_get(sequence, "id"));
             if (side || !which || strcmp(which, "A"))
-                return fail(l->err, INFER_E_UNKNOWN, "a template for a single text that holds more than it is not supported");
+                return fail(l->err, INFER_E_UNKNOWN,
+                            "a template for a single text that holds more than it is not supported");
             side = 1;
             continue;
         }
         const char *name = json_string_value(json_object_get(json_object_get(part, "SpecialToken"), "id"));
         const int got = special_ids(l, specials, name, ids[side] + n[side], MOST - n[side]);
         if (got < 0)
-            return fail(l->err, INFER_E_FORMAT, "the special token \"%.64s\" of a template has no valid ids", name ? name : "");
+            return fail(l->err, INFER_E_FORMAT, "the special token \"%.64s\" of a template has no valid ids",
+                        name ? name : "");
         n[side] += (size_t)got;
     }
     if (!side)
@@ -434,10 +480,29 @@ static infer_status decode_replace(struct loader *l, const json_t *json, int unu
     (void)unused;
     struct decode_step step = { .kind = DECODE_REPLACE, .to = json_text(l, json_object_get(json, "content")) };
     bool regex = false;
-    const infer_status status = step.to.p ? load_pattern(l, json, &regex, &step.from) : no_text(l, "Replace", "content");
+    const infer_status status =
+        step.to.p ? load_pattern(l, json, &regex, &step.from) : no_text(l, "Replace", "content");
     if (!status && regex)
         return fail(l->err, INFER_E_UNKNOWN, "a Replace decoder with a regular expression is not supported");
     return status ? status : add_decode(l, &step);
+}
+
+/* With its clean-up, which looks at each token by itself. */
+static infer_status decode_wordpiece(struct loader *l, const json_t *json, int unused)
+{
+    static const char *const cleanup[][2] = {
+        { " .", "." }, { " ?", "?" }, { " !", "!" }, { " ,", "," }, { " ' ", "'" }, { " n't", "n't" },
+        { " 'm", "'m" }, { " do not", " don't" }, { " 's", "'s" }, { " 've", "'ve" }, { " 're", "'re" },
+    };
+    (void)unused;
+    const struct decode_step step = { .kind = DECODE_WORDPIECE, .from = json_text(l, json_object_get(json, "prefix")) };
+    infer_status status = step.from.p ? add_decode(l, &step) : no_text(l, "WordPiece", "prefix");
+    l->t->first_whole = true;
+    for (size_t i = 0; i < sizeof cleanup / sizeof *cleanup && !status && json_flag(json, "cleanup", true); i++) {
+        const struct text from = text_of(cleanup[i][0]), to = text_of(cleanup[i][1]);
+        status = add_decode(l, &(struct decode_step){ .kind = DECODE_REPLACE, .from = from, .to = to });
+    }
+    return status;
 }
 
 static infer_status decode_strip(struct loader *l, const json_t *json, int unused)
@@ -452,7 +517,8 @@ static infer_status decode_strip(struct loader *l, const json_t *json, int unuse
         return add_decode(l, &(struct decode_step){ .kind = DECODE_STRIP, .from = content, .n_start = (size_t)start,
                                                     .n_end = (size_t)stop });
     if (stop || !text_is(content, " "))
-        return fail(l->err, INFER_E_UNKNOWN, "a Strip decoder after Fuse that strips the end, or other than spaces, is not supported");
+        return fail(l->err, INFER_E_UNKNOWN,
+                    "a Strip decoder after Fuse that strips the end, or other than spaces, is not supported");
     l->t->strip_start = (uint8_t)start;
     return INFER_OK;
 }
@@ -465,6 +531,7 @@ static infer_status load_decoder_part(struct loader *l, const json_t *json)
         { "ByteFallback", decode_simple, DECODE_BYTE_FALLBACK },
         { "Metaspace", decode_metaspace, 0 },
         { "Replace", decode_replace, 0 },
+        { "WordPiece", decode_wordpiece, 0 },
         { "Strip", decode_strip, 0 },
         { "Fuse", decode_fuse, 0 },
         { NULL, NULL, 0 },

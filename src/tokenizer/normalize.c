@@ -102,6 +102,51 @@ static bool lowercase(struct scratch *s, struct text in, struct buffer *out)
     return true;
 }
 
+static bool is_han(uint32_t c)
+{
+    return (c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3400 && c <= 0x4dbf) || (c >= 0x20000 && c <= 0x2a6df) ||
+           (c >= 0x2a700 && c <= 0x2b81f) || (c >= 0x2b920 && c <= 0x2ceaf) || (c >= 0xf900 && c <= 0xfaff) ||
+           (c >= 0x2f800 && c <= 0x2fa1f);
+}
+
+/* What one of the steps that look at single characters makes of one; returns how many bytes, at most 6. */
+static unsigned filter(const struct normal_step *step, uint32_t code, char *out)
+{
+    const utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code);
+    const bool tab = code == '\t' || code == '\n' || code == '\r';
+    unsigned n = 0;
+    switch (step->kind) {
+    case NORMAL_CLEAN:
+        if (tab || is_space(code))
+            return category == UTF8PROC_CATEGORY_CC && !tab ? 0 : utf8_write(out, ' ');
+        return category >= UTF8PROC_CATEGORY_CC || code == 0xfffd ? 0 : utf8_write(out, code);
+    case NORMAL_SPACE_HAN:
+        n = is_han(code) ? utf8_write(out, ' ') : 0;
+        n += utf8_write(out + n, code);
+        return is_han(code) ? n + utf8_write(out + n, ' ') : n;
+    default:
+        if (category == UTF8PROC_CATEGORY_MN ||
+            (!step->left && (category == UTF8PROC_CATEGORY_MC || category == UTF8PROC_CATEGORY_ME)))
+            return 0;
+        return utf8_write(out, code);
+    }
+}
+
+/* Bytes that are no characters go with the first of these steps. */
+static bool filter_all(struct scratch *s, const struct normal_step *step, struct text in, struct buffer *out)
+{
+    for (size_t i = 0; i < in.n;) {
+        uint32_t code = 0;
+        unsigned bad, length = utf8_read(in.p + i, in.n - i, &code, &bad);
+        if (!buffer_room(s, out, 6))
+            return false;
+        if (length)
+            out->n += filter(step, code, out->p + out->n);
+        i += length ? length : bad;
+    }
+    return true;
+}
+
 static bool replace(struct scratch *s, struct text in, struct text from, struct text to, struct buffer *out)
 {
     size_t done = 0;
@@ -166,8 +211,10 @@ static bool run(struct scratch *s, const struct normal_step *step, struct text i
         return replace_regex(s, in, step, out);
     case NORMAL_UNICODE:
         return normal_form(s, in, step->options, out);
-    default:
+    case NORMAL_LOWERCASE:
         return lowercase(s, in, out);
+    default:
+        return filter_all(s, step, in, out);
     }
 }
 
@@ -177,6 +224,8 @@ static bool leaves_alone(const struct normal_step *step, struct text text)
     case NORMAL_REPLACE:
         return !step->from.n || !memmem(text.p, text.n, step->from.p, step->from.n);
     case NORMAL_UNICODE:
+    case NORMAL_SPACE_HAN:
+    case NORMAL_DROP_MARKS:
         return all_ascii(text);
     default:
         return false;

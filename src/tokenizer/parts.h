@@ -39,7 +39,8 @@ struct vocab {
 bool vocab_new(struct vocab *v, struct arena *arena, size_t n);
 /** Find a token by its text, or -1. */
 int32_t vocab_find(const struct vocab *v, struct text name);
-/** The same, but only what a model may make of plain text: neither control, unknown nor byte tokens. */
+/** The same, but only what a model may make of plain text: no control, unknown or byte tokens, and none that were
+ *  added, which are found before. */
 int32_t vocab_find_plain(const struct vocab *v, struct text name);
 /** Once texts and kinds are there: the index, byte values, tokens that end a text. */
 infer_status vocab_finish(struct vocab *v, infer_error *err);
@@ -107,6 +108,9 @@ enum normal_kind {
     NORMAL_REPLACE_REGEX, /* regex -> to */
     NORMAL_UNICODE,       /* to a normal form: utf8proc options */
     NORMAL_LOWERCASE,
+    NORMAL_CLEAN,         /* no control characters, plain spaces for white space */
+    NORMAL_SPACE_HAN,     /* a space on both sides of each Chinese character */
+    NORMAL_DROP_MARKS,    /* no combining marks; `left`: only those that take no space */
     NORMAL_STRIP          /* white space at left, right */
 };
 struct normal_step {
@@ -139,6 +143,7 @@ enum decode_kind {
     DECODE_REPLACE,       /* from -> to in each token */
     DECODE_BYTE_FALLBACK, /* byte tokens to bytes */
     DECODE_BYTE_LEVEL,    /* characters of byte-level vocabularies to bytes */
+    DECODE_WORDPIECE,     /* `from` at the start goes, else a space comes before it; the first token stays */
     DECODE_STRIP          /* up to n_start times `from` at the start of each token, and n_end times at its end */
 };
 struct decode_step {
@@ -147,7 +152,9 @@ struct decode_step {
     size_t n_start, n_end;
 };
 
-/* ---- Model: byte pair encoding. WordPiece and Unigram are to become kinds of their own here ---- */
+/* ---- Models ---- */
+
+enum model_kind { MODEL_BPE, MODEL_WORDPIECE };
 
 struct merge { /* left and right become id; the lowest rank comes first */
     uint32_t left, right, rank, id;
@@ -177,6 +184,14 @@ bool words_open(struct scratch *s, size_t length);
 /** Ids of a piece to the scratch's output. False if memory is out. */
 bool bpe_encode(const infer_tokenizer *t, struct scratch *s, struct text piece);
 
+struct wordpiece {
+    struct text first, rest; /* what stands before tokens at the start of a word, and within one */
+    size_t most_chars;       /* longer words are unknown */
+};
+
+/** Ids of a word to the scratch's output. False if memory is out. */
+bool wordpiece_encode(const infer_tokenizer *t, struct scratch *s, struct text word);
+
 /* ---- The whole ---- */
 
 struct infer_tokenizer {
@@ -191,13 +206,16 @@ struct infer_tokenizer {
     struct pre_step pre[MAX_STEPS];
     struct decode_step decode[MAX_STEPS];
     size_t n_normal, n_pre, n_decode;
+    enum model_kind model;
     struct bpe bpe;
+    struct wordpiece wordpiece;
     int32_t *prefix, *suffix; /* what INFER_ADD_SPECIAL puts around the ids */
     size_t n_prefix, n_suffix;
     const char *chat_template; /* or NULL */
     struct text first_without; /* Metaspace: the first token is written without any of these marks; or empty */
     bool fused;           /* loading: a Fuse decoder has come */
     uint8_t strip_start;  /* spaces that the text loses at its start */
+    bool first_whole;     /* WordPiece: the first token is written as it stands */
     bool join_spaces;     /* no decoder: tokens with a space between */
     bool strip_first;     /* GGUF SentencePiece: the very first token loses one leading space */
     bool clean_spaces;    /* GGUF byte-level: spaces before punctuation go, see clean.c */
@@ -217,6 +235,7 @@ enum {
 /** Adds the steps that a name stands for. *flags receives the above. */
 infer_status patterns_apply(infer_tokenizer *t, struct text name, unsigned *flags, infer_error *err);
 extern const char pattern_gpt2[]; /* what ByteLevel splits by */
+extern const char pattern_punctuation[];
 
 /** Fill vocab.piece by running the decoder's steps on every token. */
 infer_status decode_prepare(infer_tokenizer *t, infer_error *err);

@@ -1,7 +1,7 @@
 /* patterns.c - what the names in `tokenizer.ggml.pre` stand for: how the makers of a model cut text into words.
  *
- * The expressions are those of the models' own tokenizers. Each cuts the pieces of the one before; what matches and what
- * lies between the matches are pieces alike. */
+ * The expressions are those of the models' own tokenizers. Each cuts the pieces of the one before; what matches and
+ * what lies between the matches are pieces alike. */
 #include "src/tokenizer/parts.h"
 
 #include <utf8proc.h>
@@ -25,8 +25,8 @@
 #define KIMI_WORD(tail) "[^\\r\\n\\p{L}\\p{N}]?(?:" NOT_HAN BIG ")*(?:" NOT_HAN SMALL ")+" tail \
                         "|[^\\r\\n\\p{L}\\p{N}]?(?:" NOT_HAN BIG ")+(?:" NOT_HAN SMALL ")*" tail
 #define DEEPSEEK3_CJK "[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]+"
-#define DEEPSEEK3_WORDS "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+" \
-                        "| ?[\\p{P}\\p{S}]+[\\r\\n]*|" SPACES
+#define DEEPSEEK3_WORDS "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+" \
+                        "|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|" SPACES
 /* Letters of the scripts with capitals */
 #define DEEPSEEK_LETTERS \
     "\\s?[A-Za-z\\x{b5}\\x{c0}-\\x{d6}\\x{d8}-\\x{f6}\\x{f8}-\\x{1ba}\\x{1bc}-\\x{1bf}\\x{1c4}-\\x{293}\\x{295}-" \
@@ -59,7 +59,8 @@ static const struct pattern {
     unsigned flags;
 } patterns[] = {
     { "default", { "[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]" }, 0 },
-    { "gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum modern-bert jais exaone4", { GPT2 }, 0 },
+    { "gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum modern-bert jais exaone4",
+      { GPT2 }, 0 },
     { "mpt olmo", { GPT2 }, PATTERN_NFC },
     { "trillion granite-docling", { GPT2 }, PATTERN_KEEP_SPACES },
     { "jina-v1-en jina-v2-code roberta-bpe", { GPT2 }, PATTERN_ADD_SEP },
@@ -68,24 +69,29 @@ static const struct pattern {
     { "dbrx smaug-bpe chatglm-bpe", { LLAMA3 }, 0 },
     { "glm4 glm5", { LLAMA3 }, PATTERN_IGNORE_MERGES },
     { "minicpm5", { "\\p{N}{1,3}", CONTRACTIONS "|" WORDS "|\\p{N}+|" SIGNS "|" SPACES }, PATTERN_IGNORE_MERGES },
-    { "jais-2", { CONTRACTIONS "|" WORDS "|\\p{N}{1,3}|" SIGNS "|\\s*[\\r\\n]+|\\s{512}(?!\\S)|\\s{256}(?!\\S)|\\s{128}(?!\\S)"
-      "|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|\\s{8}(?!\\S)|\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s{1}" }, 0 },
+    { "jais-2", { CONTRACTIONS "|" WORDS "|\\p{N}{1,3}|" SIGNS "|\\s*[\\r\\n]+"
+      "|\\s{512}(?!\\S)|\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)"
+      "|\\s{16}(?!\\S)|\\s{8}(?!\\S)|\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s{1}" }, 0 },
     { "qwen2 deepseek-r1-qwen megrez kormo f2llmv2", { QWEN2 }, PATTERN_KEEP_SPACES | PATTERN_NFC },
-    { "qwen35", { CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" SPACES },
+    { "qwen35",
+      { CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" SPACES },
       PATTERN_KEEP_SPACES | PATTERN_NFC },
     { "stablelm2 solar-open", { QWEN2 }, 0 },
     { "hunyuan grok-2", { QWEN2 }, PATTERN_KEEP_SPACES },
     { "ufakzeka", { WORDS "|\\p{N}|" SIGNS "|" SPACES }, PATTERN_KEEP_SPACES },
     { "laguna", { LINES, QWEN2 }, PATTERN_KEEP_SPACES },
     { "seed-coder", { CONTRACTIONS "|" WORDS "|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" SPACES }, PATTERN_KEEP_SPACES },
-    { "bailingmoe bailingmoe2 llada-moe", { "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++"
-      "[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+" }, PATTERN_KEEP_SPACES },
-    { "exaone-moe", { CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+"
-      "[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+" }, PATTERN_KEEP_SPACES },
+    { "bailingmoe bailingmoe2 llada-moe",
+      { "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}"
+      "| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+" }, PATTERN_KEEP_SPACES },
+    { "exaone-moe",
+      { CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}"
+      "| ?[^\\s\\p{L}\\p{N}]+" "[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+" }, PATTERN_KEEP_SPACES },
     { "deepseek-llm", { "[\r\n]", DEEPSEEK_LETTERS, DEEPSEEK_SIGNS, "\\s+$", DEEPSEEK_CJK, "\\p{N}+" },
       PATTERN_KEEP_SPACES },
     { "deepseek-coder", { "[\r\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", DEEPSEEK_CJK, "\\p{N}" }, PATTERN_KEEP_SPACES },
-    { "deepseek-v3 hunyuan-dense joyai-llm hy_v4", { "\\p{N}{1,3}", DEEPSEEK3_CJK, DEEPSEEK3_WORDS }, PATTERN_KEEP_SPACES },
+    { "deepseek-v3 hunyuan-dense joyai-llm hy_v4", { "\\p{N}{1,3}", DEEPSEEK3_CJK, DEEPSEEK3_WORDS },
+      PATTERN_KEEP_SPACES },
     { "falcon", { "[\\p{P}\\$\\+<=>\\^~\\|`]+", GPT2, "[0-9][0-9][0-9]" }, 0 },
     { "starcoder refact codeshell exaone minerva-7b mellum2", { "\\p{N}", GPT2 }, 0 },
     { "command-r", { "\\p{N}", GPT2 }, PATTERN_KEEP_SPACES | PATTERN_NFC },
@@ -99,7 +105,8 @@ static const struct pattern {
     { "granite-embed-multi-97m", { GPT4O }, PATTERN_KEEP_SPACES | PATTERN_IGNORE_MERGES },
     { "youtu", { YOUTU_CJK,
       CASED(CONTRACTIONS "?") "|\\p{N}|" SIGNS_SLASH "|" SPACES }, PATTERN_KEEP_SPACES | PATTERN_IGNORE_MERGES },
-    { "kimi-k2", { "\\p{sc:Han}+|" KIMI_WORD(CONTRACTIONS "?") "|\\p{N}{1,3}|" SIGNS "|" SPACES }, PATTERN_KEEP_SPACES },
+    { "kimi-k2", { "\\p{sc:Han}+|" KIMI_WORD(CONTRACTIONS "?") "|\\p{N}{1,3}|" SIGNS "|" SPACES },
+      PATTERN_KEEP_SPACES },
     { "chameleon", { "<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "[\\t\\n]|    |  ", "\\p{N}",
       "[\\p{P}!-/:-@\\[-`{-~]", GPT2 }, PATTERN_KEEP_SPACES | PATTERN_ADD_BOS },
     { "gemma4 granite-embed-multi-311m", { LINES }, PATTERN_MARKS | PATTERN_ADD_BOS },
@@ -107,6 +114,7 @@ static const struct pattern {
 };
 
 const char pattern_gpt2[] = GPT2;
+const char pattern_punctuation[] = "[!-/:-@\\[-`{-~\\p{P}]";
 
 static bool has_name(const char *names, struct text name)
 {

@@ -26,6 +26,11 @@ int byte_from_char(uint32_t code)
 
 static bool run_steps(const infer_tokenizer *t, struct scratch *s, size_t k, struct text piece, bool first);
 
+static bool encode_piece(const infer_tokenizer *t, struct scratch *s, struct text piece)
+{
+    return t->model == MODEL_BPE ? bpe_encode(t, s, piece) : wordpiece_encode(t, s, piece);
+}
+
 /* What a split makes of the matches and of what lies between them, one after the other. */
 struct splitter {
     const infer_tokenizer *t;
@@ -163,7 +168,7 @@ static bool run_steps(const infer_tokenizer *t, struct scratch *s, size_t k, str
     if (!piece.n)
         return true;
     if (k == t->n_pre)
-        return bpe_encode(t, s, piece);
+        return encode_piece(t, s, piece);
     switch (t->pre[k].kind) {
     case PRE_SPLIT: {
         struct splitter x = { .t = t, .s = s, .next_step = k + 1, .step = &t->pre[k], .text = piece.p, .first = first };
@@ -191,7 +196,7 @@ bool pretokenize(const infer_tokenizer *t, struct scratch *s, struct text piece,
         unsigned bad;
         while (end < piece.n && !utf8_read(piece.p + end, piece.n - end, &code, &bad))
             end += bad;
-        if (end > good && !bpe_encode(t, s, (struct text){ piece.p + good, end - good }))
+        if (end > good && !encode_piece(t, s, (struct text){ piece.p + good, end - good }))
             return false;
         piece.p += end;
         piece.n -= end;

@@ -2,11 +2,11 @@
  *
  * Patterns there are meant for Oniguruma: `^` and `$` are ends of lines, \p{Greek} is a script (PCRE2 would take script
  * extensions as well), a class may hold an intersection (which PCRE2 has not: refused).
- * A match that reaches PCRE2's limits counts as no match: the rest of the piece stays whole. After a few of those in one
- * call no more is tried, so that a hostile pattern costs a bounded time. */
+ * A match that reaches PCRE2's limits counts as no match: the rest of the piece stays whole. After a few of those in
+ * one call no more is tried, so that a hostile pattern costs a bounded time. */
 #include "src/tokenizer/parts.h"
 
-enum { MAX_PATTERN = 65536, MATCH_LIMIT = 50 * 1000 * 1000, HEAP_LIMIT_KIB = 64 * 1024, MAX_LIMITS = 4 };
+enum { MAX_PATTERN = 65536, MATCH_LIMIT = 10 * 1000 * 1000, HEAP_LIMIT_KIB = 64 * 1024, MAX_LIMITS = 4 };
 
 /* PCRE2 wants pointers without const. The allocator is the context's, which outlives every tokenizer. */
 static void *take(size_t size, void *user)
@@ -41,7 +41,8 @@ static bool is_script(struct text name)
     return true;
 }
 
-/* Copies the pattern with \p{Han} written \p{sc:Han}; "p{L}" being 4 bytes, at most twice as long. */
+/* Copies the pattern with \p{Han} written \p{sc:Han}: what grows by 3 bytes was 7 or more, so it gets less than twice
+ * as long. */
 static infer_status translate(struct text pattern, char *out, size_t *length, infer_error *err)
 {
     size_t n = 0;
@@ -49,7 +50,8 @@ static infer_status translate(struct text pattern, char *out, size_t *length, in
     for (size_t i = 0; i < pattern.n; i++) {
         const char c = pattern.p[i], next = i + 1 < pattern.n ? pattern.p[i + 1] : 0;
         if (depth && c == '&' && next == '&')
-            return fail(err, INFER_E_UNKNOWN, "regular expression \"%.*s\" intersects classes (&&), which is not supported",
+            return fail(err, INFER_E_UNKNOWN,
+                        "regular expression \"%.*s\" intersects classes (&&), which is not supported",
                         (int)(pattern.n < 200 ? pattern.n : 200), pattern.p);
         out[n++] = c;
         if (c == '[' && !depth) {
@@ -88,7 +90,8 @@ infer_status regex_open(struct regex *r, const infer_allocator *a, pcre2_general
 {
     const int shown = (int)(pattern.n < 200 ? pattern.n : 200);
     if (pattern.n > MAX_PATTERN)
-        return fail(err, INFER_E_FORMAT, "a regular expression is %zu bytes long, more than %d", pattern.n, MAX_PATTERN);
+        return fail(err, INFER_E_FORMAT, "a regular expression is %zu bytes long, more than %d", pattern.n,
+                    MAX_PATTERN);
     pcre2_compile_context *context = pcre2_compile_context_create(memory);
     char *translated = mem_new(a, 2 * pattern.n + 1, 1);
     infer_status status = INFER_E_NOMEM;
@@ -107,7 +110,8 @@ infer_status regex_open(struct regex *r, const infer_allocator *a, pcre2_general
     } else if (!r->code) {
         char why[128] = "";
         pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
-        status = fail(err, INFER_E_FORMAT, "regular expression \"%.*s\" is wrong at byte %zu: %s", shown, pattern.p, at, why);
+        status = fail(err, INFER_E_FORMAT, "regular expression \"%.*s\" is wrong at byte %zu: %s", shown, pattern.p, at,
+                      why);
     }
 done:
     mem_free(a, translated);

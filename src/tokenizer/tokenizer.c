@@ -73,7 +73,7 @@ infer_status tokenizer_add(infer_tokenizer *t, const struct added *token, infer_
     return INFER_OK;
 }
 
-/* Tokens that are looked for in normalised text are themselves normalised. */
+/* Tokens that are looked for in normalised text are themselves normalised, and are decoded so. */
 static infer_status normalize_added(infer_tokenizer *t, infer_error *err)
 {
     struct scratch s = { .t = t, .a = t->a };
@@ -84,6 +84,7 @@ static infer_status normalize_added(infer_tokenizer *t, infer_error *err)
         const char *kept = good ? arena_text(&t->arena, text->p, text->n) : NULL;
         good = kept != NULL;
         text->p = kept;
+        t->vocab.text[t->added_normal.items[i].id] = good ? *text : (struct text){ NULL, 0 };
     }
     mem_free(t->a, s.normal[0].p);
     mem_free(t->a, s.normal[1].p);

@@ -4,8 +4,8 @@
 
 #include "src/formats/formats.h"
 
-/** From the metadata of a GGUF file (tokenizer.ggml.*), or of a Hugging Face directory (its tokenizer.json). Whatever it
- *  needs is copied or stays in `w`, which must outlive it. */
+/** From the metadata of a GGUF file (tokenizer.ggml.*), or of a Hugging Face directory (its tokenizer.json). Whatever
+ *  it needs is copied or stays in `w`, which must outlive it. */
 infer_tokenizer *tokenizer_open(const infer_allocator *a, const struct weights *w, infer_error *err);
 /** From the text of a tokenizer.json alone. `name` is for messages. */
 infer_tokenizer *tokenizer_open_json(const infer_allocator *a, struct text json, const char *name, infer_error *err);

@@ -53,12 +53,15 @@ int32_t vocab_find_plain(const struct vocab *v, struct text name)
     if (id < 0)
         return -1;
     const uint8_t kind = v->kind[id];
-    return kind == TOKEN_NORMAL || kind == TOKEN_USER || kind == TOKEN_UNUSED ? id : -1;
+    return kind == TOKEN_NORMAL || kind == TOKEN_UNUSED ? id : -1;
 }
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
 }
 
 int byte_token_value(struct text t)
@@ -116,7 +119,8 @@ infer_status vocab_finish(struct vocab *v, infer_error *err)
         if (v->kind[id] == TOKEN_BYTE) {
             const int value = byte_token_value(t);
             if (value < 0)
-                return fail(err, INFER_E_FORMAT, "token %d is a byte token named \"%.*s\", not \"<0x00>\" to \"<0xFF>\"", id,
+                return fail(err, INFER_E_FORMAT,
+                            "token %d is a byte token named \"%.*s\", not \"<0x00>\" to \"<0xFF>\"", id,
                             (int)(t.n < 32 ? t.n : 32), t.p);
             v->byte[id] = (uint8_t)value;
         }

@@ -12,8 +12,10 @@ for program in "$build"/infer-*; do
         continue
     fi
     for option in $("$program" --help | grep -E '^ +-' | sed 's/   .*//' | grep -oE -- '(^|[ ,])--?[a-z][a-z-]*'); do
-        mdoc="Fl $(echo "$option" | sed 's/^--/Fl /; s/^-//')"
-        grep -qE -- "$mdoc( |\$)" "$page" || { echo "test_man: $page does not name $option" && failures=$((failures + 1)); }
+        mdoc="Fl $(printf '%s\n' "$option" | sed 's/^--/Fl /; s/^-//')"
+        grep -qE -- "$mdoc( |\$)" "$page" && continue
+        echo "test_man: $page does not name $option"
+        failures=$((failures + 1))
     done
 done
 [ "$failures" = 0 ]

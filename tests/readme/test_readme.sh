@@ -8,8 +8,9 @@ fail() { echo "test_readme: $*" && exit 1; }
 
 awk '/^```c$/ { inside = 1; next } /^```$/ { if (inside) exit } inside' README.md >"$tmp/story.c"
 grep -q infer_generate "$tmp/story.c" || fail "README.md shows no program"
-${CC:-cc} -std=c11 -Wall -Wextra -Werror ${SAN:+-fsanitize=$SAN} -Iinclude -o "$tmp/story" "$tmp/story.c" "$build/libinfer.a" \
-    $(pkg-config --libs jansson libpcre2-8 libutf8proc) -lm -pthread || fail "the program does not compile"
+${CC:-cc} -std=c11 -Wall -Wextra -Werror ${SAN:+-fsanitize=$SAN} -Iinclude -o "$tmp/story" "$tmp/story.c" \
+    "$build/libinfer.a" $(pkg-config --libs jansson libpcre2-8 libutf8proc) -lm -pthread ||
+    fail "the program does not compile"
 
 # Without arguments: the model inside the library. It writes more than a handful of words.
 text=$("$tmp/story") || fail "the program fails: $text"

@@ -203,9 +203,9 @@ static void test_options_outside_their_range_are_refused_by_name(void **state)
         const char *name;
         infer_sampler_options o;
     } bad[] = {
-        { "temperature", good }, { "temperature", good }, { "top_p", good }, { "min_p", good }, { "repeat_penalty", good },
-        { "frequency_penalty", good }, { "presence_penalty", good }, { "top_k", good }, { "repeat_last_n", good },
-        { "size", good },
+        { "temperature", good }, { "temperature", good }, { "top_p", good }, { "min_p", good },
+        { "repeat_penalty", good }, { "frequency_penalty", good }, { "presence_penalty", good },
+        { "top_k", good }, { "repeat_last_n", good }, { "size", good },
     };
     bad[0].o.temperature = -1;
     bad[1].o.temperature = NAN;
@@ -361,7 +361,8 @@ static int reference(const infer_sampler_options *o, const float *logits, int n,
     return n_kept;
 }
 
-/* A very high temperature makes all tokens that the filters keep equally likely, so that some draws show the whole set. */
+/* A very high temperature makes all tokens that the filters keep equally likely, so that some draws show the whole
+ * set. */
 static void check_kept(infer_sampler_options o, const float *logits, int n, struct random *r)
 {
     static bool kept[8000], seen[8000];
@@ -380,7 +381,8 @@ static void check_kept(infer_sampler_options o, const float *logits, int n, stru
         seen[id] = true;
     }
     if (n_kept <= 64 && n_seen != n_kept)
-        fail_msg("%d of %d kept tokens were chosen: n %d, k %d, p %g, min_p %g", n_seen, n_kept, n, (int)o.top_k, o.top_p, o.min_p);
+        fail_msg("%d of %d kept tokens were chosen: n %d, k %d, p %g, min_p %g", n_seen, n_kept, n, (int)o.top_k,
+                 o.top_p, o.min_p);
     infer_sampler_close(&s);
 }
 
@@ -591,8 +593,8 @@ static void test_a_seed_gives_the_same_tokens_everywhere(void **state)
     infer_sampler_options o = infer_sampler_defaults();
     o.seed = 42;
     const int32_t ks[] = { 40, 0 };
-    static const int32_t expected[2][12] = {
-        { 963, 173, 704, 235, 198, 988, 346, 272, 988, 420, 704, 210 }, /* as a few lines of Python with doubles give them */
+    static const int32_t expected[2][12] = { /* as a few lines of Python with doubles give them */
+        { 963, 173, 704, 235, 198, 988, 346, 272, 988, 420, 704, 210 },
         { 247, 877, 248, 27, 917, 952, 137, 582, 989, 828, 248, 667 },
     };
     for (int k = 0; k < 2; k++) {

@@ -11,7 +11,8 @@ static void check_case(const infer_tokenizer *t, const json_t *json, void *user)
     size_t *n = user;
     if (strcmp(json_string_value(json_object_get(json, "tokenizer")), "bytes"))
         return;
-    struct ids ids = encode(t, json_string_value(text), json_string_length(text), INFER_ADD_SPECIAL | INFER_PARSE_SPECIAL);
+    struct ids ids =
+        encode(t, json_string_value(text), json_string_length(text), INFER_ADD_SPECIAL | INFER_PARSE_SPECIAL);
     assert_true(is_ids(json_object_get(json, "ids"), ids));
     free(ids.p);
     ids = encode(t, json_string_value(text), json_string_length(text), INFER_PARSE_SPECIAL);
@@ -110,7 +111,9 @@ static void the_number_of_ids_does_not_depend_on_the_room(void **state)
 /* A quadratic step would take minutes. */
 static void a_megabyte_of_anything_takes_no_long_time(void **state)
 {
-    static const char *const units[] = { "a", " ", "\n", "<", "\xf0\x9f\x98\x80", "\xcc\xa3\xcc\x81", "\xff", "a\x80 " };
+    static const char *const units[] = {
+        "a", " ", "\n", "<", "\xf0\x9f\x98\x80", "\xcc\xa3\xcc\x81", "\xff", "a\x80 "
+    };
     static const char *const files[] = { DATA "bytes.gguf", DATA "marks.gguf", DATA "bytes.json", DATA "marks.json" };
     const size_t length = 1 << 20;
     char *text = malloc(length);
@@ -139,6 +142,37 @@ static void an_id_outside_is_the_callers_mistake(void **state)
     assert_int_equal(infer_tokenizer_decode(o.t, (int32_t[]){ 423 }, 1, 0, NULL, 0, &length, &err), INFER_E_ARGUMENT);
     assert_string_equal(err.message, "token id 423 is not in [0, 423)");
     close_vocabulary(&o);
+}
+
+/* What a file of other metadata would say: the vocabulary of bytes.gguf with one key written over. */
+static void refused(const char *from, const char *to, infer_status code, const char *sentence)
+{
+    size_t n = 0;
+    char *file = read_all(DATA "bytes.gguf", &n), *aligned = mem_new(&mem_default, n, 1);
+    infer_error err = { 0 };
+    memcpy(aligned, file, n);
+    char *at = memmem(aligned, n, from, strlen(from));
+    assert_non_null(at);
+    memcpy(at, to, strlen(to));
+    struct weights *w = weights_open_memory(&mem_default, aligned, n, "file", &err);
+    infer_tokenizer *t = w ? tokenizer_open(&mem_default, w, &err) : NULL;
+    assert_null(t);
+    if (err.code != code || !strstr(err.message, sentence))
+        fail_msg("%d: \"%s\", not \"%s\"", err.code, err.message, sentence);
+    weights_close(&w);
+    mem_free(&mem_default, aligned);
+    free(file);
+}
+
+static void what_is_missing_or_unknown_is_named(void **state)
+{
+    (void)state;
+    refused("ggml.model", "ggml.m0del", INFER_E_FORMAT, "file: tokenizer.ggml.model is missing");
+    refused("ggml.tokens", "ggml.t0kens", INFER_E_FORMAT, "file: tokenizer.ggml.tokens is missing");
+    refused("ggml.merges", "ggml.m3rges", INFER_E_FORMAT, "file: tokenizer.ggml.merges is missing");
+    refused("gpt2", "gptx", INFER_E_UNKNOWN, "file: tokenizer.ggml.model is \"gptx\"; supported are");
+    refused("gpt-2", "gpt-x", INFER_E_UNKNOWN,
+            "file: tokenizer.ggml.pre is \"gpt-x\", a pre-tokenizer that is not known");
 }
 
 /* Open, encode and decode with an allocator that refuses one call after the other. */
@@ -179,6 +213,7 @@ int main(void)
         cmocka_unit_test(the_number_of_ids_does_not_depend_on_the_room),
         cmocka_unit_test(a_megabyte_of_anything_takes_no_long_time),
         cmocka_unit_test(an_id_outside_is_the_callers_mistake),
+        cmocka_unit_test(what_is_missing_or_unknown_is_named),
         cmocka_unit_test(memory_may_run_out_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

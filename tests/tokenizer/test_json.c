@@ -57,10 +57,13 @@ static void ids_and_texts_are_those_of_another_library(void **state)
 /* ---- Small documents ---- */
 
 /* Letters a to e and A, digits, signs, spaces; ab, cd and the mark with a; %s: further members. */
-#define VOCABULARY "\"vocab\": {\"<unk>\": 0, \"a\": 1, \"b\": 2, \"c\": 3, \"d\": 4, \"e\": 5, \"1\": 6, \"2\": 7, \".\": 8, " \
-                   "\"-\": 9, \" \": 10, \"" MARK "\": 11, \"ab\": 12, \"cd\": 13, \"" MARK "a\": 14, \"1a\": 15, \"\xc3\xa9\": 16}, " \
-                   "\"merges\": [[\"a\", \"b\"], \"c d\", [\"" MARK "\", \"a\"], [\"1\", \"a\"]]"
-#define DOCUMENT(members, model) "{" members "\"model\": {\"type\": \"BPE\", \"unk_token\": \"<unk>\", " model VOCABULARY "}}"
+#define VOCABULARY                                                                                                     \
+    "\"vocab\": {\"<unk>\": 0, \"a\": 1, \"b\": 2, \"c\": 3, \"d\": 4, \"e\": 5, \"1\": 6, \"2\": 7, \".\": 8, "       \
+    "\"-\": 9, \" \": 10, \"" MARK "\": 11, \"ab\": 12, \"cd\": 13, \"" MARK                                           \
+    "a\": 14, \"1a\": 15, \"\xc3\xa9\": 16}, "                                                                         \
+    "\"merges\": [[\"a\", \"b\"], \"c d\", [\"" MARK "\", \"a\"], [\"1\", \"a\"]]"
+#define DOCUMENT(members, model)                                                                                       \
+    "{" members "\"model\": {\"type\": \"BPE\", \"unk_token\": \"<unk>\", " model VOCABULARY "}}"
 
 static infer_tokenizer *open_text(const char *json, infer_error *err)
 {
@@ -109,7 +112,8 @@ static void added_tokens_stand_before_all_else(void **state)
     expect(DOCUMENT(ADDED(", \"lstrip\": true"), ""), "a  cc  a", "a|cc| | |a");
     expect(DOCUMENT(ADDED(", \"rstrip\": true"), ""), "a  cc  a", "a| | |cc|a");
     expect(DOCUMENT(ADDED(", \"normalized\": true") "\"normalizer\": {\"type\": \"Lowercase\"}, ", ""), "CCa", "cc|a");
-    expect(DOCUMENT(ADDED(", \"normalized\": false") "\"normalizer\": {\"type\": \"Lowercase\"}, ", ""), "CCa", "c|c|a");
+    expect(DOCUMENT(ADDED(", \"normalized\": false") "\"normalizer\": {\"type\": \"Lowercase\"}, ", ""), "CCa",
+           "c|c|a");
 #undef ADDED
 }
 
@@ -124,7 +128,8 @@ static void normalizers_run_in_order(void **state)
     expect(NORMAL("{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"Prepend\", \"prepend\": \"" MARK "\"}, "
                   "{\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": \"" MARK "\"}]}"),
            "a a", MARK "a|" MARK "a");
-    expect(NORMAL("{\"type\": \"Replace\", \"pattern\": {\"Regex\": \" {2,}\"}, \"content\": \"-\"}"), "a   a a", "a|-|a| |a");
+    expect(NORMAL("{\"type\": \"Replace\", \"pattern\": {\"Regex\": \" {2,}\"}, \"content\": \"-\"}"), "a   a a",
+           "a|-|a| |a");
     expect(NORMAL("{\"type\": \"Replace\", \"pattern\": {\"Regex\": \"x*\"}, \"content\": \"-\"}"), "ab", "-|a|-|b|-");
 #undef NORMAL
 }
@@ -143,8 +148,11 @@ static void splits_treat_their_matches_in_five_ways(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         char json[2048];
-        snprintf(json, sizeof json, DOCUMENT("\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"String\": \"1\"}, "
-                                             "\"behavior\": \"%s\"}, ", ""), ways[i].behaviour);
+        snprintf(json, sizeof json,
+                 DOCUMENT("\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"String\": \"1\"}, "
+                          "\"behavior\": \"%s\"}, ",
+                          ""),
+                 ways[i].behaviour);
         expect(json, "a11ab1b", ways[i].want);
     }
 }
@@ -153,7 +161,8 @@ static void splits_treat_their_matches_in_five_ways(void **state)
 static void pieces_are_cut_where_they_should_be(void **state)
 {
 #define PRE(json) DOCUMENT("\"pre_tokenizer\": " json ", ", "\"ignore_merges\": true, ")
-#define SPLIT(pattern, behaviour, more) PRE("{\"type\": \"Split\", \"pattern\": " pattern ", \"behavior\": \"" behaviour "\"" more "}")
+#define SPLIT(pattern, behaviour, more)                                                                                \
+    PRE("{\"type\": \"Split\", \"pattern\": " pattern ", \"behavior\": \"" behaviour "\"" more "}")
     (void)state;
     expect(SPLIT("{\"String\": \"1\"}", "MergedWithNext", ""), "b1a", "b|1a");
     expect(SPLIT("{\"String\": \"a\"}", "MergedWithPrevious", ""), "b1ab", "b|1a|b"); /* b1a, b: no "ab" */
@@ -166,7 +175,8 @@ static void pieces_are_cut_where_they_should_be(void **state)
     expect(PRE("{\"type\": \"CharDelimiterSplit\", \"delimiter\": \"-\"}"), "a-b", "a|b");
     expect(PRE("{\"type\": \"Metaspace\", \"replacement\": \"" MARK "\", \"prepend_scheme\": \"always\"}"), "a a",
            MARK "a|" MARK "a");
-    expect(PRE("{\"type\": \"Metaspace\", \"replacement\": \"" MARK "\", \"prepend_scheme\": \"never\"}"), "a a", "a|" MARK "a");
+    expect(PRE("{\"type\": \"Metaspace\", \"replacement\": \"" MARK "\", \"prepend_scheme\": \"never\"}"), "a a",
+           "a|" MARK "a");
 #undef PRE
 #undef SPLIT
 }
@@ -176,10 +186,26 @@ static void the_post_processor_frames_the_text(void **state)
 #define POST(json) DOCUMENT("\"post_processor\": " json ", ", "")
     (void)state;
     expect(POST("{\"type\": \"BertProcessing\", \"sep\": [\"b\", 2], \"cls\": [\"a\", 1]}"), "c", "a|c|b");
-    expect(POST("{\"type\": \"Sequence\", \"processors\": [{\"type\": \"ByteLevel\"}, {\"type\": \"TemplateProcessing\", "
-                "\"single\": [{\"SpecialToken\": {\"id\": \"x\"}}, {\"Sequence\": {\"id\": \"A\"}}], "
-                "\"special_tokens\": {\"x\": {\"ids\": [4, 5]}}}]}"), "c", "d|e|c");
+    expect(
+        POST("{\"type\": \"Sequence\", \"processors\": [{\"type\": \"ByteLevel\"}, {\"type\": \"TemplateProcessing\", "
+             "\"single\": [{\"SpecialToken\": {\"id\": \"x\"}}, {\"Sequence\": {\"id\": \"A\"}}], "
+             "\"special_tokens\": {\"x\": {\"ids\": [4, 5]}}}]}"),
+        "c", "d|e|c");
 #undef POST
+}
+
+static void word_pieces_are_the_longest_that_fit(void **state)
+{
+#define WORDS(members)                                                                                                 \
+    "{" members "\"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}, \"model\": {\"type\": \"WordPiece\", "           \
+    "\"unk_token\": \"[UNK]\", \"max_input_chars_per_word\": 8, \"vocab\": {\"[UNK]\": 0, \"a\": 1, \"ab\": 2, "       \
+    "\"##c\": 3, \"##cd\": 4, \".\": 5, \"e\": 6, \"\xe6\xbc\xa2\": 7}}}"
+    (void)state;
+    expect(WORDS(""), "abcd ac. abx", "ab|##cd|a|##c|.|[UNK]");
+    expect(WORDS(""), "abcccccc abccccccc", "ab|##c|##c|##c|##c|##c|##c|[UNK]"); /* eight characters, and nine */
+    expect(WORDS("\"normalizer\": {\"type\": \"BertNormalizer\"}, "), "A\xc3\x89\a \xc3\x89 a\xe6\xbc\xa2",
+           "[UNK]|e|a|\xe6\xbc\xa2");
+#undef WORDS
 }
 
 /* ---- Refusals ---- */
@@ -197,9 +223,11 @@ static void what_is_not_supported_is_named(void **state)
 {
     (void)state;
     refused("{\"model\": {\"type\": \"Magic\"}}", INFER_E_UNKNOWN, "small.json: model.type is \"Magic\"");
-    refused(DOCUMENT("\"normalizer\": {\"type\": \"Magic\"}, ", ""), INFER_E_UNKNOWN, "the normalizer \"Magic\" is not supported");
+    refused(DOCUMENT("\"normalizer\": {\"type\": \"Magic\"}, ", ""), INFER_E_UNKNOWN,
+            "the normalizer \"Magic\" is not supported");
     refused(DOCUMENT("\"pre_tokenizer\": {\"type\": \"Magic\"}, ", ""), INFER_E_UNKNOWN, "the pre-tokenizer \"Magic\"");
-    refused(DOCUMENT("\"post_processor\": {\"type\": \"Magic\"}, ", ""), INFER_E_UNKNOWN, "the post-processor \"Magic\"");
+    refused(DOCUMENT("\"post_processor\": {\"type\": \"Magic\"}, ", ""), INFER_E_UNKNOWN,
+            "the post-processor \"Magic\"");
     refused(DOCUMENT("\"decoder\": {\"type\": \"Magic\"}, ", ""), INFER_E_UNKNOWN, "the decoder \"Magic\"");
     refused(DOCUMENT("", "\"end_of_word_suffix\": \"</w>\", "), INFER_E_UNKNOWN, "model.end_of_word_suffix is set");
     refused(DOCUMENT("\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"[a-z&&[^b]]\"}, "
@@ -215,15 +243,21 @@ static void what_is_wrong_is_named(void **state)
     refused("{\"model\": {\"type\": \"BPE\", \"vocab\": {}}}", INFER_E_FORMAT, "no tokens");
     refused("{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": -1}}}", INFER_E_FORMAT, "has the id -1");
     refused("{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 99999999}}}", INFER_E_FORMAT, "has the id 99999999");
-    refused("{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 1, \"b\": 1}}}", INFER_E_FORMAT, "two tokens with the id 1");
+    refused("{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 1, \"b\": 1}}}", INFER_E_FORMAT,
+            "two tokens with the id 1");
     refused("{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [\"a b\"]}}", INFER_E_FORMAT,
             "model.merges[0] joins \"a\" and \"b\"");
-    refused("{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [1]}}", INFER_E_FORMAT, "model.merges[0] is no pair");
-    refused("{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"unk_token\": \"u\"}}", INFER_E_FORMAT, "model.unk_token \"u\"");
+    refused("{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [1]}}", INFER_E_FORMAT,
+            "model.merges[0] is no pair");
+    refused("{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"unk_token\": \"u\"}}", INFER_E_FORMAT,
+            "model.unk_token \"u\"");
     refused(DOCUMENT("\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"a(\"}, "
-                     "\"behavior\": \"Isolated\"}, ", ""), INFER_E_FORMAT, "regular expression \"a(\" is wrong at byte 2");
-    refused(DOCUMENT("\"post_processor\": {\"type\": \"BertProcessing\", \"sep\": [\"b\", 99], \"cls\": [\"a\", 1]}, ", ""),
-            INFER_E_FORMAT, "names no tokens");
+                     "\"behavior\": \"Isolated\"}, ",
+                     ""),
+            INFER_E_FORMAT, "regular expression \"a(\" is wrong at byte 2");
+    refused(
+        DOCUMENT("\"post_processor\": {\"type\": \"BertProcessing\", \"sep\": [\"b\", 99], \"cls\": [\"a\", 1]}, ", ""),
+        INFER_E_FORMAT, "names no tokens");
 }
 
 /* A pattern that would take for ever: what it was to cut stays whole. */
@@ -234,8 +268,11 @@ static void a_hostile_pattern_costs_a_bounded_time(void **state)
     (void)state;
     memset(text, 'a', 4000);
     text[4000] = '.';
-    infer_tokenizer *t = open_text(DOCUMENT("\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"(a|aa)+$\"}, "
-                                            "\"behavior\": \"Removed\"}, ", ""), &err);
+    infer_tokenizer *t =
+        open_text(DOCUMENT("\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"(a|aa)+$\"}, "
+                           "\"behavior\": \"Removed\"}, ",
+                           ""),
+                  &err);
     assert_non_null(t);
     struct ids ids = encode(t, text, sizeof text, 0);
     assert_int_equal(ids.n, sizeof text);
@@ -265,6 +302,42 @@ static void memory_may_run_out_anywhere(void **state)
     free(json);
 }
 
+static void write_file(const char *folder, const char *name, const char *text)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void a_directory_says_which_tokens_begin_and_end_a_text(void **state)
+{
+    char folder[] = "/tmp/infer-test-XXXXXX", command[64];
+    infer_error err = { 0 };
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    write_file(folder, "tokenizer.json", DOCUMENT("", ""));
+    write_file(folder, "tokenizer_config.json", "{\"bos_token\": {\"content\": \"a\"}, \"eos_token\": \"b\", "
+                                                "\"chat_template\": \"{{ x }}\"}");
+    write_file(folder, "generation_config.json", "{\"eos_token_id\": [2, 3]}");
+    struct weights *w = weights_open_vocabulary(&mem_default, folder, &err);
+    infer_tokenizer *t = w ? tokenizer_open(&mem_default, w, &err) : NULL;
+    if (!t)
+        fail_msg("%s", err.message);
+    assert_int_equal(infer_tokenizer_bos(t), 1);
+    assert_int_equal(infer_tokenizer_eos(t), 2);
+    assert_true(infer_tokenizer_is_end(t, 2));
+    assert_true(infer_tokenizer_is_end(t, 3));
+    assert_false(infer_tokenizer_is_end(t, 1));
+    assert_string_equal(infer_tokenizer_chat_template(t), "{{ x }}");
+    tokenizer_close(&t);
+    weights_close(&w);
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +348,8 @@ int main(void)
         cmocka_unit_test(splits_treat_their_matches_in_five_ways),
         cmocka_unit_test(pieces_are_cut_where_they_should_be),
         cmocka_unit_test(the_post_processor_frames_the_text),
+        cmocka_unit_test(word_pieces_are_the_longest_that_fit),
+        cmocka_unit_test(a_directory_says_which_tokens_begin_and_end_a_text),
         cmocka_unit_test(what_is_not_supported_is_named),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(a_hostile_pattern_costs_a_bounded_time),

@@ -1,5 +1,5 @@
-/* test_shared.c - the truth files beside the repository: vocabularies of well-known models, and what llama.cpp and Hugging
- * Face's tokenizers make of several hundred texts with each. Skipped where they are not there.
+/* test_shared.c - the truth files beside the repository: vocabularies of well-known models, and what llama.cpp and
+ * Hugging Face's tokenizers make of several hundred texts with each. Skipped where they are not there.
  *
  * Where the two worlds differ (a case has hf_ids), the ids that the model saw in training are right. */
 #include "tests/tokenizer/tokenizer_test.h"
@@ -24,8 +24,8 @@ static void differs(struct tally *tally, const char *what, const json_t *json)
     }
 }
 
-static void check_decode(struct tally *tally, const infer_tokenizer *t, struct ids ids, unsigned flags, const json_t *json,
-                         const char *key)
+static void check_decode(struct tally *tally, const infer_tokenizer *t, struct ids ids, unsigned flags,
+                         const json_t *json, const char *key)
 {
     size_t length, streamed;
     char *text = decode(t, ids.p, ids.n, flags, &length);
@@ -86,6 +86,7 @@ static void run_inp(const infer_tokenizer *t, const char *name, struct tally *ta
             same &= strtol(line, &line, 10) == ids.p[i];
         line += strspn(line, " ");
         same &= *line == '\n';
+        free(ids.p);
         tally->cases++;
         if (!same && tally->wrong++ < SHOWN)
             print_message("  .out differs for '%.*s'\n", (int)(end - text), text);
@@ -161,8 +162,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GGUF("llama-spm"),    GGUF("phi-3"),          GGUF("llama-bpe"),      GGUF("gpt-2"),      GGUF("qwen2"),
         GGUF("falcon"),       GGUF("starcoder"),      GGUF("deepseek-llm"),   GGUF("deepseek-coder"),
+        GGUF("bert-bge"),
         JSON("bpe-gpt2"),     JSON("bpe-llama3"),     JSON("bpe-qwen2"),      JSON("spm-bpe-legacy"),
-        JSON("spm-bpe-first"),
+        JSON("spm-bpe-first"), JSON("wordpiece-bert"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

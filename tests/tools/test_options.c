@@ -59,8 +59,8 @@ static enum options_result parse(int argc, char **argv)
 static void test_every_type_is_stored(void **state)
 {
     (void)state;
-    assert_int_equal(PARSE("-m", "x.gguf", "--n-predict", "5", "--seed=9000000000", "--temp", "0.5", "--precision", "exact",
-                           "-q", "--no-echo", "--stop", "a", "-r", "b", "first", "--", "-second"),
+    assert_int_equal(PARSE("-m", "x.gguf", "--n-predict", "5", "--seed=9000000000", "--temp", "0.5", "--precision",
+                           "exact", "-q", "--no-echo", "--stop", "a", "-r", "b", "first", "--", "-second"),
                      OPTIONS_RUN);
     assert_string_equal(o.model, "x.gguf");
     assert_int_equal(o.n, 5);

@@ -1,7 +1,7 @@
 /* options.c - a program's command line as a table.
  *
- * The arguments are walked twice: first only checked, so that --help shows the defaults and a mistake leaves nothing half
- * set; then stored. */
+ * The arguments are walked twice: first only checked, so that --help shows the defaults and a mistake leaves nothing
+ * half set; then stored. */
 #include "tools/common/options.h"
 
 #include "infer.h"

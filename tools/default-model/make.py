@@ -5,6 +5,7 @@ Everything follows from fixed seeds. The corpus is generated while training runs
 """
 import argparse
 import json
+import os
 import pathlib
 import sys
 
@@ -40,6 +41,8 @@ def print_corpus(n=20):
 
 
 def train_stage(args):
+    # A thread that waits by spinning keeps its partner off the core when others use the machine too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import torch
     import tokenizer
     import train

@@ -6,6 +6,8 @@
 bytes.json, bytes.gguf    byte-level BPE, GPT-2's words
 marks.json, marks.gguf    BPE of characters with U+2581 for spaces and byte tokens, as SentencePiece makes them
 cases.jsonl               {"tokenizer", "text", "ids", "ids_no_special", "decode", "decode_skip"}
+
+and seeds for the fuzz target in ../../fuzz/corpus/tokenizer
 """
 import json
 import os
@@ -89,6 +91,61 @@ def write_gguf(path, t, model):
     w.close()
 
 
+def seeds():
+    """One small document for each kind of component; and the two GGUF files with few tokens."""
+    vocab = {"<unk>": 0, "a": 1, "b": 2, "ab": 3, "▁": 4, "<0x41>": 5, "Ġ": 6, "Ġa": 7, "é": 8}
+    model = {"type": "BPE", "unk_token": "<unk>", "vocab": vocab, "merges": [["a", "b"], "Ġ a"]}
+    added = [{"id": 9, "content": "<s>", "special": True, "lstrip": True, "rstrip": True},
+             {"id": 10, "content": "the", "single_word": True, "normalized": True}]
+    split = {"type": "Split", "pattern": {"Regex": "\\s+(?!\\S)|[\\p{L}&]+"}, "behavior": "Isolated", "invert": False}
+    template = {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}],
+                "special_tokens": {"<s>": {"ids": [9]}}}
+    documents = {
+        "bytes": {"added_tokens": added, "normalizer": {"type": "NFC"}, "model": model,
+                  "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, {"type": "ByteLevel"}, {"type": "Digits"}]},
+                  "post_processor": {"type": "Sequence", "processors": [{"type": "ByteLevel"}, template]},
+                  "decoder": {"type": "ByteLevel"}},
+        "marks": {"added_tokens": added, "model": dict(model, byte_fallback=True, fuse_unk=True),
+                  "normalizer": {"type": "Sequence", "normalizers": [
+                      {"type": "Prepend", "prepend": "▁"}, {"type": "Strip"}, {"type": "Lowercase"},
+                      {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]},
+                  "decoder": {"type": "Sequence", "decoders": [
+                      {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"},
+                      {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}},
+        "meta": {"model": dict(model, ignore_merges=True), "decoder": {"type": "Metaspace", "replacement": "▁"},
+                 "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+                     {"type": "Punctuation", "behavior": "Contiguous"}, {"type": "WhitespaceSplit"},
+                     {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": True}]}},
+        "pair": {"model": model, "post_processor": {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]},
+                 "normalizer": {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": ""},
+                 "pre_tokenizer": {"type": "CharDelimiterSplit", "delimiter": "-"}},
+        "words": {"added_tokens": added, "normalizer": {"type": "BertNormalizer"},
+                  "pre_tokenizer": {"type": "BertPreTokenizer"}, "decoder": {"type": "WordPiece", "prefix": "##"},
+                  "model": {"type": "WordPiece", "unk_token": "<unk>", "vocab": dict(vocab, **{"##b": 11, "##ab": 12})}},
+    }
+    folder = "../../fuzz/corpus/tokenizer"
+    os.makedirs(folder, exist_ok=True)
+    for name, document in documents.items():
+        with open(os.path.join(folder, name), "w") as f:
+            json.dump(document, f, ensure_ascii=False)
+    for name, model in (("scores", "llama"), ("merges", "gpt2"), ("pieces", "bert")):
+        w = gguf.GGUFWriter(os.path.join(folder, name), "llama")
+        w.add_tokenizer_model(model)
+        w.add_tokenizer_pre("llama-bpe")
+        w.add_token_list(["<unk>", "<s>", "</s>", "a", "b", "ab", "<0x41>" if model == "llama" else "Ġ", "the"])
+        w.add_token_types([2, 3, 3, 1, 1, 1, 6 if model == "llama" else 1, 4])
+        if model == "llama":
+            w.add_token_scores([0.0, 0.0, 0.0, -2.0, -3.0, -1.0, 0.0, 0.0])
+        elif model == "gpt2":
+            w.add_token_merges(["a b"])
+        w.add_bos_token_id(1)
+        w.add_eot_token_id(2)
+        w.add_add_bos_token(True)
+        w.write_header_to_file()
+        w.write_kv_data_to_file()
+        w.close()
+
+
 def main():
     os.chdir(os.path.dirname(os.path.abspath(__file__)))
     with open("cases.jsonl", "w") as f:
@@ -103,6 +160,7 @@ def main():
                     "ids_no_special": t.encode(text, add_special_tokens=False).ids,
                     "decode": t.decode(ids, skip_special_tokens=False),
                     "decode_skip": t.decode(ids, skip_special_tokens=True)}) + "\n")
+    seeds()
 
 
 main()

@@ -1,0 +1,393 @@
+/* infer-run.c - write text with a language model: the public API behind the options that llama.cpp's users know.
+ *
+ * Text goes to stdout as it comes, everything else to stderr. The shorter examples beside this one show the API by
+ * itself; this one adds what a program for every day needs: progress, Ctrl-C, figures, a prompt from wherever it is. */
+#include "tools/common/options.h"
+#include "tools/common/program.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { EXIT_INTERRUPTED = 130 };
+
+static struct {
+    const char *model, *prompt, *file;
+    bool interactive, echo, escape, special, ignore_end, verbose, quiet;
+    int32_t n_predict, n_ctx, n_batch, n_threads;
+    int64_t seed;
+    int precision;
+    struct opt_list stops;
+    infer_sampler_options sampler;
+} o;
+
+static const struct opt rows[] = {
+    { OPT_GROUP, NULL, NULL, "What to run", NULL, 0, 0 },
+    { OPT_TEXT, "-m, --model", "PATH", "GGUF file (of split files any one) or Hugging Face directory; default "
+      "$INFER_MODEL, else the small story model inside the program", &o.model, 0, 0 },
+    { OPT_TEXT, "-p, --prompt", "TEXT", "text to go on from; names of special tokens in it count as these",
+      &o.prompt, 0, 0 },
+    { OPT_TEXT, "-f, --file", "FILE", "take the prompt from a file, - is stdin; a newline at its end is left out",
+      &o.file, 0, 0 },
+    { OPT_FLAG, "-i, --interactive", NULL, "go on from each line typed, all in one text; Ctrl-C ends an answer, "
+      "Ctrl-D all", &o.interactive, 0, 0 },
+    { OPT_FLAG, "-e, --escape", NULL, "\\n, \\t, \\xHH ... in -p, --stop and typed lines stand for newline, tab ... "
+      "(default)", &o.escape, 0, 0 },
+    { OPT_OFF, "--no-escape", NULL, "they stand for themselves", &o.escape, 0, 0 },
+
+    { OPT_GROUP, NULL, NULL, "How much", NULL, 0, 0 },
+    { OPT_INT, "-n, --n-predict, --predict", "N", "tokens to write; -1 = until the model ends",
+      &o.n_predict, -1, INT32_MAX },
+    { OPT_INT, "-c, --ctx-size", "N", "most tokens of prompt and text together; default 0: as many as the model was "
+      "trained on, up to 4096", &o.n_ctx, 0, INT32_MAX },
+    { OPT_LIST, "-r, --stop, --reverse-prompt", "TEXT", "end before this text; may be given several times",
+      &o.stops, 0, 0 },
+    { OPT_FLAG, "--ignore-eos", NULL, "never choose a token that ends the text", &o.ignore_end, 0, 0 },
+
+    { OPT_GROUP, NULL, NULL, "How tokens are chosen, in this order", NULL, 0, 0 },
+    { OPT_FLOAT, "--repeat-penalty", "X", "divide the logits of recent tokens; 1 = off",
+      &o.sampler.repeat_penalty, 1e-6, 1e6 },
+    { OPT_INT, "--repeat-last-n", "N", "how many tokens are recent; 0 = none, -1 = all",
+      &o.sampler.repeat_last_n, -1, INT32_MAX },
+    { OPT_FLOAT, "--frequency-penalty", "X", "take off for each time a token is recent",
+      &o.sampler.frequency_penalty, -1e6, 1e6 },
+    { OPT_FLOAT, "--presence-penalty", "X", "take off once if a token is recent",
+      &o.sampler.presence_penalty, -1e6, 1e6 },
+    { OPT_INT, "--top-k", "N", "keep the N most likely; 0 = all", &o.sampler.top_k, 0, INT32_MAX },
+    { OPT_FLOAT, "--top-p", "P", "keep the fewest that are P likely together; 1 = all", &o.sampler.top_p, 0, 1 },
+    { OPT_FLOAT, "--min-p", "P", "keep those P times as likely as the best; 0 = all", &o.sampler.min_p, 0, 1 },
+    { OPT_FLOAT, "--temp, --temperature", "T", "higher is more daring; 0 = always the most likely token",
+      &o.sampler.temperature, 0, 1e6 },
+    { OPT_INT64, "-s, --seed", "N", "same seed, same text; -1 = another text each time",
+      &o.seed, -1, (double)INT64_MAX },
+
+    { OPT_GROUP, NULL, NULL, "How it is computed", NULL, 0, 0 },
+    { OPT_INT, "-t, --threads", "N", "threads; default 0: one per physical core", &o.n_threads, 0, 256 },
+    { OPT_INT, "-b, --batch-size", "N", "tokens of the prompt computed at once", &o.n_batch, 1, 4096 },
+    { OPT_CHOICE, "--precision", "fast|exact", "activations as 8-bit blocks where the weights are quantised, or as "
+      "floats", &o.precision, 0, 0 },
+
+    { OPT_GROUP, NULL, NULL, "What is shown", NULL, 0, 0 },
+    { OPT_OFF, "--no-display-prompt, --no-prompt-echo", NULL, "write only what follows the prompt", &o.echo, 0, 0 },
+    { OPT_FLAG, "-sp, --special", NULL, "write control tokens by name", &o.special, 0, 0 },
+    { OPT_FLAG, "-v, --verbose", NULL, "more about model, memory and machine on stderr", &o.verbose, 0, 0 },
+    { OPT_FLAG, "-q, --quiet", NULL, "no figures on stderr", &o.quiet, 0, 0 },
+    OPT_STANDARD,
+};
+
+static const struct command command = {
+    .name = "infer-run",
+    .about = "write text with a language model",
+    .usage = "[options]",
+    .examples = "  infer-run                                 a story by the model inside the program\n"
+                "  infer-run -m model.gguf -p \"Once upon a time\" -n 100\n"
+                "  infer-run -m model.gguf -p \"2 + 2 =\" --temp 0          the most likely text\n"
+                "  cat letter.txt | infer-run -m model.gguf  go on from a text\n"
+                "  infer-run -m model.gguf -i -p \"Q: \" -r \"\\nQ:\"        line by line\n",
+    .notes = PROGRAM_ENVIRONMENT
+             "\nExit codes: 0 done, 1 failure, 2 wrong options, 130 interrupted by Ctrl-C.\n",
+    .rows = rows,
+    .n_rows = sizeof rows / sizeof *rows,
+};
+
+struct run {
+    infer_context *context;
+    infer_model *model;
+    infer_session *session;
+    infer_sampler *sampler;
+    infer_generate_options options;
+    char *stops[sizeof o.stops.item / sizeof *o.stops.item];
+    double load_seconds, answer_began;
+    infer_generate_result sum; /* of all answers; the reason is the last one's */
+    size_t n_passes;           /* forward passes of generation */
+};
+
+/* ---- Ctrl-C: the first one asks, a second one kills ---- */
+
+static volatile sig_atomic_t interrupted;
+static infer_session *volatile running;
+
+static void on_interrupt(int signal_number)
+{
+    (void)signal_number;
+    interrupted = 1;
+    if (running)
+        infer_session_cancel(running);
+}
+
+static void catch_interrupt(void)
+{
+    struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND };
+    interrupted = 0;
+    sigaction(SIGINT, &action, NULL);
+}
+
+/* ---- Output ---- */
+
+static char last_written = '\n';
+
+static bool write_text(void *user, const char *text, size_t length)
+{
+    (void)user;
+    if (length)
+        last_written = text[length - 1];
+    return fwrite(text, 1, length, stdout) == length && fflush(stdout) == 0 && !interrupted;
+}
+
+static void end_line(void)
+{
+    if (last_written != '\n')
+        write_text(NULL, "\n", 1);
+}
+
+static int complain(const infer_error *err, const char *advice)
+{
+    end_line();
+    fprintf(stderr, "infer-run: %s%s%s\n", err->message, advice ? "; " : "", advice ? advice : "");
+    return EXIT_FAILURE;
+}
+
+static bool is_colourful(FILE *f)
+{
+    return isatty(fileno(f)) && !getenv("NO_COLOR");
+}
+
+static void echo_prompt(const char *text, size_t length)
+{
+    const bool bold = is_colourful(stdout);
+    fputs(bold ? "\033[1m" : "", stdout);
+    write_text(NULL, text, length);
+    fputs(bold ? "\033[0m" : "", stdout);
+    fflush(stdout);
+}
+
+/* Of prompts that take longer than a second, where somebody is watching. */
+static bool show_progress(void *user, float done)
+{
+    const struct run *r = user;
+    if (seconds_now() - r->answer_began > 1)
+        fprintf(stderr, done < 1 ? "\r\033[K%.0f %% of the prompt" : "\r\033[K", 100 * (double)done);
+    return !interrupted;
+}
+
+static void print_model(const struct run *r)
+{
+    infer_model_info m = { .size = sizeof m };
+    infer_model_get_info(r->model, &m);
+    const double n = (double)infer_session_capacity(r->session);
+    fprintf(stderr, "model     %s: %s, %s, mostly %s, %.4g million parameters\n", m.name, m.format, m.architecture,
+            m.quantization, (double)m.n_params / 1e6);
+    fprintf(stderr, "shape     %d layers, width %d, %d heads with %d of keys and values, vocabulary %d\n", m.n_layer,
+            m.n_embd, m.n_head, m.n_head_kv, m.n_vocab);
+    fprintf(stderr, "context   %.0f tokens (trained on %d), cache %s a token, %s when full\n", n, m.n_ctx_train,
+            human_bytes((double)m.kv_bytes_per_token), human_bytes((double)m.kv_bytes_per_token * n));
+    fprintf(stderr, "machine   %s, %d threads\nseed      %llu\n", infer_context_cpu(r->context),
+            infer_context_threads(r->context), (unsigned long long)o.sampler.seed);
+}
+
+static double per_second(size_t n, double s)
+{
+    return s > 0 ? (double)n / s : 0;
+}
+
+static void print_figures(const struct run *r)
+{
+    static const char *const reasons[] = { "as many as asked for", "the model ended it", "a stop string came up",
+                                           "the context is full; -c N makes it larger", "interrupted" };
+    const infer_generate_result *s = &r->sum;
+    infer_model_info m = { .size = sizeof m };
+    infer_model_get_info(r->model, &m);
+    const bool dim = is_colourful(stderr);
+    fprintf(stderr, "%s\nload      %.0f ms\n", dim ? "\033[2m" : "", r->load_seconds * 1e3);
+    fprintf(stderr, "prompt    %zu tokens, %.1f tokens/s\n", s->n_prompt, per_second(s->n_prompt, s->prompt_seconds));
+    fprintf(stderr, "text      %zu tokens, %.1f tokens/s (%s)\n", s->n_generated,
+            per_second(r->n_passes, s->generate_seconds), reasons[s->reason]);
+    fprintf(stderr, "memory    %s at most; weights mapped %s, session %s\n%s", human_bytes((double)peak_bytes()),
+            human_bytes((double)m.bytes), human_bytes((double)infer_session_bytes(r->session)), dim ? "\033[0m" : "");
+}
+
+/* ---- Input ---- */
+
+static char *typed(const char *text, size_t *length)
+{
+    if (o.escape)
+        return unescape(text, length);
+    *length = strlen(text);
+    return strdup(text);
+}
+
+/* *text may become NULL for want of a prompt. */
+static int find_prompt(char **text, size_t *length)
+{
+    infer_error err = { 0 };
+    *text = NULL;
+    *length = 0;
+    if (o.prompt && o.file)
+        return options_complain(&command, "-p and -f both give a prompt; use one of them");
+    if (o.prompt) {
+        *text = typed(o.prompt, length);
+    } else if (o.file || (!o.interactive && !isatty(STDIN_FILENO) && errno != EBADF)) {
+        *text = read_file(o.file ? o.file : "-", length, &err);
+        if (!*text)
+            return interrupted ? EXIT_INTERRUPTED : complain(&err, NULL);
+        *length -= *length && (*text)[*length - 1] == '\n';
+    }
+    if (*length || o.prompt || o.interactive || !program_model_is_embedded(o.model))
+        return EXIT_SUCCESS;
+    free(*text);
+    *text = strdup("Once upon a time");
+    *length = *text ? strlen(*text) : 0;
+    return EXIT_SUCCESS;
+}
+
+/* ---- Running ---- */
+
+static void add_figures(struct run *r, const infer_generate_result *one)
+{
+    r->sum.n_prompt += one->n_prompt;
+    r->sum.n_generated += one->n_generated;
+    r->sum.prompt_seconds += one->prompt_seconds;
+    r->sum.generate_seconds += one->generate_seconds;
+    r->sum.reason = interrupted ? INFER_STOP_CALLBACK : one->reason;
+    /* The prompt's pass gives the first token, and the last one needs none, unless it was found to end the text. */
+    r->n_passes += one->n_generated - (one->n_generated && one->reason != INFER_STOP_END);
+}
+
+static int answer(struct run *r, const char *prompt, size_t length)
+{
+    infer_error err = { 0 };
+    infer_generate_result one = { .size = sizeof one };
+    r->answer_began = seconds_now();
+    const infer_status status = infer_generate(r->session, r->sampler, prompt, length, &r->options, &one, &err);
+    const int write_error = errno;
+    add_figures(r, &one);
+    if (interrupted)
+        return EXIT_INTERRUPTED;
+    if (status != INFER_OK)
+        return complain(&err, status == INFER_E_FULL ? "-c N makes it larger" :
+                              length ? NULL : "give a prompt with -p, with -f or through a pipe");
+    if (one.reason != INFER_STOP_CALLBACK)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "infer-run: the text cannot be written: %s\n", strerror(write_error));
+    return EXIT_FAILURE;
+}
+
+/* Lines typed and the answers to them make one text. Ctrl-C within an answer ends it, elsewhere the program. */
+static int converse(struct run *r)
+{
+    char *line = NULL;
+    size_t room = 0;
+    int code = EXIT_SUCCESS;
+    while (code == EXIT_SUCCESS && r->sum.reason != INFER_STOP_FULL) {
+        if (isatty(STDIN_FILENO))
+            fputs("> ", stderr);
+        const ssize_t n = getline(&line, &room, stdin);
+        if (n < 0)
+            break;
+        line[n - (n && line[n - 1] == '\n')] = 0;
+        size_t length;
+        char *text = typed(line, &length);
+        code = text ? answer(r, text, length) : EXIT_FAILURE;
+        free(text);
+        if (code == EXIT_INTERRUPTED) {
+            catch_interrupt();
+            code = EXIT_SUCCESS;
+        }
+        end_line();
+    }
+    free(line);
+    return interrupted ? EXIT_INTERRUPTED : code;
+}
+
+static int run(struct run *r, const char *prompt, size_t length)
+{
+    int code = EXIT_SUCCESS;
+    if (!o.quiet && o.verbose)
+        print_model(r);
+    if (length || !o.interactive) {
+        if (o.echo && length)
+            echo_prompt(prompt, length);
+        code = answer(r, prompt, length);
+        end_line();
+    }
+    if (code == EXIT_SUCCESS && o.interactive)
+        code = converse(r);
+    if (!o.quiet && r->sum.n_prompt && (code == EXIT_SUCCESS || code == EXIT_INTERRUPTED))
+        print_figures(r);
+    return code;
+}
+
+/* ---- Opening and closing ---- */
+
+static bool open_all(struct run *r, infer_error *err)
+{
+    const double began = seconds_now();
+    infer_session_options session = infer_session_defaults();
+    session.n_ctx = o.n_ctx;
+    session.n_batch = o.n_batch;
+    session.precision = (infer_precision)o.precision;
+    uint32_t random = 0; /* short enough to type again */
+    if (o.seed < 0 && getentropy(&random, sizeof random) != 0)
+        random = (uint32_t)(began * 1e9);
+    o.sampler.seed = o.seed < 0 ? random : (uint64_t)o.seed;
+    const infer_log_level level = o.verbose ? INFER_LOG_DEBUG : INFER_LOG_WARN;
+    const bool opened = (r->context = program_context(o.n_threads, level, err)) &&
+                        (r->model = program_model(r->context, o.model, err)) &&
+                        (r->session = infer_session_open(r->model, &session, err)) &&
+                        (r->sampler = infer_sampler_open(r->context, &o.sampler, err));
+    if (!opened)
+        return false;
+    r->load_seconds = seconds_now() - began;
+    r->options = infer_generate_defaults();
+    r->options.n_predict = o.n_predict;
+    r->options.ignore_end = o.ignore_end;
+    r->options.unparse_special = o.special;
+    r->options.on_text = write_text;
+    r->options.on_prompt = !o.quiet && isatty(STDERR_FILENO) ? show_progress : NULL;
+    r->options.user = r;
+    r->options.stops = (const char *const *)r->stops;
+    for (size_t length; r->options.n_stops < o.stops.n; r->options.n_stops++)
+        if (!(r->stops[r->options.n_stops] = typed(o.stops.item[r->options.n_stops], &length)))
+            return false;
+    running = r->session;
+    return true;
+}
+
+static void close_all(struct run *r)
+{
+    running = NULL;
+    for (size_t i = 0; i < r->options.n_stops; i++)
+        free(r->stops[i]);
+    infer_sampler_close(&r->sampler);
+    infer_session_close(&r->session);
+    infer_model_close(&r->model);
+    infer_context_close(&r->context);
+}
+
+int main(int argc, char **argv)
+{
+    o.sampler = infer_sampler_defaults();
+    o.echo = o.escape = true;
+    o.n_predict = -1;
+    o.seed = -1;
+    o.n_batch = 512;
+    const enum options_result options = options_parse(&command, argc, argv);
+    if (options != OPTIONS_RUN)
+        return options == OPTIONS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
+    catch_interrupt();
+    char *prompt;
+    size_t length;
+    int code = find_prompt(&prompt, &length);
+    if (code == EXIT_SUCCESS) {
+        struct run r = { 0 };
+        infer_error err = { INFER_E_NOMEM, "out of memory" };
+        if (open_all(&r, &err))
+            code = run(&r, prompt, length);
+        else
+            code = complain(&err, err.code == INFER_E_IO ? "-m takes a GGUF file or a Hugging Face directory" : NULL);
+        close_all(&r);
+    }
+    free(prompt);
+    return code;
+}

@@ -1,0 +1,45 @@
+#!/bin/sh
+# The examples run, say something, and fail politely.
+set -u
+examples=${BUILD:-build}/examples
+for name in generate logits two_sessions; do [ -x "$examples/$name" ] || exit 77; done
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+failures=0
+
+# try NAME PATTERN ARGUMENTS...: exits with 0, and a line of what it prints is as the pattern says
+try() {
+    name=$1 pattern=$2
+    shift 2
+    if ! "$examples/$name" "$@" >"$dir/out" 2>"$dir/err" || ! grep -qE "$pattern" "$dir/out" || [ -s "$dir/err" ]; then
+        echo "$name $*: expected $pattern"
+        cat "$dir/out" "$dir/err"
+        failures=$((failures + 1))
+    fi
+}
+try generate '^Once upon a time.{20}'
+try generate '^\([0-9]+ tokens in [0-9.]+ seconds\)$'
+try logits '^[1-9][0-9]* tokens:( [0-9]+)+$'
+try logits '^ *[0-9]+\.[0-9]{2} % +[0-9]+  ".+"$'
+try two_sessions '^1: One day, a cat.{20}'
+try two_sessions '^2: One day, a dog.{20}'
+same=$("$examples/two_sessions")
+if [ "$same" != "$(cat "$dir/out")" ]; then
+    echo 'two_sessions: its threads disturb each other'
+    failures=$((failures + 1))
+fi
+if [ "$("$examples/logits" | grep -c %)" != 5 ]; then
+    echo 'logits: not five tokens'
+    failures=$((failures + 1))
+fi
+
+for name in generate logits two_sessions; do
+    "$examples/$name" "$dir/none.gguf" >"$dir/out" 2>"$dir/err"
+    code=$?
+    if [ $code != 1 ] || ! grep -qF "INFER_E_IO: $dir/none.gguf" "$dir/err"; then
+        echo "$name: a file that is not there: exit code $code"
+        cat "$dir/err"
+        failures=$((failures + 1))
+    fi
+done
+[ "$failures" = 0 ]

@@ -1,0 +1,142 @@
+#!/bin/sh
+# infer-run as its users meet it: options, prompts from everywhere, what goes to stdout and stderr, exit codes, Ctrl-C.
+set -u
+run=${BUILD:-build}/infer-run
+[ -x "$run" ] || exit 77
+unset INFER_MODEL INFER_CPU
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+out=$dir/out err=$dir/err failures=0
+
+# try CODE ARGUMENTS...: run with no input; text in $out, figures and complaints in $err
+try() {
+    expected=$1
+    shift
+    "$run" "$@" </dev/null >"$out" 2>"$err"
+    status=$?
+    [ "$status" = "$expected" ] || fail "exit code $status, expected $expected: infer-run $*"
+}
+fail() {
+    echo "$1"
+    sed 's/^/    stderr: /' "$err"
+    failures=$((failures + 1))
+}
+says() { grep -qF -- "$2" "$1" || fail "nothing says '$2'"; }
+empty() { [ ! -s "$1" ] || fail "${1##*/} is not empty: $(head -c 200 "$1")"; }
+same() { [ "$1" = "$2" ] || fail "$3: '$1' is not '$2'"; }
+
+# Help and version.
+try 0 --help
+for word in Usage Examples --model --prompt --temp --seed 'default 0.8' INFER_CPU 'Exit codes'; do
+    says "$out" "$word"
+done
+empty "$err"
+try 0 --version
+version=$(sed -n 's/^#define INFER_VERSION_[MP][A-Z]* //p' include/infer.h | paste -sd.)
+same "$(cat "$out")" "infer-run $version" version
+
+# Mistakes say what to do next.
+try 2 --tmep 1
+says "$err" 'unknown option --tmep'
+says "$err" '--temp?'
+says "$err" '--help'
+empty "$out"
+try 2 -n
+says "$err" 'needs a value'
+try 2 -n ten
+says "$err" "'ten'"
+try 2 --top-p 2
+says "$err" 'from 0 to 1'
+try 2 story.gguf
+try 2 -p a -f b
+try 1 -m "$dir/none.gguf" -p a
+says "$err" "$dir/none.gguf"
+says "$err" '-m takes'
+empty "$out"
+try 1 -f "$dir/none.txt"
+says "$err" "$dir/none.txt"
+try 1 -f "$dir"
+says "$err" 'directory'
+try 1 -c 2 -p 'Many more words than two can hold'
+says "$err" '-c N'
+INFER_MODEL=$dir/none.gguf
+export INFER_MODEL
+try 1 -p a
+says "$err" "$dir/none.gguf"
+unset INFER_MODEL
+INFER_CPU=abacus
+export INFER_CPU
+try 1 -p a
+says "$err" abacus
+INFER_CPU=scalar
+try 0 -p a -n 2 -v
+says "$err" scalar
+unset INFER_CPU
+
+# By itself it writes: text to stdout, figures to stderr.
+try 0 --temp 0 -n 24
+whole=$(cat "$out")
+case $whole in
+'Once upon a time'?*) ;;
+*) fail "no story: $whole" ;;
+esac
+for word in load prompt text memory tokens/s; do says "$err" "$word"; done
+try 0 --temp 0 -n 24 --verbose
+same "$(cat "$out")" "$whole" '--verbose changes the text'
+for word in model context machine seed; do says "$err" "$word"; done
+try 0 --temp 0 -n 24 --quiet
+same "$(cat "$out")" "$whole" '--quiet changes the text'
+empty "$err"
+try 0 --temp 0 -n 24 -q --no-display-prompt
+text=$(cat "$out")
+same "Once upon a time$text" "$whole" '--no-display-prompt'
+try 0 --temp 0 -n 24 -q -t 1 -b 2 --no-display-prompt
+same "$(cat "$out")" "$text" 'threads and batches'
+try 0 -s 5 -n 24 -q
+first=$(cat "$out")
+try 0 --seed=5 --predict 24 -q
+same "$(cat "$out")" "$first" 'a seed'
+
+# Prompts from everywhere.
+try 0 -p 'Two\nlines' -n 0 -q
+same "$(cat "$out")" "$(printf 'Two\nlines')" 'escapes'
+try 0 -p 'Two\nlines' -n 0 -q --no-escape
+same "$(cat "$out")" 'Two\nlines' '--no-escape'
+printf 'From a file.\n' >"$dir/prompt"
+try 0 -f "$dir/prompt" -n 0 -q
+same "$(cat "$out")" 'From a file.' '-f'
+same "$(printf 'Through a pipe.\n' | "$run" -n 0 -q)" 'Through a pipe.' 'a pipe'
+same "$(printf 'Through a pipe.\n' | "$run" -n 0 -q -f -)" 'Through a pipe.' '-f -'
+
+# Lines typed, all in one text.
+printf 'One day\n and then\n' | "$run" -i -n 4 -s 1 >"$out" 2>"$err"
+same $? 0 '-i at the end of input'
+same "$(wc -l <"$out" | tr -d ' ')" 2 'answers of -i'
+says "$err" 'text      8 tokens'
+
+# A stop string is not shown, nor what comes after it.
+stop=$(printf %s "$text" | cut -c 6-9)
+try 0 --temp 0 -n 24 -q --no-display-prompt --stop never --stop "$stop"
+same "$(cat "$out")" "${text%%"$stop"*}" "--stop '$stop'"
+
+# Where the text cannot go.
+if [ -w /dev/full ]; then
+    "$run" -n 4 -q </dev/null >/dev/full 2>"$err"
+    same $? 1 'a full disk'
+    says "$err" 'cannot be written'
+fi
+
+# Ctrl-C: what was written stays, the figures come, the code is 130.
+"$run" --ignore-eos -c 100000 </dev/null >"$out" 2>"$err" &
+pid=$!
+for _ in $(seq 200); do
+    [ "$(wc -c <"$out")" -le 20 ] || break
+    sleep 0.05
+done
+kill -INT "$pid"
+wait "$pid"
+same $? 130 'Ctrl-C'
+says "$out" 'Once upon a time'
+says "$err" '(interrupted)'
+
+[ "$failures" = 0 ]

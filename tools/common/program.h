@@ -1,0 +1,38 @@
+/* program.h - what the command-line programs share: where models come from, reading files, clock and memory. Here,
+ * not in the library, the environment is read and things are printed. */
+#ifndef TOOLS_COMMON_PROGRAM_H
+#define TOOLS_COMMON_PROGRAM_H
+
+#include "infer.h"
+
+#include <stdio.h>
+
+/** Help lines about the variables that the functions below read, for `notes` of a command. */
+#define PROGRAM_ENVIRONMENT \
+    "Environment:\n" \
+    "  INFER_MODEL               the model to use where -m is not given\n" \
+    "  INFER_CPU                 best instruction set to use: scalar, avx2 or avx512\n"
+
+/** A context of n_threads (0 = all cores) with the instruction set of $INFER_CPU; what the library logs up to `level`
+ *  (0 = nothing) goes to stderr. */
+infer_context *program_context(int n_threads, infer_log_level level, infer_error *err);
+/** The model at path, else at $INFER_MODEL, else the embedded one. */
+infer_model *program_model(infer_context *context, const char *path, infer_error *err);
+/** Whether the above would open the embedded one. */
+bool program_model_is_embedded(const char *path);
+
+/** A whole file, "-" being stdin, terminated; the caller frees it. NULL on failure. */
+char *read_file(const char *path, size_t *length, infer_error *err);
+char *read_stream(FILE *stream, const char *name, size_t *length, infer_error *err);
+
+/** A copy with \n, \t, \r, \", \', \\ and \xHH made into what they stand for; the caller frees it. NULL: memory is
+ *  out. */
+char *unescape(const char *text, size_t *length);
+
+double seconds_now(void);
+/** Most memory that was resident at a time, bytes. */
+size_t peak_bytes(void);
+/** "12.3 MB" in one of a few static buffers; decimal units. */
+const char *human_bytes(double bytes);
+
+#endif
