@@ -84,6 +84,12 @@ static void show_progress(const char *path, uint64_t done, uint64_t all)
     last = percent;
 }
 
+/* The sentence is gguf_finish()'s. */
+static infer_status cannot_write(infer_error *err)
+{
+    return failure(err, INFER_E_IO, "%s", "");
+}
+
 /* The rows of a batch are shared among the threads, then written. */
 static infer_status convert(struct converter *c, struct gguf_writer *w, const struct tensor *t, enum dtype type,
                             infer_error *err)
@@ -103,12 +109,11 @@ static infer_status convert(struct converter *c, struct gguf_writer *w, const st
                                c->bad[i] - 1, n, dtype_name(type));
         if (interrupted)
             return failure(err, INFER_E_CANCELLED, "interrupted");
-        gguf_data(w, c->batch, (size_t)batch * to_bytes);
+        if (!gguf_data(w, c->batch, (size_t)batch * to_bytes))
+            return cannot_write(err);
         show_progress(o.operands[1], c->done += (uint64_t)batch * from_bytes, c->all);
     }
-    if (!n)
-        gguf_data(w, "", 0);
-    return INFER_OK;
+    return n || gguf_data(w, "", 0) ? INFER_OK : cannot_write(err);
 }
 
 static infer_status write_tensor(struct converter *c, struct gguf_writer *w, const struct tensor *t, enum dtype type,
@@ -116,7 +121,8 @@ static infer_status write_tensor(struct converter *c, struct gguf_writer *w, con
 {
     if (t->type != type)
         return convert(c, w, t, type, err);
-    gguf_data(w, t->data ? t->data : "", (size_t)t->bytes);
+    if (!gguf_data(w, t->data ? t->data : "", (size_t)t->bytes))
+        return cannot_write(err);
     show_progress(o.operands[1], c->done += t->bytes, c->all);
     return interrupted ? failure(err, INFER_E_CANCELLED, "interrupted") : INFER_OK;
 }
@@ -190,12 +196,10 @@ static infer_status write_model(struct converter *c, const struct weights *in, c
     announce(w, in, mix, types);
     for (size_t i = 0; i < in->n_tensors && status == INFER_OK; i++)
         status = write_tensor(c, w, &in->tensors[i], types[i], err);
-    if (status != INFER_OK) {
-        gguf_abandon(w);
-        return status;
-    }
-    /* Its sentence is told there; an empty one here. */
-    return gguf_finish(w, "infer-quantize") ? INFER_OK : failure(err, INFER_E_IO, "%s", "");
+    if (status == INFER_OK || status == INFER_E_IO)
+        return gguf_finish(w, "infer-quantize") ? INFER_OK : cannot_write(err);
+    gguf_abandon(w);
+    return status;
 }
 
 /* ---- What is asked for ---- */
@@ -297,8 +301,8 @@ static void write_notes(char *notes, size_t size)
     for (size_t i = 0; mix_at(i); i++)
         used += (size_t)snprintf(notes + used, size - used, "%s%s", i % 8 ? ", " : "\n  ", mix_at(i)->name);
     snprintf(notes + used, size - used,
-             "\nThose that end in _s, _m or _l, and most others, give sensitive matrices more bits,\n"
-             "the same ones as llama.cpp does for models like Llama; vectors stay as they are.\n"
+             "\nMost of them give sensitive matrices more bits, those that llama.cpp chooses\n"
+             "for models like Llama; vectors stay as they are.\n"
              "Not there: importance matrices, the types that need one (iq1, iq2, iq3), nvfp4,\n"
              "and reading Hugging Face directories.\n\n"
              "Exit codes: 0 done, 1 failure (OUT is removed), 2 wrong usage.\n");

@@ -80,6 +80,7 @@ refused 1 'already' "$tmp/q8_0.gguf" "$tmp/bad.gguf" q4_0
 refused 1 'GGUF' $model "$tmp/bad.gguf" q4_0
 refused 1 'no-such-file' "$tmp/no-such-file" "$tmp/bad.gguf" q4_0
 refused 1 'no-such-folder' $original "$tmp/no-such-folder/x.gguf" q4_0
+[ ! -c /dev/full ] || refused 1 'No space' $original /dev/full q4_0
 cp $original "$tmp/nan.gguf"
 size=$(wc -c <"$tmp/nan.gguf")
 printf '\377\377\377\177' | dd of="$tmp/nan.gguf" bs=1 seek=$((size - 64)) conv=notrunc 2>/dev/null

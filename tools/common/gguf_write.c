@@ -226,11 +226,11 @@ static void write_header(struct gguf_writer *w)
     w->header_written = true;
 }
 
-void gguf_data(struct gguf_writer *w, const void *bytes, size_t n)
+bool gguf_data(struct gguf_writer *w, const void *bytes, size_t n)
 {
     if (!w->header_written)
         write_header(w);
-    if (w->current == w->n_tensors || n > w->sizes[w->current] - w->written)
+    if (!w->error && (w->current == w->n_tensors || n > w->sizes[w->current] - w->written))
         w->error = EINVAL;
     write_bytes(w, bytes, n);
     w->written += n;
@@ -239,6 +239,7 @@ void gguf_data(struct gguf_writer *w, const void *bytes, size_t n)
         w->current++;
         w->written = 0;
     }
+    return !w->error;
 }
 
 /* Close, and remove a file that is not to stay: but not what has always been there, such as /dev/null. */

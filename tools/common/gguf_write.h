@@ -29,8 +29,9 @@ void gguf_meta(struct gguf_writer *w, const struct meta *m);
 void gguf_tensor(struct gguf_writer *w, const char *name, enum dtype type, int n_dims, const uint64_t *dims);
 /** Bytes of all tensors announced. */
 uint64_t gguf_data_bytes(const struct gguf_writer *w);
-/** The next n bytes of tensor data; may end in the middle of a tensor but not go into the next one. */
-void gguf_data(struct gguf_writer *w, const void *bytes, size_t n);
+/** The next n bytes of tensor data; may end in the middle of a tensor but not go into the next one.
+ *  False after any failure: writing more is of no use, gguf_finish() tells why. */
+bool gguf_data(struct gguf_writer *w, const void *bytes, size_t n);
 /** Close and free. On failure the sentence goes to stderr after "program: " and the unfinished file is removed. */
 bool gguf_finish(struct gguf_writer *w, const char *program);
 /** Instead of gguf_finish(): remove the unfinished file, and free. */

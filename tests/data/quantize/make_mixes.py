@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make mixes.h beside this script: the types that llama.cpp gives the matrices of models that test_mix.c describes alike.
+"""Make mixes.h beside this script: the types that llama.cpp gives the matrices of models that test_mix.c has as well.
 
     pip install llama-cpp-python gguf numpy && python3 tests/data/quantize/make_mixes.py
 
@@ -47,7 +47,8 @@ def write_model(path: str, layers: int, heads: int, heads_kv: int, width: int, i
         w.add_expert_used_count(2)
     kv = width // heads * heads_kv
     for name in names(layers, experts, tied):
-        shape = {"attn_k": (kv, width), "attn_v": (kv, width), "attn_output": (width, width), "ffn_down": (width, inner),
+        shape = {"attn_k": (kv, width), "attn_v": (kv, width), "attn_output": (width, width),
+                 "ffn_down": (width, inner),
                  "ffn_down_exps": (experts, width, inner)}.get(name.split(".")[-2], (32, width))
         w.add_tensor(name, np.random.default_rng(1).normal(size=shape).astype("<f4"))
     w.write_header_to_file()
