@@ -7,8 +7,10 @@
 
 enum {
     MAX_PRODUCTS = 3,
-    DOT_BYTES = 32 * 1024,  /* weights of a task when they are streamed */
-    GEMM_ROWS = 32,         /* smallest tile of the GEMM; a multiple of every kernel's panel */
+    DOT_BYTES = 128 * 1024, /* weights of a task when they are streamed */
+    PANEL_ROWS = 32,        /* a multiple of every kernel's panel */
+    GEMM_ROWS = 128,        /* of a task, if that leaves some tasks: a tile packs its columns anew */
+    GEMM_TASKS = 8,
     GEMM_MACS = 1 << 22,    /* multiply-adds that make a task worth handing out */
 };
 
@@ -68,8 +70,11 @@ static uint32_t tile_rows(const struct device *d, const struct weight *w, uint32
         const size_t rows = DOT_BYTES / (w->stride ? w->stride : 1) / n;
         return rows < 8 ? 8 : rows > 4096 ? 4096 : (uint32_t)rows / 8 * 8;
     }
-    const uint64_t tile_macs = (uint64_t)GEMM_ROWS * n * w->k;
-    return GEMM_ROWS * (uint32_t)(tile_macs < GEMM_MACS ? GEMM_MACS / (tile_macs + 1) + 1 : 1);
+    const uint64_t panel_macs = (uint64_t)PANEL_ROWS * n * w->k;
+    const uint32_t worth = panel_macs < GEMM_MACS ? (uint32_t)(GEMM_MACS / (panel_macs + 1)) + 1 : 1;
+    const uint32_t share = w->rows / GEMM_TASKS / PANEL_ROWS, most = GEMM_ROWS / PANEL_ROWS;
+    const uint32_t panels = share < most ? share : most;
+    return PANEL_ROWS * (panels > worth ? panels : worth);
 }
 
 static const float *bias_of(const struct product *p)
