@@ -53,7 +53,7 @@ struct matmul_tile {
 typedef void matmul_fn(const struct matmul_tile *tile);
 
 struct matmul {
-    enum act act;
+    enum act dot_act, gemm_act; /* the form that each of the two reads */
     matmul_fn *dot;  /* any n_cols; made for few */
     matmul_fn *gemm; /* any n_cols; made for many: unpacks a panel of weights once for all columns */
     int gemm_from;   /* n_cols from which gemm is the faster one */
