@@ -107,8 +107,8 @@ struct kernels {
 };
 
 /** Instruction sets, each holding the ones before it on its own kind of machine. */
-enum cpu_level { CPU_SCALAR, CPU_AVX2, CPU_AVX512, CPU_LEVELS };
-/** What this machine has. */
+enum cpu_level { CPU_SCALAR, CPU_AVX2, CPU_AVX512, CPU_AMX, CPU_LEVELS };
+/** What this machine has and the system lets this process use: for AMX that is asked for here. */
 enum cpu_level cpu_detect(void);
 /** Name of a level, and the level of a name (-1 if there is none of that name). */
 const char *cpu_level_name(enum cpu_level level);
@@ -126,5 +126,6 @@ void kernels_init(struct kernels *k, enum cpu_level level);
 void kernels_init_scalar(struct kernels *k);
 void kernels_init_avx2(struct kernels *k, const struct cpu_features *f);
 void kernels_init_avx512(struct kernels *k, const struct cpu_features *f);
+void kernels_init_amx(struct kernels *k);
 
 #endif
