@@ -5,8 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-enum { ALIGNMENT = 32, U32 = 4, I32 = 5, F32 = 6, BOOL = 7, STRING = 8, ARRAY = 9 };
+enum { ALIGNMENT = 32 };
+
+static const uint8_t number_sizes[META_TYPES] = {
+    [META_U8] = 1, [META_I8] = 1, [META_BOOL] = 1, [META_U16] = 2, [META_I16] = 2, [META_U32] = 4,
+    [META_I32] = 4, [META_F32] = 4, [META_U64] = 8, [META_I64] = 8, [META_F64] = 8,
+};
 
 struct bytes {
     unsigned char *p;
@@ -16,6 +22,7 @@ struct bytes {
 struct gguf_writer {
     char *path;
     FILE *file;
+    bool is_file; /* an ordinary one */
     int error; /* errno of the first failure */
     struct bytes metadata, tensors;
     uint64_t n_metadata, n_tensors;
@@ -27,6 +34,8 @@ struct gguf_writer {
 
 static void put(struct gguf_writer *w, struct bytes *b, const void *data, size_t n)
 {
+    if (!n)
+        return;
     if (b->room - b->n < n) {
         const size_t room = (b->room + n) * 2;
         void *p = realloc(b->p, room);
@@ -66,7 +75,7 @@ static void put_key(struct gguf_writer *w, const char *key, uint32_t type)
 
 static void put_array_key(struct gguf_writer *w, const char *key, uint32_t type, size_t n)
 {
-    put_key(w, key, ARRAY);
+    put_key(w, key, META_ARRAY);
     put_u32(w, &w->metadata, type);
     put_u64(w, &w->metadata, n);
 }
@@ -80,50 +89,81 @@ struct gguf_writer *gguf_create(const char *path)
     }
     w->file = fopen(path, "wb");
     w->error = w->file ? 0 : errno;
+    struct stat st;
+    w->is_file = w->file && fstat(fileno(w->file), &st) == 0 && S_ISREG(st.st_mode);
     return w;
 }
 
 void gguf_u32(struct gguf_writer *w, const char *key, uint32_t value)
 {
-    put_key(w, key, U32);
+    put_key(w, key, META_U32);
     put_u32(w, &w->metadata, value);
 }
 
 void gguf_f32(struct gguf_writer *w, const char *key, float value)
 {
-    put_key(w, key, F32);
+    put_key(w, key, META_F32);
     put(w, &w->metadata, &value, sizeof value);
 }
 
 void gguf_bool(struct gguf_writer *w, const char *key, bool value)
 {
-    put_key(w, key, BOOL);
+    put_key(w, key, META_BOOL);
     put(w, &w->metadata, &(uint8_t){ value }, 1);
 }
 
 void gguf_text(struct gguf_writer *w, const char *key, const char *value)
 {
-    put_key(w, key, STRING);
+    put_key(w, key, META_STRING);
     put_text(w, &w->metadata, value);
 }
 
 void gguf_texts(struct gguf_writer *w, const char *key, const char *const *values, size_t n)
 {
-    put_array_key(w, key, STRING, n);
+    put_array_key(w, key, META_STRING, n);
     for (size_t i = 0; i < n; i++)
         put_text(w, &w->metadata, values[i]);
 }
 
 void gguf_f32s(struct gguf_writer *w, const char *key, const float *values, size_t n)
 {
-    put_array_key(w, key, F32, n);
+    put_array_key(w, key, META_F32, n);
     put(w, &w->metadata, values, n * sizeof *values);
 }
 
 void gguf_i32s(struct gguf_writer *w, const char *key, const int32_t *values, size_t n)
 {
-    put_array_key(w, key, I32, n);
+    put_array_key(w, key, META_I32, n);
     put(w, &w->metadata, values, n * sizeof *values);
+}
+
+/* Bytes of an array's elements as a file has them. */
+static size_t element_bytes(const struct meta *m)
+{
+    const uint8_t *end = m->elements;
+    if (m->element == META_STRING) {
+        for (uint64_t i = 0; i < m->n; i++)
+            meta_next_string(&end);
+        return (size_t)(end - m->elements);
+    }
+    return (size_t)m->n * number_sizes[m->element];
+}
+
+void gguf_meta(struct gguf_writer *w, const struct meta *m)
+{
+    if (m->type == META_ARRAY) {
+        put_array_key(w, m->key.p, m->element, m->n);
+        put(w, &w->metadata, m->elements, element_bytes(m));
+        return;
+    }
+    put_key(w, m->key.p, m->type);
+    if (m->type == META_STRING) {
+        put_u64(w, &w->metadata, m->value.s.n);
+        put(w, &w->metadata, m->value.s.p, m->value.s.n);
+    } else if (m->type == META_F32)
+        put(w, &w->metadata, &(float){ (float)m->value.f }, sizeof(float));
+    else /* little-endian: the low bytes of a whole number come first */
+        put(w, &w->metadata, &m->value, number_sizes[m->type]);
 }
 
 static uint64_t aligned(uint64_t n)
@@ -201,6 +241,20 @@ void gguf_data(struct gguf_writer *w, const void *bytes, size_t n)
     }
 }
 
+/* Close, and remove a file that is not to stay: but not what has always been there, such as /dev/null. */
+static void release(struct gguf_writer *w, bool keep)
+{
+    if (w->file)
+        fclose(w->file);
+    if (!keep && w->is_file)
+        remove(w->path);
+    free(w->metadata.p);
+    free(w->tensors.p);
+    free(w->sizes);
+    free(w->path);
+    free(w);
+}
+
 bool gguf_finish(struct gguf_writer *w, const char *program)
 {
     if (!w->header_written)
@@ -209,16 +263,15 @@ bool gguf_finish(struct gguf_writer *w, const char *program)
         w->error = EINVAL;
     if (w->file && fclose(w->file) != 0 && !w->error)
         w->error = errno;
+    w->file = NULL;
     const bool good = !w->error;
-    if (!good) {
+    if (!good)
         fprintf(stderr, "%s: %s cannot be written: %s\n", program, w->path, strerror(w->error));
-        if (w->file)
-            remove(w->path);
-    }
-    free(w->metadata.p);
-    free(w->tensors.p);
-    free(w->sizes);
-    free(w->path);
-    free(w);
+    release(w, good);
     return good;
+}
+
+void gguf_abandon(struct gguf_writer *w)
+{
+    release(w, false);
 }

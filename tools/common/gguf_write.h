@@ -10,7 +10,7 @@
 #ifndef TOOLS_COMMON_GGUF_WRITE_H
 #define TOOLS_COMMON_GGUF_WRITE_H
 
-#include "src/base/dtype.h"
+#include "src/formats/formats.h"
 
 struct gguf_writer;
 
@@ -23,6 +23,8 @@ void gguf_text(struct gguf_writer *w, const char *key, const char *value);
 void gguf_texts(struct gguf_writer *w, const char *key, const char *const *values, size_t n);
 void gguf_f32s(struct gguf_writer *w, const char *key, const float *values, size_t n);
 void gguf_i32s(struct gguf_writer *w, const char *key, const int32_t *values, size_t n);
+/** A key of another file with its value, as it stands there. */
+void gguf_meta(struct gguf_writer *w, const struct meta *m);
 /** dims: first the row's width. */
 void gguf_tensor(struct gguf_writer *w, const char *name, enum dtype type, int n_dims, const uint64_t *dims);
 /** Bytes of all tensors announced. */
@@ -31,5 +33,7 @@ uint64_t gguf_data_bytes(const struct gguf_writer *w);
 void gguf_data(struct gguf_writer *w, const void *bytes, size_t n);
 /** Close and free. On failure the sentence goes to stderr after "program: " and the unfinished file is removed. */
 bool gguf_finish(struct gguf_writer *w, const char *program);
+/** Instead of gguf_finish(): remove the unfinished file, and free. */
+void gguf_abandon(struct gguf_writer *w);
 
 #endif

@@ -1,0 +1,83 @@
+/* quantize.c - the types: what each can say, and who packs it. */
+#include "src/quantize/quantize.h"
+
+#include "kernels/codebooks.h"
+#include "src/base/numbers.h"
+#include "src/quantize/pack.h"
+
+#include <math.h>
+
+/* mxfp4's levels rise; the codebook begins with those that are not negative. */
+static const int8_t fp4_levels[16] = { -12, -8, -6, -4, -3, -2, -1, 0, 0, 1, 2, 3, 4, 6, 8, 12 };
+static const int8_t signs[16] = { -1, -1, -1, -1, -1, -1, -1, -1, 1, 1, 1, 1, 1, 1, 1, 1 };
+
+static const struct type {
+    struct form form;
+    pack_fn *pack;
+} types[] = {
+#define WHOLE(lo, hi) { lo, hi, NULL }
+#define NL { -127, 113, codebook_iq4_nl }
+    /* codes, block, sub-block, scales, minima, one minimum, power of two */
+    [DTYPE_Q4_0] = { { WHOLE(-8, 7), 32, 32, WHOLE(0, 0), 0, false, false }, pack_q4_0 },
+    [DTYPE_Q4_1] = { { WHOLE(0, 15), 32, 32, WHOLE(0, 0), 0, true, false }, pack_q4_1 },
+    [DTYPE_Q5_0] = { { WHOLE(-16, 15), 32, 32, WHOLE(0, 0), 0, false, false }, pack_q5_0 },
+    [DTYPE_Q5_1] = { { WHOLE(0, 31), 32, 32, WHOLE(0, 0), 0, true, false }, pack_q5_1 },
+    [DTYPE_Q8_0] = { { WHOLE(-127, 127), 32, 32, WHOLE(0, 0), 0, false, false }, pack_q8_0 },
+    [DTYPE_IQ4_NL] = { { NL, 32, 32, WHOLE(0, 0), 0, false, false }, pack_iq4_nl },
+    [DTYPE_MXFP4] = { { { -12, 12, fp4_levels }, 32, 32, WHOLE(0, 0), 0, false, true }, pack_mxfp4 },
+    [DTYPE_Q2_K] = { { WHOLE(0, 3), 256, 16, WHOLE(0, 15), 15, false, false }, pack_q2_k },
+    [DTYPE_Q3_K] = { { WHOLE(-4, 3), 256, 16, WHOLE(-32, 31), 0, false, false }, pack_q3_k },
+    [DTYPE_Q4_K] = { { WHOLE(0, 15), 256, 32, WHOLE(0, 63), 63, false, false }, pack_q4_k },
+    [DTYPE_Q5_K] = { { WHOLE(0, 31), 256, 32, WHOLE(0, 63), 63, false, false }, pack_q5_k },
+    [DTYPE_Q6_K] = { { WHOLE(-32, 31), 256, 16, WHOLE(-128, 127), 0, false, false }, pack_q6_k },
+    [DTYPE_IQ4_XS] = { { NL, 256, 32, WHOLE(-32, 31), 0, false, false }, pack_iq4_xs },
+    [DTYPE_TQ1_0] = { { WHOLE(-1, 1), 256, 256, WHOLE(0, 0), 0, false, false }, pack_tq1_0 },
+    [DTYPE_TQ2_0] = { { WHOLE(-1, 1), 256, 256, WHOLE(0, 0), 0, false, false }, pack_tq2_0 },
+    [DTYPE_Q1_0] = { { { -1, 1, signs }, 128, 128, WHOLE(0, 0), 0, false, false }, pack_q1_0 },
+    [DTYPE_Q2_0] = { { WHOLE(-1, 2), 64, 64, WHOLE(0, 0), 0, false, false }, pack_q2_0 },
+#undef WHOLE
+#undef NL
+};
+enum { TYPES = sizeof types / sizeof *types };
+
+static bool is_number(enum dtype type)
+{
+    return type == DTYPE_F32 || type == DTYPE_F16 || type == DTYPE_BF16;
+}
+
+bool quantize_has(enum dtype type)
+{
+    return is_number(type) || ((unsigned)type < TYPES && types[type].pack);
+}
+
+static bool round_row(enum dtype type, uint8_t *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t h = type == DTYPE_F16 ? f16_from_f32(x[i]) : bf16_from_f32(x[i]);
+        if (!isfinite(x[i]) || (type != DTYPE_F32 && !isfinite(type == DTYPE_F16 ? f16_to_f32(h) : bf16_to_f32(h))))
+            return false;
+        if (type == DTYPE_F32)
+            memcpy(y + 4 * i, &x[i], 4);
+        else
+            memcpy(y + 2 * i, &h, 2);
+    }
+    return true;
+}
+
+bool quantize_row(enum dtype type, void *blocks, const float *x, size_t n, const float *importance)
+{
+    uint64_t bytes;
+    if (!quantize_has(type) || !dtype_row_bytes(type, n, &bytes))
+        return false;
+    if (is_number(type))
+        return round_row(type, blocks, x, n);
+    const struct form *form = &types[type].form;
+    const struct dtype_info *info = dtype_info(type);
+    struct fitted f;
+    for (size_t i = 0; i < n; i += form->block) {
+        if (!fit_block(&f, form, x + i, importance ? importance + i : NULL))
+            return false;
+        types[type].pack((uint8_t *)blocks + i / form->block * info->bytes, &f);
+    }
+    return true;
+}

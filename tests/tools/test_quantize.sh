@@ -1,0 +1,93 @@
+#!/bin/sh
+# infer-quantize: what it writes is sound, holds the metadata of the original and computes nearly the same; mistakes
+# leave no file behind.
+set -u
+build=${BUILD:-build}
+quantize=$build/infer-quantize model=tests/data/tiny/llama
+original=$model/model.gguf
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+fail() { echo "test_quantize: $*" && exit 1; }
+logits() { "$build/infer-logits" -m "$1" --ids $model/ids.json --out "$2" || fail "$1: exit code $?"; }
+
+# Distance between two files of logits over the size of the first, in thousandths. The header is 128 bytes.
+distance() {
+    od -An -v -t f4 -w4 -j 128 "$1" >"$tmp/a"
+    od -An -v -t f4 -w4 -j 128 "$2" >"$tmp/b"
+    paste "$tmp/a" "$tmp/b" | awk '{ d += ($1 - $2) ^ 2; s += $1 ^ 2 } END { printf "%d", 1000 * sqrt(d / s) + 0.5 }'
+}
+metadata() {
+    "$build/infer-inspect" "$1" --full | sed -n '/^Metadata/,/^Tensors/p' |
+        grep -vE 'general\.(file_type|quantization_version|alignment)|^Metadata|^Tensors'
+}
+
+logits $original "$tmp/original.npy"
+metadata $original >"$tmp/metadata"
+grep -q head_count "$tmp/metadata" || fail "no metadata found"
+# Type, its number, thousandths that the logits may be away: a model so small and untrained triples what weights lose.
+while read -r type number bound; do
+    out=$tmp/$type.gguf
+    "$quantize" $original "$out" $type -t 2 >"$tmp/said" || fail "$type: exit code $?"
+    grep -q 'bits a weight' "$tmp/said" || fail "$type: says $(cat "$tmp/said")"
+    "$build/infer-inspect" "$out" --verify --full >"$tmp/inspected" || fail "$type: not sound"
+    grep -qE "general.file_type +.*$number\$" "$tmp/inspected" || fail "$type: $(grep file_type "$tmp/inspected")"
+    metadata "$out" | diff "$tmp/metadata" - || fail "$type: other metadata"
+    logits "$out" "$tmp/$type.npy"
+    away=$(distance "$tmp/original.npy" "$tmp/$type.npy")
+    [ "$away" -le "$bound" ] || fail "$type: logits are $away thousandths away, expected $bound at most"
+done <<END
+f32 0 0
+f16 1 2
+bf16 32 2
+q8_0 7 25
+q6_k 18 25
+q5_k_m 17 220
+Q4_K_M 15 240
+q4_0 2 400
+q2_k 10 400
+END
+cmp "$tmp/original.npy" "$tmp/f32.npy" || fail "f32 is not the same"
+
+"$quantize" $original "$tmp/one.gguf" q4_k_m -t 1 >/dev/null && cmp "$tmp/one.gguf" "$tmp/Q4_K_M.gguf" ||
+    fail "one thread writes another file"
+# A model with a vocabulary: lists of texts and numbers.
+trained=tools/default-model/model.gguf
+"$quantize" $trained "$tmp/trained.gguf" f32 --requantize >/dev/null || fail "$trained: exit code $?"
+metadata $trained >"$tmp/metadata"
+grep -q 'tokenizer.ggml.tokens' "$tmp/metadata" || fail "$trained: no vocabulary found"
+metadata "$tmp/trained.gguf" | diff "$tmp/metadata" - || fail "$trained: other metadata"
+logits $trained "$tmp/trained.npy"
+logits "$tmp/trained.gguf" "$tmp/f32.npy"
+[ "$(distance "$tmp/trained.npy" "$tmp/f32.npy")" = 0 ] || fail "$trained: f32 computes something else"
+"$quantize" "$tmp/q8_0.gguf" "$tmp/again.gguf" q4_0 --requantize >/dev/null || fail "--requantize: exit code $?"
+"$quantize" $original "$tmp/dry.gguf" q4_0 --dry-run >"$tmp/said" || fail "--dry-run: exit code $?"
+grep -q 'attn_q.weight .*f32 *becomes q4_0' "$tmp/said" || fail "--dry-run: $(cat "$tmp/said")"
+[ ! -e "$tmp/dry.gguf" ] || fail "--dry-run writes"
+
+refused() { # exit code, words of the sentence, arguments; the second of these must not come to be
+    code=$1 words=$2
+    shift 2
+    "$quantize" "$@" >/dev/null 2>"$tmp/err"
+    got=$?
+    [ $got = "$code" ] || fail "$*: exit code $got, expected $code"
+    grep -q -- "$words" "$tmp/err" || fail "$*: says: $(cat "$tmp/err")"
+    [ "$(wc -l <"$tmp/err")" = 1 ] || fail "$*: says more than one line"
+    [ "${2-}" != "$tmp/bad.gguf" ] || [ ! -e "$2" ] || fail "$*: leaves a file behind"
+}
+refused 2 'no type "q9"' $original "$tmp/bad.gguf" q9
+refused 2 'TYPE\|argument\|expected' $original "$tmp/bad.gguf"
+refused 1 'already' "$tmp/q8_0.gguf" "$tmp/bad.gguf" q4_0
+refused 1 'GGUF' $model "$tmp/bad.gguf" q4_0
+refused 1 'no-such-file' "$tmp/no-such-file" "$tmp/bad.gguf" q4_0
+refused 1 'no-such-folder' $original "$tmp/no-such-folder/x.gguf" q4_0
+cp $original "$tmp/nan.gguf"
+size=$(wc -c <"$tmp/nan.gguf")
+printf '\377\377\377\177' | dd of="$tmp/nan.gguf" bs=1 seek=$((size - 64)) conv=notrunc 2>/dev/null
+refused 1 'not finite' "$tmp/nan.gguf" "$tmp/bad.gguf" q4_0
+# Neither the input itself nor another name of it is overwritten.
+cp $original "$tmp/in.gguf"
+ln -s in.gguf "$tmp/link.gguf"
+refused 1 'part of the input' "$tmp/in.gguf" "$tmp/in.gguf" q4_0
+refused 1 'part of the input' "$tmp/in.gguf" "$tmp/link.gguf" q4_0
+cmp $original "$tmp/in.gguf" || fail "the input was written to"
+exit 0
