@@ -34,11 +34,12 @@ INLINE __m256 half_e8m0(const uint8_t *w, int bytes, int n_blocks)
     return _mm256_and_ps(halves, _mm256_castsi256_ps(there));
 }
 
-/** Halves of eight unsigned E4M3 numbers: the bits of an f16 256 times smaller, subnormal numbers too. 0x7f is 0. */
+/** Halves of eight unsigned E4M3 numbers, as ue4m3_to_f32() has them: without their top bits they are the bits of an
+ *  f16 that is 256 times smaller, subnormal numbers too. */
 INLINE __m256 half_ue4m3(uint64_t bytes)
 {
-    const __m128i all = _mm_and_si128(_mm_cvtsi64_si128((long long)bytes), _mm_set1_epi8(0x7f));
-    const __m128i numbers = _mm_andnot_si128(_mm_cmpeq_epi8(all, _mm_set1_epi8(0x7f)), all);
+    const __m128i all = _mm_cvtsi64_si128((long long)bytes), seven_bits = _mm_set1_epi8(0x7f);
+    const __m128i numbers = _mm_and_si128(_mm_andnot_si128(_mm_cmpeq_epi8(all, seven_bits), all), seven_bits);
     return _mm256_mul_ps(_mm256_cvtph_ps(_mm_slli_epi16(_mm_cvtepu8_epi16(numbers), 7)), _mm256_set1_ps(128));
 }
 
