@@ -2,8 +2,8 @@
  *
  * A row goes along k once for some columns, a unit of 256 at a time. vpmaddubsw multiplies unsigned weights by signed
  * activations and adds pairs in 16 bits: at most 2 * 127 * 127, which fits; for types of signed weights these give
- * their signs to the activations first, at most 2 * 128 * 127. vpmaddwd adds pairs again; then a group of 32 becomes floats and
- * meets both scales.
+ * their signs to the activations first, at most 2 * 128 * 127. vpmaddwd adds pairs again; then a group of 32 becomes
+ * floats and meets both scales.
  *
  * A type's constant offset is taken off as an integer, from sums made once for a column: nothing is rounded, where
  * offset * d * sum(x) in floats would drown small weights. Minima are floats: sum (d q + m) x = d sum q x + m s.

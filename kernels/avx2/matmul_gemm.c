@@ -134,7 +134,7 @@ INLINE __m256i multiply_pairs(__m256i w, __m256i sizes, __m256i x, struct type t
 INLINE void add_group(__m256 sums[COLUMNS], const uint8_t *panel, const struct packed *x, size_t group, int n_cols,
                       struct type type)
 {
-    /* Steps that fit 16 bits: each adds at most 2 * 127 * (2^bits - 1); of signed weights, whose sizes reach 128, one. */
+    /* Steps that fit 16 bits: each adds at most 2 * 127 * (2^bits - 1); of signed weights, of up to 128, one. */
     const int fit = type.bits <= 4 ? 8 : type.bits == 5 ? 4 : type.bits == 6 ? 2 : 1;
     const int values = group_values(type);
     __m256i products[COLUMNS];

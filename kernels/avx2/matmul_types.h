@@ -4,6 +4,7 @@
 
 #include "kernels/avx2/matmul_unpack.h"
 #include "kernels/avx2/matmul_unpack_few.h"
+#include "kernels/avx2/matmul_unpack_grids.h"
 
 /** The types: what is written over a type takes one of these. */
 #define TYPE(name, NAME, pairs, bits, offset, minima) \
@@ -27,6 +28,13 @@ TYPE(q1_0, Q1_0, true, 2, 1, false)
 TYPE(q2_0, Q2_0, true, 2, 1, false)
 TYPE(tq1_0, TQ1_0, true, 2, 1, false)
 TYPE(tq2_0, TQ2_0, true, 2, 1, false)
+TYPE(iq2_xxs, IQ2_XXS, true, 7, 64, false)
+TYPE(iq2_xs, IQ2_XS, false, 7, 64, false)
+TYPE(iq2_s, IQ2_S, false, 7, 64, false)
+TYPE(iq3_xxs, IQ3_XXS, true, 7, 64, false)
+TYPE(iq3_s, IQ3_S, true, 5, 16, false)
+TYPE(iq1_s, IQ1_S, true, 5, 9, false)
+TYPE(iq1_m, IQ1_M, false, 5, 9, false)
 #undef TYPE
 
 #endif

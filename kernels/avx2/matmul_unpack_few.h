@@ -5,6 +5,13 @@
 #include "kernels/avx2/matmul_unpack.h"
 #include "kernels/codebooks.h"
 
+/* Eight scales by group of 32, and the minima that a constant offset makes. */
+INLINE void scale_groups(struct unit *u, __m256 by_group, int offset)
+{
+    set_twice(u->d, by_group);
+    set_offset(u, offset);
+}
+
 /* What 4-bit codes stand for, plus offset. */
 INLINE void look_up_all(struct unit *u, const int8_t values[16], int offset)
 {
@@ -37,8 +44,7 @@ INLINE void unpack_mxfp4(struct unit *u, const uint8_t *w, int n_blocks)
     const int bytes = sizeof(struct block_mxfp4);
     unpack_nibbles_32(u, w + offsetof(struct block_mxfp4, qs), bytes, n_blocks);
     look_up_all(u, codebook_fp4, 12);
-    set_twice(u->d, half_e8m0(w, bytes, n_blocks));
-    set_offset(u, 12);
+    scale_groups(u, half_e8m0(w, bytes, n_blocks), 12);
 }
 
 /* 8 bytes hold a sub-block: they go to both halves of 16, low nibbles to one, high to the other. */
@@ -70,8 +76,7 @@ INLINE void unpack_q1_0(struct unit *u, const uint8_t *w, int n_blocks)
         if (i / 4 < n_blocks)
             u->q[i] = _mm256_and_si256(bytes_of_bits(read_u32(b[i / 4].qs + i % 4 * 4)), _mm256_set1_epi8(2));
     }
-    set_twice(u->d, f16_by_group(w, sizeof *b, 4, n_blocks));
-    set_offset(u, 1);
+    scale_groups(u, f16_by_group(w, sizeof *b, 4, n_blocks), 1);
 }
 
 /* Each byte moves to a dword of its own, where its crumbs part. */
@@ -86,8 +91,7 @@ INLINE void unpack_q2_0(struct unit *u, const uint8_t *w, int n_blocks)
             u->q[i] = _mm256_and_si256(_mm256_or_si256(two, _mm256_slli_epi32(two, 12)), _mm256_set1_epi8(3));
         }
     }
-    set_twice(u->d, f16_by_group(w, sizeof *b, 2, n_blocks));
-    set_offset(u, 1);
+    scale_groups(u, f16_by_group(w, sizeof *b, 2, n_blocks), 1);
 }
 
 /* One scale for 256 weights. */

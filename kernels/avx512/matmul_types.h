@@ -4,6 +4,7 @@
 
 #include "kernels/avx512/matmul_unpack.h"
 #include "kernels/avx512/matmul_unpack_few.h"
+#include "kernels/avx512/matmul_unpack_grids.h"
 
 /** The types: what is written over a type takes one of these. */
 #define TYPE(name, NAME, pairs, offset) \
@@ -26,6 +27,13 @@ TYPE(q1_0, Q1_0, true, 1)
 TYPE(q2_0, Q2_0, true, 1)
 TYPE(tq1_0, TQ1_0, true, 1)
 TYPE(tq2_0, TQ2_0, true, 1)
+TYPE(iq2_xxs, IQ2_XXS, true, 64)
+TYPE(iq2_xs, IQ2_XS, false, 64)
+TYPE(iq2_s, IQ2_S, false, 64)
+TYPE(iq3_xxs, IQ3_XXS, true, 64)
+TYPE(iq3_s, IQ3_S, true, 16)
+TYPE(iq1_s, IQ1_S, true, 9)
+TYPE(iq1_m, IQ1_M, false, 9)
 #undef TYPE
 
 #endif

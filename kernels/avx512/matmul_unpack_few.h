@@ -78,23 +78,32 @@ INLINE void unpack_nvfp4(struct unit *u, const uint8_t *w, int n_blocks)
     u->m = _mm512_mul_ps(u->d, _mm512_set1_ps(-12));
 }
 
-/* Bit l of 16-bit word j belongs to weight l of sub-block j: all bits of q[r]'s weights. */
-INLINE void bits_in_order(uint64_t bits[4], __m256i words, bool pairs)
+/* 16-bit words, one a sub-block, where bits_of() finds them: lane i holds those of its sub-blocks in all q[r]. */
+INLINE __m512i words_to_lanes(__m256i words, bool pairs)
 {
-    const __m256i order = pairs ? _mm256_setr_epi16(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)
-                                : _mm256_setr_epi16(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15);
-    _mm256_storeu_si256((__m256i *)bits, _mm256_permutexvar_epi16(order, words));
+    const __m512i from = pairs ? _mm512_setr_epi64(0, 0, 1, 1, 2, 2, 3, 3) : _mm512_setr_epi64(0, 1, 0, 1, 2, 3, 2, 3);
+    return _mm512_permutexvar_epi64(from, _mm512_castsi256_si512(words));
+}
+
+/* Bit l of a sub-block's word belongs to its weight l: the bits of all weights in q[r]. */
+INLINE __mmask64 bits_of(__m512i lanes, int r, bool pairs)
+{
+    const long long low = 0x0101010101010101, step = pairs ? 0 : 2 * low;
+    const __m512i first = _mm512_setr_epi64(0, low, step, step + low, 0, low, step, step + low);
+    const __m512i at = _mm512_add_epi8(first, _mm512_set1_epi8((char)(pairs ? 2 * r : 4 * r)));
+    return _mm512_test_epi8_mask(_mm512_shuffle_epi8(lanes, at), _mm512_set1_epi64((long long)0x8040201008040201));
 }
 
 INLINE void unpack_q1_0(struct unit *u, const uint8_t *w, int n_blocks)
 {
     const struct block_q1_0 *b = (const void *)w;
-    uint64_t bits[4];
-    bits_in_order(bits, _mm256_set_m128i(_mm_loadu_si128((const __m128i *)b[n_blocks > 1].qs),
-                                         _mm_loadu_si128((const __m128i *)b[0].qs)), true);
+    const __m512i lanes = words_to_lanes(_mm256_set_m128i(_mm_loadu_si128((const __m128i *)b[n_blocks > 1].qs),
+                                                          _mm_loadu_si128((const __m128i *)b[0].qs)), true);
     for (int r = 0; r < 4; r++)
-        u->q[r] = _mm512_maskz_set1_epi8(bits[r], 2);
-    scale_groups(u, f16_by_group(w, sizeof *b, 4, n_blocks), 1);
+        u->q[r] = _mm512_maskz_mov_epi8(bits_of(lanes, r, true), _mm512_set1_epi8(2));
+    const __m512 second = n_blocks > 1 ? broadcast_f16(b[1].d) : _mm512_setzero_ps();
+    u->d = _mm512_mask_mov_ps(broadcast_f16(b[0].d), 0xff00, second);
+    u->m = _mm512_sub_ps(_mm512_setzero_ps(), u->d);
 }
 
 /* Byte l of a dword of qs, which is a sub-block, moves to a dword of its own, where its crumbs part. */
