@@ -24,11 +24,12 @@ MAJOR    := $(word 1,$(version))
 VERSION  := $(word 1,$(version)).$(word 2,$(version)).$(word 3,$(version))
 
 # A kernel folder is an instruction set; no other file gets its flags.
-isas     := scalar $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),avx2 avx512)
+isas     := scalar $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),avx2 avx512 amx)
 $(BUILD)/kernels/scalar/%.o: isa := -ffp-contract=off
 $(BUILD)/kernels/avx2/%.o:   isa := -mavx2 -mfma -mf16c
-$(BUILD)/kernels/avx512/%.o: isa := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni \
-                                    -mprefer-vector-width=512
+avx512   := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
+$(BUILD)/kernels/avx512/%.o: isa := $(avx512)
+$(BUILD)/kernels/amx/%.o:    isa := -ffp-contract=off $(avx512) -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
 $(BUILD)/tests/%.o:          isa := -DINFER_SHARED='"$(INFER_SHARED)"'
 
 object    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $1))

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const char *const level_names[CPU_LEVELS] = { "scalar", "avx2", "avx512" };
+static const char *const level_names[CPU_LEVELS] = { "scalar", "avx2", "avx512", "amx" };
 
 const char *cpu_level_name(enum cpu_level level)
 {
@@ -21,10 +21,12 @@ int cpu_level_find(const char *name)
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Registers of the three CPUID leaves that matter here; zero where the processor has no such leaf. */
 struct cpuid {
-    unsigned ecx1, ebx7, ecx7, eax7_1;
+    unsigned ecx1, ebx7, ecx7, edx7, eax7_1;
     unsigned xcr0; /* register sets that the operating system saves */
 };
 
@@ -37,6 +39,7 @@ static struct cpuid read_cpuid(void)
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
         id.ebx7 = b;
         id.ecx7 = c;
+        id.edx7 = d;
         const unsigned last_subleaf = a;
         if (last_subleaf >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
             id.eax7_1 = a;
@@ -48,9 +51,24 @@ static struct cpuid read_cpuid(void)
     return id;
 }
 
+/* Of leaf 7.1; not every <cpuid.h> names them. */
+static const unsigned avx_vnni = 1u << 4, avx512_bf16 = 1u << 5;
+
 static bool has(unsigned reg, unsigned bits)
 {
     return (reg & bits) == bits;
+}
+
+/* Linux saves the 8 KB of the tiles only for processes that ask for it, which holds for all their threads; asking again
+ * changes nothing. It refuses where a thread has a stack for signals that is too small for them. */
+static bool may_use_tiles(void)
+{
+#if defined(__linux__)
+    const long request_permission = 0x1023, tile_data = 18; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
+    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+    return false;
+#endif
 }
 
 static enum cpu_level level_of(const struct cpuid *id)
@@ -61,7 +79,10 @@ static enum cpu_level level_of(const struct cpuid *id)
     if (!has(id->xcr0, zmm) || !has(id->ebx7, bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL) ||
         !has(id->ecx7, bit_AVX512VNNI))
         return CPU_AVX2;
-    return CPU_AVX512;
+    const unsigned tiles = 1u << 17 | 1u << 18, amx = 1u << 22 | 1u << 24 | 1u << 25; /* BF16, TILE, INT8 */
+    if (!has(id->xcr0, tiles) || !has(id->edx7, amx) || !has(id->eax7_1, avx512_bf16) || !may_use_tiles())
+        return CPU_AVX512;
+    return CPU_AMX;
 }
 
 enum cpu_level cpu_detect(void)
@@ -72,7 +93,6 @@ enum cpu_level cpu_detect(void)
 
 struct cpu_features cpu_features(void)
 {
-    const unsigned avx_vnni = 1u << 4, avx512_bf16 = 1u << 5; /* of leaf 7.1; not every <cpuid.h> names them */
     const struct cpuid id = read_cpuid();
     const enum cpu_level level = level_of(&id);
     return (struct cpu_features){

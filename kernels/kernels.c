@@ -30,6 +30,8 @@ void kernels_init(struct kernels *k, enum cpu_level level)
         kernels_init_avx2(k, &features);
     if (level >= CPU_AVX512)
         kernels_init_avx512(k, &features);
+    if (level >= CPU_AMX)
+        kernels_init_amx(k);
 #endif
     k->name = cpu_level_name(level);
 }

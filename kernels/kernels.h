@@ -53,7 +53,7 @@ struct matmul_tile {
 typedef void matmul_fn(const struct matmul_tile *tile);
 
 struct matmul {
-    enum act act;
+    enum act dot_act, gemm_act; /* the form that each of the two reads */
     matmul_fn *dot;  /* any n_cols; made for few */
     matmul_fn *gemm; /* any n_cols; made for many: unpacks a panel of weights once for all columns */
     int gemm_from;   /* n_cols from which gemm is the faster one */
@@ -107,8 +107,8 @@ struct kernels {
 };
 
 /** Instruction sets, each holding the ones before it on its own kind of machine. */
-enum cpu_level { CPU_SCALAR, CPU_AVX2, CPU_AVX512, CPU_LEVELS };
-/** What this machine has. */
+enum cpu_level { CPU_SCALAR, CPU_AVX2, CPU_AVX512, CPU_AMX, CPU_LEVELS };
+/** What this machine has and the system lets this process use: for AMX that is asked for here. */
 enum cpu_level cpu_detect(void);
 /** Name of a level, and the level of a name (-1 if there is none of that name). */
 const char *cpu_level_name(enum cpu_level level);
@@ -126,5 +126,6 @@ void kernels_init(struct kernels *k, enum cpu_level level);
 void kernels_init_scalar(struct kernels *k);
 void kernels_init_avx2(struct kernels *k, const struct cpu_features *f);
 void kernels_init_avx512(struct kernels *k, const struct cpu_features *f);
+void kernels_init_amx(struct kernels *k);
 
 #endif

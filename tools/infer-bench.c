@@ -2,11 +2,12 @@
  * and depths. The names of the fields are those of llama-bench. */
 #include "infer.h"
 #include "tools/common/options.h"
+#include "tools/common/program.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { MAX_LIST = 16, MAX_RUNS = 100 };
 
@@ -22,13 +23,6 @@ static struct {
 } o = { .prompts = "512", .generations = "64", .threads = "0", .depths = "0", .runs = 5, .batch = 512 };
 
 enum { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_CSV, OUTPUT_MD };
-
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* "1,2,8" into numbers of [min, max]. */
 static bool read_list(struct list *list, const char *text, long min, long max)
@@ -82,12 +76,12 @@ static void fill_ids(int32_t *ids, size_t n, int32_t n_vocab)
 static infer_status run_once(infer_session *s, const struct test *t, const int32_t *ids, double *ns, infer_error *err)
 {
     infer_status status = infer_session_rewind(s, (size_t)t->n_depth, err);
-    const double start = seconds();
+    const double start = seconds_now();
     if (status == INFER_OK && t->n_prompt)
         status = infer_session_eval(s, ids, (size_t)t->n_prompt, err);
     for (int32_t i = 0; status == INFER_OK && i < t->n_gen; i++)
         status = infer_session_eval(s, &ids[i], 1, err);
-    *ns = 1e9 * (seconds() - start);
+    *ns = 1e9 * (seconds_now() - start);
     return status;
 }
 
@@ -120,6 +114,11 @@ static infer_status measure(infer_model *m, struct test *t, int32_t n_vocab, inf
 
 /* ---- Output ---- */
 
+static const char *file_name(const infer_model_info *info)
+{
+    return o.model ? o.model : info->name;
+}
+
 static void test_name(char name[48], const struct test *t)
 {
     size_t n = (size_t)snprintf(name, 48, t->n_prompt ? "pp%d" : "tg%d", t->n_prompt ? t->n_prompt : t->n_gen);
@@ -140,17 +139,20 @@ static void print_head(void)
         printf("[");
 }
 
-static void print_json(const infer_model_info *info, const char *cpu, const struct test *t, bool first)
+static void print_json(const infer_model_info *info, const char *model, const char *cpu, const struct test *t, bool first)
 {
-    printf("%s\n  {\"model_filename\": \"%s\", \"model_type\": \"%s %s\", \"model_size\": %llu, \"model_n_params\": %llu, "
-           "\"cpu\": \"%s\", \"n_threads\": %d, \"n_batch\": %d, \"n_prompt\": %d, \"n_gen\": %d, \"n_depth\": %d,\n"
-           "   \"avg_ns\": %.0f, \"stddev_ns\": %.0f, \"avg_ts\": %.4f, \"stddev_ts\": %.4f, \"samples_ns\": [",
-           first ? "" : ",", o.model, info->architecture, info->quantization, (unsigned long long)info->bytes,
-           (unsigned long long)info->n_params, cpu, t->n_threads, o.batch, t->n_prompt, t->n_gen, t->n_depth, t->avg_ns,
-           t->stddev_ns, t->avg_ts, t->stddev_ts);
+    json_t *samples = json_array();
     for (int i = 0; i < o.runs; i++)
-        printf("%s%.0f", i ? ", " : "", t->ns[i]);
-    printf("]}");
+        json_array_append_new(samples, json_integer((json_int_t)t->ns[i]));
+    json_t *test = json_pack(
+        "{ss ss sI sI ss si si si si si sI sI sf sf so}", "model_filename", file_name(info), "model_type", model, "model_size",
+        (json_int_t)info->bytes, "model_n_params", (json_int_t)info->n_params, "cpu", cpu, "n_threads", t->n_threads,
+        "n_batch", o.batch, "n_prompt", t->n_prompt, "n_gen", t->n_gen, "n_depth", t->n_depth, "avg_ns",
+        (json_int_t)t->avg_ns, "stddev_ns", (json_int_t)t->stddev_ns, "avg_ts", t->avg_ts, "stddev_ts", t->stddev_ts,
+        "samples_ns", samples);
+    printf(first ? "\n" : ",\n");
+    json_dumpf(test, stdout, JSON_REAL_PRECISION(6));
+    json_decref(test);
 }
 
 static void print_test(const infer_model_info *info, const char *cpu, const struct test *t, bool first)
@@ -158,17 +160,18 @@ static void print_test(const infer_model_info *info, const char *cpu, const stru
     char name[48], model[64];
     test_name(name, t);
     snprintf(model, sizeof model, "%s %s", info->architecture, info->quantization);
-    const double gib = (double)info->bytes / 0x1p30, billions = (double)info->n_params / 1e9;
+    const char *size = human_bytes((double)info->bytes);
+    const double millions = (double)info->n_params / 1e6;
     if (o.output == OUTPUT_JSON)
-        print_json(info, cpu, t, first);
+        print_json(info, model, cpu, t, first);
     else if (o.output == OUTPUT_CSV)
-        printf("\"%s\",%s,%llu,%llu,%s,%d,%d,%d,%d,%d,%.0f,%.0f,%.4f,%.4f\n", o.model, model, (unsigned long long)info->bytes,
+        printf("\"%s\",%s,%llu,%llu,%s,%d,%d,%d,%d,%d,%.0f,%.0f,%.4f,%.4f\n", file_name(info), model, (unsigned long long)info->bytes,
                (unsigned long long)info->n_params, cpu, t->n_threads, o.batch, t->n_prompt, t->n_gen, t->n_depth, t->avg_ns,
                t->stddev_ns, t->avg_ts, t->stddev_ts);
     else
-        printf(o.output == OUTPUT_MD ? "| %s | %.2f GiB | %.2f B | %s | %d | %s | %.2f ± %.2f |\n"
-                                     : "%-28s %5.2f GiB %7.2f B %-8s %7d  %-16s %10.2f ± %.2f\n",
-               model, gib, billions, cpu, t->n_threads, name, t->avg_ts, t->stddev_ts);
+        printf(o.output == OUTPUT_MD ? "| %s | %s | %.1f M | %s | %d | %s | %.2f ± %.2f |\n"
+                                     : "%-28s %9s %7.1f M %-8s %7d  %-16s %10.2f ± %.2f\n",
+               model, size, millions, cpu, t->n_threads, name, t->avg_ts, t->stddev_ts);
     fflush(stdout);
 }
 
@@ -201,16 +204,11 @@ static int bench(const struct list *threads, const struct list lists[3])
     bool first = true;
     print_head();
     for (size_t i = 0; i < threads->n; i++) {
-        infer_context_options co = infer_context_defaults();
-        co.n_threads = threads->v[i];
-        co.cpu = getenv("INFER_CPU");
         infer_error err = { 0 };
-        infer_context *c = infer_context_open(&co, &err);
-        infer_model *m = !c ? NULL : o.model ? infer_model_open(c, o.model, NULL, &err) : infer_model_open_default(c, NULL, &err);
+        infer_context *c = program_context(threads->v[i], 0, &err);
+        infer_model *m = c ? program_model(c, o.model, &err) : NULL;
         if (!m)
             fprintf(stderr, "infer-bench: %s\n", err.message);
-        else if (!o.model)
-            o.model = "embedded";
         const int failed = !m || run_tests(m, infer_context_cpu(c), infer_context_threads(c), lists, &first);
         infer_model_close(&m);
         infer_context_close(&c);
@@ -248,7 +246,7 @@ int main(int argc, char **argv)
                     "  INFER_CPU=avx2 infer-bench -m model.gguf -d 0,4096 -o json\n",
         .notes = "A test is shown as pp512 (evaluating a prompt of 512 tokens) or tg64 (generating 64 tokens one by one), with\n"
                  "@ d4096 after 4096 tokens. Rates are means over the runs ± sample standard deviation.\n"
-                 "INFER_CPU=scalar|avx2|avx512 limits the instruction set. Exit codes: 0 good, 1 failed, 2 wrong usage.\n",
+                 PROGRAM_ENVIRONMENT "Exit codes: 0 good, 1 failed, 2 wrong usage.\n",
         .rows = rows,
         .n_rows = sizeof rows / sizeof *rows,
     };
@@ -259,7 +257,5 @@ int main(int argc, char **argv)
     if (!read_list(&lists[0], o.prompts, 0, 1 << 20) || !read_list(&lists[1], o.generations, 0, 1 << 20) ||
         !read_list(&lists[2], o.depths, 0, 1 << 24) || !read_list(&threads, o.threads, 0, 256))
         return options_complain(&command, "-p, -n, -d and -t take numbers with commas between them, at most %d", MAX_LIST);
-    if (!o.model)
-        o.model = getenv("INFER_MODEL");
     return bench(&threads, lists);
 }

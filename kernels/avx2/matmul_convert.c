@@ -1,6 +1,6 @@
 /* matmul_convert.c - weights of every type to floats, and activations to the 8-bit form. */
 #include "kernels/avx2/matmul.h"
-#include "kernels/avx2/matmul_unpack.h"
+#include "kernels/avx2/matmul_types.h"
 
 #include <string.h>
 

@@ -1,16 +1,16 @@
 /* matmul_dot.c - quantised weights times 8-bit activations for few columns: row dots.
  *
  * A row goes along k once for some columns, a unit of 256 at a time. vpmaddubsw multiplies unsigned weights by signed
- * activations and adds pairs in 16 bits: at most 2 * 63 * 127, which fits; for q8_0 the weights give their signs to
- * the activations first, at most 2 * 128 * 127. vpmaddwd adds pairs again; then a group of 32 becomes floats and
- * meets both scales.
+ * activations and adds pairs in 16 bits: at most 2 * 127 * 127, which fits; for types of signed weights these give
+ * their signs to the activations first, at most 2 * 128 * 127. vpmaddwd adds pairs again; then a group of 32 becomes
+ * floats and meets both scales.
  *
  * A type's constant offset is taken off as an integer, from sums made once for a column: nothing is rounded, where
  * offset * d * sum(x) in floats would drown small weights. Minima are floats: sum (d q + m) x = d sum q x + m s.
  *
  * An element has two vectors of sums, to which the groups are added in order: the same bits in any cut of the tile. */
 #include "kernels/avx2/matmul.h"
-#include "kernels/avx2/matmul_unpack.h"
+#include "kernels/avx2/matmul_types.h"
 
 #define COLUMNS 4     /* at most, together */
 #define CHUNK 8192    /* values of k, over all columns together, that are prepared at a time: what the L1 cache holds */
@@ -79,7 +79,7 @@ INLINE void add_unit(__m256 sums[COLUMNS][2], const uint8_t *w, const struct act
     struct unit u;
     for (int line = 0; line < UNIT / type.block * type.bytes; line += 64)
         _mm_prefetch((const char *)((uintptr_t)w + PREFETCH + (uintptr_t)line), _MM_HINT_T0);
-    type.unpack(&u, w, type.block == UNIT ? 1 : n_groups);
+    type.unpack(&u, w, n_groups * 32 / type.block);
     for (int c = 0; c < n_cols; c++, x += CHUNK / n_cols / UNIT) {
         float d[16];
         for (int h = 0; h < 2; h++)

@@ -17,7 +17,7 @@
  * The order of additions to an element is that of k, whatever the tile. */
 #include "kernels/avx2/matmul.h"
 #include "kernels/avx2/matmul_transpose.h"
-#include "kernels/avx2/matmul_unpack.h"
+#include "kernels/avx2/matmul_types.h"
 
 #include <string.h>
 
@@ -134,7 +134,7 @@ INLINE __m256i multiply_pairs(__m256i w, __m256i sizes, __m256i x, struct type t
 INLINE void add_group(__m256 sums[COLUMNS], const uint8_t *panel, const struct packed *x, size_t group, int n_cols,
                       struct type type)
 {
-    /* Steps that fit 16 bits: each adds at most 2 * 127 * (2^bits - 1); of q8_0, whose sizes reach 128, one. */
+    /* Steps that fit 16 bits: each adds at most 2 * 127 * (2^bits - 1); of signed weights, of up to 128, one. */
     const int fit = type.bits <= 4 ? 8 : type.bits == 5 ? 4 : type.bits == 6 ? 2 : 1;
     const int values = group_values(type);
     __m256i products[COLUMNS];

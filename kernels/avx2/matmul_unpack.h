@@ -5,15 +5,10 @@
 #ifndef KERNELS_AVX2_MATMUL_UNPACK_H
 #define KERNELS_AVX2_MATMUL_UNPACK_H
 
-#include "kernels/blocks.h"
-#include "src/base/numbers.h"
+#include "kernels/generic/unpack.h"
 
-#include <immintrin.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-/** What takes a type as an argument is inlined, so that it is a constant. */
-#define INLINE static inline __attribute__((always_inline))
 
 #define UNIT 256 /* weights unpacked together */
 
@@ -22,14 +17,14 @@ struct unit {
     __m256 d[2], m[2]; /* by sub-block: weight = d * q + m. m is undefined for types without offset and minima */
 };
 
-/** Unpack n_blocks blocks: 1 for types with blocks of 256, up to 8 of 32; all of those that are missing is 0. */
+/** Unpack n_blocks blocks, at most those of 256 weights; d and m of those that are missing are 0. */
 typedef void unpack_fn(struct unit *u, const uint8_t *w, int n_blocks);
 
 struct type {
     unpack_fn *unpack;
     int block, bytes; /* weights and bytes of a block */
     bool pairs;       /* scales are those of 32 weights, not 16 */
-    int bits;         /* of q, unsigned; q8_0 alone has 8, signed */
+    int bits;         /* of q, unsigned up to 7; 8 are signed */
     int offset;       /* if not 0, m is -offset * d */
     bool minima;      /* m is the type's own */
 };
@@ -47,24 +42,14 @@ INLINE void set_offset(struct unit *u, int offset)
         u->m[h] = _mm256_mul_ps(u->d[h], _mm256_set1_ps((float)-offset));
 }
 
-/* The f16 at the start of each of eight blocks of 32. */
-INLINE __m256 scales_of_32(const uint8_t *w, int bytes, int n_blocks)
-{
-    uint16_t f16[8] = { 0 };
-    for (int i = 0; i < n_blocks; i++)
-        f16[i] = read_u16(w + i * bytes);
-    return _mm256_cvtph_ps(_mm_setr_epi16((short)f16[0], (short)f16[1], (short)f16[2], (short)f16[3], (short)f16[4],
-                                          (short)f16[5], (short)f16[6], (short)f16[7]));
-}
-
 /* d and, in the _1 types, m stand at the start of a block. */
 INLINE void unpack_scales_32(struct unit *u, const uint8_t *w, int bytes, int n_blocks, int offset)
 {
-    set_twice(u->d, scales_of_32(w, bytes, n_blocks));
+    set_twice(u->d, f16_by_group(w, bytes, 1, n_blocks));
     if (offset)
         set_offset(u, offset);
     else
-        set_twice(u->m, scales_of_32(w + 2, bytes, n_blocks));
+        set_twice(u->m, f16_by_group(w + 2, bytes, 1, n_blocks));
 }
 
 /* 16 nibble bytes of a block hold its first 16 weights and, above them, its second 16. */
@@ -79,14 +64,20 @@ INLINE void unpack_nibbles_32(struct unit *u, const uint8_t *qs, int bytes, int 
     }
 }
 
-/* Bit l of qh becomes bit 4 of byte l: its byte of qh everywhere, of which one bit is looked at. */
-INLINE void add_fifth_bits_32(struct unit *u, const uint8_t *qh, int bytes, int n_blocks)
+/* All bits of byte l are those of bit l: its byte of the 32 bits everywhere, of which one bit is looked at. */
+INLINE __m256i bytes_of_bits(uint32_t bits)
 {
     const __m256i source = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
     const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201);
+    const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32((int)bits), source);
+    return _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
+}
+
+/* Bit l of qh becomes bit 4 of byte l. */
+INLINE void add_fifth_bits_32(struct unit *u, const uint8_t *qh, int bytes, int n_blocks)
+{
     for (int i = 0; i < n_blocks; i++) {
-        const __m256i bytes_of_qh = _mm256_shuffle_epi8(_mm256_set1_epi32((int)read_u32(qh + i * bytes)), source);
-        const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes_of_qh, bit), bit);
+        const __m256i set = bytes_of_bits(read_u32(qh + i * bytes));
         u->q[i] = _mm256_or_si256(u->q[i], _mm256_and_si256(set, _mm256_set1_epi8(16)));
     }
 }
@@ -127,7 +118,7 @@ INLINE void unpack_q8_0(struct unit *u, const uint8_t *w, int n_blocks)
     for (int i = 0; i < 8; i++)
         u->q[i] = i < n_blocks ? _mm256_loadu_si256((const __m256i *)(w + i * bytes + offsetof(struct block_q8_0, qs)))
                                : _mm256_setzero_si256();
-    set_twice(u->d, scales_of_32(w, bytes, n_blocks));
+    set_twice(u->d, f16_by_group(w, bytes, 1, n_blocks));
 }
 
 INLINE __m256 broadcast_f16(const uint8_t *p)
@@ -244,21 +235,5 @@ INLINE void unpack_q6_k(struct unit *u, const uint8_t *w, int n_blocks)
     }
     set_offset(u, 32);
 }
-
-/** The types: what is written over a type takes one of these. */
-#define TYPE(name, NAME, pairs, bits, offset, minima) \
-    static const struct type type_##name = { \
-        unpack_##name, BLOCK_##NAME, sizeof(struct block_##name), pairs, bits, offset, minima };
-TYPE(q4_0, Q4_0, true, 4, 8, false)
-TYPE(q4_1, Q4_1, true, 4, 0, true)
-TYPE(q5_0, Q5_0, true, 5, 16, false)
-TYPE(q5_1, Q5_1, true, 5, 0, true)
-TYPE(q8_0, Q8_0, true, 8, 0, false)
-TYPE(q2_k, Q2_K, false, 2, 0, true)
-TYPE(q3_k, Q3_K, false, 3, 4, false)
-TYPE(q4_k, Q4_K, true, 4, 0, true)
-TYPE(q5_k, Q5_K, true, 5, 0, true)
-TYPE(q6_k, Q6_K, false, 6, 32, false)
-#undef TYPE
 
 #endif

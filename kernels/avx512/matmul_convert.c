@@ -1,6 +1,6 @@
 /* matmul_convert.c - weights of every type to floats, and activations to the forms that matrix products read. */
 #include "kernels/avx512/matmul.h"
-#include "kernels/avx512/matmul_unpack.h"
+#include "kernels/avx512/matmul_types.h"
 
 #include <string.h>
 

@@ -10,7 +10,7 @@
  *
  * An element has two vectors of sums, to which the units are added in order: the same bits in any cut of the tile. */
 #include "kernels/avx512/matmul.h"
-#include "kernels/avx512/matmul_unpack.h"
+#include "kernels/avx512/matmul_types.h"
 
 #define COLUMNS 8     /* at most, together */
 #define CHUNK 8192   /* values of k, over all columns together, that are prepared at a time: what the L1 cache holds */
@@ -42,7 +42,6 @@ INLINE __m512 spread(__m512 by_sub_block, bool pairs, int r)
 /* n_groups groups of 32 values from value i of the row x; zeros for those that are missing. */
 INLINE void prepare_unit(struct activations *a, const uint8_t *x, size_t i, size_t k, int n_groups, struct type type)
 {
-    const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
     const __mmask8 groups = (__mmask8)((1u << n_groups) - 1);
     __m512i q[4];
     for (int j = 0; j < 4; j++) {
@@ -63,7 +62,7 @@ INLINE void prepare_unit(struct activations *a, const uint8_t *x, size_t i, size
         a->q[3] = _mm512_shuffle_i64x2(q[1], q[3], 0xee);
     }
     const __m256 d = _mm256_maskz_loadu_ps(groups, (const float *)(x + act_q8_d(k)) + i / 32);
-    const __m512 by_sub_block = _mm512_permutexvar_ps(twice, _mm512_castps256_ps512(d));
+    const __m512 by_sub_block = twice(d);
     const int step = type.pairs ? 2 : 1;
     for (int r = 0; r < 4; r += step) {
         a->d[r] = spread(by_sub_block, type.pairs, r);
@@ -95,7 +94,7 @@ INLINE void add_unit(__m512 sums[COLUMNS][2], const uint8_t *w, const struct act
     __m512 d[4];
     for (int line = 0; line < UNIT / type.block * type.bytes; line += 64)
         _mm_prefetch((const char *)((uintptr_t)w + PREFETCH + (uintptr_t)line), _MM_HINT_T0);
-    type.unpack(&u, w, type.block == UNIT ? 1 : n_groups);
+    type.unpack(&u, w, n_groups * 32 / type.block);
     for (int r = 0; r < 4; r += step)
         d[r] = spread(u.d, type.pairs, r);
     for (int c = 0; c < n_cols; c++, x += chunk / UNIT) {

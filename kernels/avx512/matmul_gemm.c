@@ -16,7 +16,7 @@
  * The order of additions to an element is that of k, whatever the tile. */
 #include "kernels/avx512/matmul.h"
 #include "kernels/avx512/matmul_transpose.h"
-#include "kernels/avx512/matmul_unpack.h"
+#include "kernels/avx512/matmul_types.h"
 
 #define PANEL 32
 #define CHUNK 512

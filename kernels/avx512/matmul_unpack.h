@@ -11,15 +11,10 @@
 #ifndef KERNELS_AVX512_MATMUL_UNPACK_H
 #define KERNELS_AVX512_MATMUL_UNPACK_H
 
-#include "kernels/blocks.h"
-#include "src/base/numbers.h"
+#include "kernels/generic/unpack.h"
 
-#include <immintrin.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-/** What takes a type as an argument is inlined, so that it is a constant. */
-#define INLINE static inline __attribute__((always_inline))
 
 #define UNIT 256 /* weights unpacked together */
 
@@ -28,7 +23,7 @@ struct unit {
     __m512 d, m; /* lane j: weight = d * q + m in sub-block j */
 };
 
-/** Unpack n_blocks blocks: 1 for types with blocks of 256, up to 8 of 32; d and m of those that are missing are 0. */
+/** Unpack n_blocks blocks, at most those of 256 weights; d and m of those that are missing are 0. */
 typedef void unpack_fn(struct unit *u, const uint8_t *w, int n_blocks);
 
 struct type {
@@ -44,6 +39,15 @@ INLINE int sub_block(bool pairs, int r, int lane)
     return pairs ? 4 * lane + r : 2 * r + (lane & 1) + 8 * (lane >> 1);
 }
 
+/* 16 bytes a lane. */
+INLINE __m512i load_lanes(const uint8_t *const p[4])
+{
+    __m512i q = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p[0]));
+    q = _mm512_mask_broadcast_i32x4(q, 0x00f0, _mm_loadu_si128((const __m128i *)p[1]));
+    q = _mm512_mask_broadcast_i32x4(q, 0x0f00, _mm_loadu_si128((const __m128i *)p[2]));
+    return _mm512_mask_broadcast_i32x4(q, 0xf000, _mm_loadu_si128((const __m128i *)p[3]));
+}
+
 /* 16 bytes each of the blocks first, first + 2, first + 4, first + 6 of 32 weights, one a lane. Of missing blocks the
  * first block's bytes stand in. */
 INLINE __m512i every_second_block(const uint8_t *w, int block_bytes, int first, int n_blocks)
@@ -51,10 +55,14 @@ INLINE __m512i every_second_block(const uint8_t *w, int block_bytes, int first, 
     const uint8_t *p[4];
     for (int i = 0; i < 4; i++)
         p[i] = w + (first + 2 * i < n_blocks ? first + 2 * i : 0) * block_bytes;
-    __m512i q = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p[0]));
-    q = _mm512_mask_broadcast_i32x4(q, 0x00f0, _mm_loadu_si128((const __m128i *)p[1]));
-    q = _mm512_mask_broadcast_i32x4(q, 0x0f00, _mm_loadu_si128((const __m128i *)p[2]));
-    return _mm512_mask_broadcast_i32x4(q, 0xf000, _mm_loadu_si128((const __m128i *)p[3]));
+    return load_lanes(p);
+}
+
+/* Each of eight values for the two sub-blocks of its group of 32. */
+INLINE __m512 twice(__m256 by_group)
+{
+    const __m512i lanes = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    return _mm512_permutexvar_ps(lanes, _mm512_castps256_ps512(by_group));
 }
 
 /* The f16 at byte `at`, 0 or 2, of each of eight blocks of 32 weights as floats, each twice; 0 for missing blocks.
@@ -69,13 +77,7 @@ INLINE __m512 scales_of_32(const uint8_t *w, int bytes, int at, int n_blocks)
         const __m512i f16 = _mm512_permutex2var_epi16(_mm512_loadu_si512(w), words, _mm512_loadu_si512(w + 4 * bytes));
         return _mm512_cvtph_ps(_mm512_castsi512_si256(f16));
     }
-    const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-    uint16_t f16[8] = { 0 };
-    for (int i = 0; i < n_blocks; i++)
-        f16[i] = read_u16(w + i * bytes + at);
-    const __m128i all = _mm_setr_epi16((short)f16[0], (short)f16[1], (short)f16[2], (short)f16[3], (short)f16[4],
-                                       (short)f16[5], (short)f16[6], (short)f16[7]);
-    return _mm512_permutexvar_ps(twice, _mm512_castps256_ps512(_mm256_cvtph_ps(all)));
+    return twice(f16_by_group(w + at, bytes, 1, n_blocks));
 }
 
 /* Low and high nibbles of two registers: those of even to q[0] and q[high_at], those of odd to q[low_at] and q[3]. */
@@ -216,10 +218,10 @@ INLINE void unpack_scales_k(struct unit *u, const uint8_t *w)
     const uint32_t a = read_u32(w + 4), b = read_u32(w + 8), c = read_u32(w + 12);
     const uint64_t sc = (a & 0x3f3f3f3f) | (uint64_t)((c & 0x0f0f0f0f) | (a >> 2 & 0x30303030)) << 32;
     const uint64_t m = (b & 0x3f3f3f3f) | (uint64_t)((c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030)) << 32;
-    const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    const __m512i scales = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
     const __m512i minima = _mm512_setr_epi32(8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15);
     const __m512 both = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_set_epi64x((long long)m, (long long)sc)));
-    u->d = _mm512_mul_ps(broadcast_f16(w), _mm512_permutexvar_ps(twice, both));
+    u->d = _mm512_mul_ps(broadcast_f16(w), _mm512_permutexvar_ps(scales, both));
     u->m = _mm512_fnmadd_ps(broadcast_f16(w + 2), _mm512_permutexvar_ps(minima, both), _mm512_setzero_ps());
 }
 
@@ -274,20 +276,5 @@ INLINE void unpack_q6_k(struct unit *u, const uint8_t *w, int n_blocks)
     u->d = _mm512_mul_ps(broadcast_f16(b->d), _mm512_cvtepi32_ps(sc));
     u->m = _mm512_mul_ps(u->d, _mm512_set1_ps(-32));
 }
-
-/** The types: what is written over a type takes one of these. */
-#define TYPE(name, NAME, pairs, offset) \
-    static const struct type type_##name = { unpack_##name, BLOCK_##NAME, sizeof(struct block_##name), pairs, offset };
-TYPE(q4_0, Q4_0, true, 8)
-TYPE(q4_1, Q4_1, true, 0)
-TYPE(q5_0, Q5_0, true, 16)
-TYPE(q5_1, Q5_1, true, 0)
-TYPE(q8_0, Q8_0, true, 128)
-TYPE(q2_k, Q2_K, false, 0)
-TYPE(q3_k, Q3_K, false, 4)
-TYPE(q4_k, Q4_K, true, 0)
-TYPE(q5_k, Q5_K, true, 0)
-TYPE(q6_k, Q6_K, false, 32)
-#undef TYPE
 
 #endif

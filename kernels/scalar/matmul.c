@@ -107,7 +107,7 @@ SCALAR_TYPES(EXACT_AND_FAST)
 /* One function serves few and many columns. */
 static struct matmul entry(enum act act, matmul_fn *fn)
 {
-    return (struct matmul){ .act = act, .dot = fn, .gemm = fn, .gemm_from = INT_MAX };
+    return (struct matmul){ .dot_act = act, .gemm_act = act, .dot = fn, .gemm = fn, .gemm_from = INT_MAX };
 }
 
 void kernels_init_scalar_matmul(struct kernels *k)

@@ -3,6 +3,7 @@
 #ifndef KERNELS_SCALAR_UNPACK_IQ_H
 #define KERNELS_SCALAR_UNPACK_IQ_H
 
+#include "kernels/runs.h"
 #include "kernels/scales.h"
 #include "kernels/scalar/unpack_few.h"
 
@@ -13,12 +14,6 @@ static inline void set_run(int8_t q[8], uint64_t sizes, unsigned signs)
         const int size = (int)(sizes >> 8 * i & 0xff);
         q[i] = (int8_t)(signs >> i & 1 ? -size : size);
     }
-}
-
-/* The run of two half runs. */
-static inline uint64_t join(uint32_t low, uint32_t high)
-{
-    return low | (uint64_t)high << 32;
 }
 
 static inline unsigned nibble(const uint8_t *p, int i)
@@ -37,10 +32,9 @@ static inline void unpack_iq2_xxs(struct quants *u, const void *block)
     const struct block_iq2_xxs *b = block;
     const float d = read_f16(b->d) / 8;
     for (int g = 0; g < 8; g++) {
-        const uint8_t *const codes = b->qs + 8 * g;
-        const uint32_t word = read_u32(codes + 4);
+        const uint32_t word = read_u32(b->qs + 8 * g + 4);
         for (int r = 0; r < 4; r++)
-            set_run(u->q + 32 * g + 8 * r, codebook_iq2_xxs[codes[r]], codebook_signs[word >> 7 * r & 127]);
+            set_run(u->q + 32 * g + 8 * r, run_iq2_xxs(b, 4 * g + r), codebook_signs[word >> 7 * r & 127]);
         set_scales(u, 2 * g, 2 * g + 2, d * odd(word >> 28));
     }
 }
@@ -49,10 +43,8 @@ static inline void unpack_iq2_xs(struct quants *u, const void *block)
 {
     const struct block_iq2_xs *b = block;
     const float d = read_f16(b->d) / 8;
-    for (int r = 0; r < 32; r++) {
-        const unsigned code = read_u16(b->qs + 2 * r);
-        set_run(u->q + 8 * r, codebook_iq2_xs[code & 511], codebook_signs[code >> 9]);
-    }
+    for (int r = 0; r < 32; r++)
+        set_run(u->q + 8 * r, run_iq2_xs(b, r), codebook_signs[read_u16(b->qs + 2 * r) >> 9]);
     for (int j = 0; j < 16; j++)
         set_scales(u, j, j + 1, d * odd(nibble(b->scales, j)));
 }
@@ -61,10 +53,8 @@ static inline void unpack_iq2_s(struct quants *u, const void *block)
 {
     const struct block_iq2_s *b = block;
     const float d = read_f16(b->d) / 8;
-    for (int r = 0; r < 32; r++) {
-        const unsigned high = b->qh[r / 4] >> 2 * (r % 4) & 3;
-        set_run(u->q + 8 * r, codebook_iq2_s[b->qs[r] | high << 8], b->signs[r]);
-    }
+    for (int r = 0; r < 32; r++)
+        set_run(u->q + 8 * r, run_iq2_s(b, r), b->signs[r]);
     for (int j = 0; j < 16; j++)
         set_scales(u, j, j + 1, d * odd(nibble(b->scales, j)));
 }
@@ -75,11 +65,8 @@ static inline void unpack_iq3_xxs(struct quants *u, const void *block)
     const float d = read_f16(b->d) / 4;
     for (int g = 0; g < 8; g++) {
         const uint32_t word = read_u32(b->scales + 4 * g);
-        for (int r = 0; r < 4; r++) {
-            const uint8_t *const codes = b->qs + 8 * g + 2 * r;
-            set_run(u->q + 32 * g + 8 * r, join(codebook_iq3_xxs[codes[0]], codebook_iq3_xxs[codes[1]]),
-                    codebook_signs[word >> 7 * r & 127]);
-        }
+        for (int r = 0; r < 4; r++)
+            set_run(u->q + 32 * g + 8 * r, run_iq3_xxs(b, 4 * g + r), codebook_signs[word >> 7 * r & 127]);
         set_scales(u, 2 * g, 2 * g + 2, d * odd(word >> 28));
     }
 }
@@ -88,11 +75,8 @@ static inline void unpack_iq3_s(struct quants *u, const void *block)
 {
     const struct block_iq3_s *b = block;
     const float d = read_f16(b->d);
-    for (int r = 0; r < 32; r++) {
-        const unsigned high = b->qh[r / 4] >> 2 * (r % 4);
-        const unsigned first = b->qs[2 * r] | (high & 1) << 8, second = b->qs[2 * r + 1] | (high >> 1 & 1) << 8;
-        set_run(u->q + 8 * r, join(codebook_iq3_s[first], codebook_iq3_s[second]), b->signs[r]);
-    }
+    for (int r = 0; r < 32; r++)
+        set_run(u->q + 8 * r, run_iq3_s(b, r), b->signs[r]);
     for (int g = 0; g < 8; g++)
         set_scales(u, 2 * g, 2 * g + 2, d * odd(nibble(b->scales, g)));
 }
@@ -111,7 +95,7 @@ static inline void unpack_iq1_s(struct quants *u, const void *block)
     for (int g = 0; g < 8; g++) {
         const unsigned qh = read_u16(b->qh + 2 * g);
         for (int r = 0; r < 4; r++)
-            set_shifted_run(u->q + 32 * g + 8 * r, codebook_iq1[b->qs[4 * g + r] | (qh >> 3 * r & 7) << 8], qh >> 15);
+            set_shifted_run(u->q + 32 * g + 8 * r, run_iq1_s(b, 4 * g + r), qh >> 15);
         set_scales(u, 2 * g, 2 * g + 2, d * odd(qh >> 12 & 7));
     }
 }
@@ -120,10 +104,8 @@ static inline void unpack_iq1_m(struct quants *u, const void *block)
 {
     const struct block_iq1_m *b = block;
     const float d = f16_to_f32(read_f16_spread(b->scales)) / 8;
-    for (int r = 0; r < 32; r++) {
-        const unsigned high = nibble(b->qh, r);
-        set_shifted_run(u->q + 8 * r, codebook_iq1[b->qs[r] | (high & 7) << 8], high >> 3);
-    }
+    for (int r = 0; r < 32; r++)
+        set_shifted_run(u->q + 8 * r, run_iq1_m(b, r), nibble(b->qh, r) >> 3);
     for (int j = 0; j < 16; j++)
         set_scales(u, j, j + 1, d * odd(read_u16(b->scales + j / 4 * 2) >> 3 * (j % 4) & 7));
 }

@@ -132,14 +132,9 @@ static void *worker_main(void *arg)
 
 void pool_run(struct pool *p, int n_tasks, pool_task_fn *fn, void *job)
 {
-    if (n_tasks <= 1 || p->n_threads == 1) {
-        /* Thread number 0 also belongs to whoever has the turn; with more threads that could be somebody else. */
-        if (p->n_threads > 1)
-            pthread_mutex_lock(&p->turn);
+    if (n_tasks <= 1 || p->n_threads == 1) { /* nothing to share: no turn is needed */
         for (int i = 0; i < n_tasks; i++)
             fn(job, i, 0);
-        if (p->n_threads > 1)
-            pthread_mutex_unlock(&p->turn);
         return;
     }
     pthread_mutex_lock(&p->turn);

@@ -6,8 +6,8 @@
 
 struct pool;
 
-/** One task of a job. `thread` in [0, pool_threads()) is for scratch memory: no two tasks that run at the same time have
- *  the same one. Results must not depend on it. */
+/** One task of a job. `thread` in [0, pool_threads()) is for scratch memory: no two tasks of a job that run at the same time
+ *  have the same one. Results must not depend on it. */
 typedef void pool_task_fn(void *job, int task, int thread);
 
 /** n_threads in 1..256, the caller of pool_run counted; 0 = one per physical core. */

@@ -155,7 +155,7 @@ static void bench_matmul(const struct kernels *k, int i)
     (void)i;
     const enum dtype dtype = weight_types[bench_shape.type].dtype;
     const struct matmul *const entry = &k->matmul[bench_shape.precision][dtype];
-    const size_t x_row = act_row_bytes(entry->act, BENCH_K);
+    const size_t x_row = act_row_bytes(bench_shape.gemm ? entry->gemm_act : entry->dot_act, BENCH_K);
     const struct matmul_tile t = {
         .y = (float *)(mem_y.end - 64 * BENCH_ROWS * sizeof(float)), .y_stride = BENCH_ROWS,
         .w = bench_weights(bench_shape.type), .w_stride = row_bytes(dtype, BENCH_K),

@@ -46,7 +46,7 @@ static void every_table_is_complete(void **state)
                 assert_non_null(k->matmul[p][dtype].dot);
                 assert_non_null(k->matmul[p][dtype].gemm);
                 assert_true(k->matmul[p][dtype].gemm_from > 0);
-                assert_true(k->matmul[p][dtype].act < ACT_COUNT);
+                assert_true(k->matmul[p][dtype].dot_act < ACT_COUNT && k->matmul[p][dtype].gemm_act < ACT_COUNT);
             }
         }
         for (int i = 0; i < ACT_COUNT; i++)

@@ -11,6 +11,8 @@ struct matmul_case {
     const struct weight_type *type;
     const struct matmul *entry;
     matmul_fn *fn;
+    enum act act; /* that fn reads */
+    void (*dequantize)(float *y, const void *w, size_t n);
     struct matmul_tile tile;
 };
 
@@ -20,11 +22,11 @@ static void matmul_case_new(struct matmul_case *c, enum fill fill)
     const size_t block = dtype_info(c->type->dtype)->block;
     struct matmul_tile *const t = &c->tile;
     size_t k = block * random_size(MATMUL_MAX_K / block);
-    if (c->entry->act == ACT_Q8)
+    if (c->act == ACT_Q8)
         k = (k + 31) / 32 * 32;
     const int n_rows = random_int(0, 3) ? random_int(1, MATMUL_MAX) : 1;
     const int n_cols = random_int(0, 3) ? random_int(1, MATMUL_MAX) : 1;
-    const size_t w_row = row_bytes(c->type->dtype, k), x_row = act_row_bytes(c->entry->act, k);
+    const size_t w_row = row_bytes(c->type->dtype, k), x_row = act_row_bytes(c->act, k);
     const size_t slack = random_int(0, 1) ? 0 : (size_t)random_int(1, 3);
     *t = (struct matmul_tile){
         .y_stride = (size_t)(n_rows + random_int(0, 3)),
@@ -43,10 +45,22 @@ static void matmul_case_new(struct matmul_case *c, enum fill fill)
     static float floats[MATMUL_MAX_K];
     for (int i = 0; i < n_cols; i++) {
         fill_floats(floats, k, fill, 1e15f);
-        tables[CPU_SCALAR].prepare[c->entry->act](x + (size_t)i * t->x_stride, floats, k);
+        tables[CPU_SCALAR].prepare[c->act](x + (size_t)i * t->x_stride, floats, k);
     }
     CASE("%d rows, %d columns, k %zu, %s, w %zu + %zu, slack %zu", n_rows, n_cols, k, fill_names[fill], w_row,
          t->w_stride - w_row, slack);
+}
+
+/* The values that fn takes for those of a row: with bf16 activations they become bf16 too, from floats. */
+static void matmul_weights(double *value, double *size, const struct matmul_case *c, const uint8_t *w)
+{
+    static float floats[MATMUL_MAX_K];
+    weight_values(value, size, c->type, w, c->tile.k);
+    if (c->act == ACT_BF16) {
+        c->dequantize(floats, w, c->tile.k);
+        for (size_t i = 0; i < c->tile.k; i++)
+            value[i] = (double)bf16_to_f32(bf16_from_f32(floats[i]));
+    }
 }
 
 /* Eight or more partial sums are asked of a kernel, so an element's rounding is below k / 16 epsilon of the sum of its
@@ -57,9 +71,9 @@ static void check_elements(const struct matmul_case *c)
     const struct matmul_tile *const t = &c->tile;
     for (int col = 0; col < t->n_cols; col++)
         for (size_t i = 0; i < t->k; i++)
-            x[col][i] = activation_value(c->entry->act, (const uint8_t *)t->x + (size_t)col * t->x_stride, i, t->k);
+            x[col][i] = activation_value(c->act, (const uint8_t *)t->x + (size_t)col * t->x_stride, i, t->k);
     for (int row = 0; row < t->n_rows; row++) {
-        weight_values(value, size, c->type, (const uint8_t *)t->w + (size_t)row * t->w_stride, t->k);
+        matmul_weights(value, size, c, (const uint8_t *)t->w + (size_t)row * t->w_stride);
         for (int col = 0; col < t->n_cols; col++) {
             double sum = 0, sizes = 0;
             for (size_t i = 0; i < t->k; i++) {
@@ -125,6 +139,8 @@ static void check_matmul(const struct kernels *k, int index)
     struct matmul_case c = { .type = &weight_types[index / 2 % N_WEIGHT_TYPES] };
     c.entry = &k->matmul[index / 2 / N_WEIGHT_TYPES][c.type->dtype];
     c.fn = index % 2 ? c.entry->gemm : c.entry->dot;
+    c.act = index % 2 ? c.entry->gemm_act : c.entry->dot_act;
+    c.dequantize = k->dequantize[c.type->dtype];
     for (int i = 0; i < 24; i++) {
         /* random values show most faults: half of the cases */
         matmul_case_new(&c, i % 2 ? FILL_RANDOM : (enum fill)(i / 2 % FILL_COUNT));
@@ -149,7 +165,7 @@ static void check_fast_near_exact(const struct kernels *k, int index)
         uint8_t *const row = guarded_take(&mem_w, row_bytes(type->dtype, n));
         fill_weights(row, type, n, FILL_RANDOM);
         fill_floats(x, n, FILL_RANDOM, 1);
-        k->prepare[fast->act](q8, x, n);
+        k->prepare[fast->dot_act](q8, x, n);
         k->dequantize[type->dtype](w, row, n);
         float y_fast, y_exact;
         struct matmul_tile t = { .y = &y_fast, .y_stride = 1, .w = row, .x = q8, .n_rows = 1, .n_cols = 1, .k = n,

@@ -41,7 +41,7 @@ static void fill_scale(uint8_t *p, enum number number, enum fill fill)
         int zero, random[2], large, small[2];
     } bits[NUMBER_COUNT] = {
         [NUMBER_E8M0] = { 0, { 115, 130 }, 143, { 0, 110 } },
-        [NUMBER_UE4M3] = { 0, { 0, 127 }, 0x7e, { 1, 7 } },
+        [NUMBER_UE4M3] = { 0, { 0, 255 }, 0x7e, { 1, 7 } },
         [NUMBER_F16] = { .large = 0x7bff, .small = { 0, 0x3ff } }, /* random: a number in (-1, 1) */
     };
     const enum number kind = number == NUMBER_F16_SPREAD ? NUMBER_F16 : number;

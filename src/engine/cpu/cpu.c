@@ -26,9 +26,11 @@ static void widest_inputs(const struct device *d, size_t widest[ACT_COUNT])
         for (int r = 0; r < (whole ? (int)MODEL_ROLES : (int)LAYER_ROLES); r++) {
             if (!w[r].data || w[r].rows == 1)
                 continue;
-            const enum act act = d->k->matmul[d->precision][w[r].type].act;
-            if (w[r].k > widest[act])
-                widest[act] = w[r].k;
+            const struct matmul *const kernel = &d->k->matmul[d->precision][w[r].type];
+            const enum act forms[] = { kernel->dot_act, kernel->gemm_act };
+            for (int i = 0; i < 2; i++)
+                if (w[r].k > widest[forms[i]])
+                    widest[forms[i]] = w[r].k;
         }
     }
 }

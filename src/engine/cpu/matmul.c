@@ -34,6 +34,16 @@ static const struct matmul *kernel_of(const struct device *d, const struct weigh
     return &d->k->matmul[d->precision][w->type];
 }
 
+static bool is_gemm(const struct matmul *kernel, uint32_t n)
+{
+    return n >= (uint32_t)kernel->gemm_from;
+}
+
+static enum act form_of(const struct matmul *kernel, uint32_t n)
+{
+    return is_gemm(kernel, n) ? kernel->gemm_act : kernel->dot_act;
+}
+
 /* ---- Activations ---- */
 
 static void prepare_task(void *arg, int task, int thread)
@@ -66,7 +76,7 @@ static void prepare(struct matmul_job *job, enum act act)
 
 static uint32_t tile_rows(const struct device *d, const struct weight *w, uint32_t n)
 {
-    if (n < (uint32_t)kernel_of(d, w)->gemm_from) {
+    if (!is_gemm(kernel_of(d, w), n)) {
         const size_t rows = DOT_BYTES / (w->stride ? w->stride : 1) / n;
         return rows < 8 ? 8 : rows > 4096 ? 4096 : (uint32_t)rows / 8 * 8;
     }
@@ -106,6 +116,7 @@ static void tile_task(void *arg, int task, int thread)
     const struct product *p = &job->products[i];
     const struct weight *w = p->w;
     const struct matmul *kernel = kernel_of(d, w);
+    const enum act form = form_of(kernel, job->n);
     const uint32_t first = (uint32_t)(task - job->first_task[i]) * job->tile_rows[i];
     const uint32_t rows = w->rows - first < job->tile_rows[i] ? w->rows - first : job->tile_rows[i];
     struct matmul_tile tile = {
@@ -113,8 +124,8 @@ static void tile_task(void *arg, int task, int thread)
         .y_stride = p->y_stride,
         .w = (const uint8_t *)w->data + first * w->stride,
         .w_stride = w->stride,
-        .x = job->act[kernel->act],
-        .x_stride = job->act_stride[kernel->act],
+        .x = job->act[form],
+        .x_stride = job->act_stride[form],
         .n_rows = (int)rows,
         .n_cols = (int)job->n,
         .k = w->k,
@@ -124,7 +135,7 @@ static void tile_task(void *arg, int task, int thread)
         tile.y = d->sums + first;
         tile.y_stride = w->rows;
     }
-    (job->n < (uint32_t)kernel->gemm_from ? kernel->dot : kernel->gemm)(&tile);
+    (is_gemm(kernel, job->n) ? kernel->gemm : kernel->dot)(&tile);
     if (p->residual || bias_of(p))
         finish_tile(d, p, tile.y, tile.y_stride, first, rows, job->n);
 }
@@ -134,7 +145,7 @@ void cpu_matmul(struct device *d, const struct product *products, int n_products
     struct matmul_job job = { .d = d, .products = products, .n_products = n_products, .n = n, .x = x, .k = products->w->k };
     for (int i = 0; i < n_products; i++) {
         const struct weight *w = products[i].w;
-        prepare(&job, kernel_of(d, w)->act);
+        prepare(&job, form_of(kernel_of(d, w), n));
         job.tile_rows[i] = tile_rows(d, w, n);
         job.first_task[i + 1] = job.first_task[i] + tasks_of(w->rows, job.tile_rows[i]);
     }
