@@ -16,23 +16,37 @@ INLINE __m512i look_up_runs(const void *block, run_fn *run, int r, bool pairs)
                              (long long)run(block, d), (long long)run(block, d + 1));
 }
 
+INLINE __m512i signed_runs(const void *block, run_fn *run, int r, __m512i lanes, bool pairs, int offset)
+{
+    const __m512i sizes = look_up_runs(block, run, r, pairs), middle = _mm512_set1_epi8((char)offset);
+    return _mm512_mask_sub_epi8(_mm512_add_epi8(middle, sizes), bits_of(lanes, r, pairs), middle, sizes);
+}
+
+/* No loop: compilers leave some rolled, and then compute where each code is. */
 INLINE void unpack_signed(struct unit *u, const void *block, run_fn *run, __m256i signs, bool pairs, int offset)
 {
-    const __m512i lanes = words_to_lanes(signs, pairs), middle = _mm512_set1_epi8((char)offset);
-    for (int r = 0; r < 4; r++) {
-        const __m512i sizes = look_up_runs(block, run, r, pairs);
-        u->q[r] = _mm512_mask_sub_epi8(_mm512_add_epi8(middle, sizes), bits_of(lanes, r, pairs), middle, sizes);
-    }
+    const __m512i lanes = words_to_lanes(signs, pairs);
+    u->q[0] = signed_runs(block, run, 0, lanes, pairs, offset);
+    u->q[1] = signed_runs(block, run, 1, lanes, pairs, offset);
+    u->q[2] = signed_runs(block, run, 2, lanes, pairs, offset);
+    u->q[3] = signed_runs(block, run, 3, lanes, pairs, offset);
+}
+
+INLINE __m512i shifted_runs(const void *block, run_fn *run, int r, __m512i lanes, bool pairs)
+{
+    const __m512i sizes = _mm512_add_epi8(look_up_runs(block, run, r, pairs), _mm512_set1_epi8(1));
+    const __m512i eights = _mm512_slli_epi16(sizes, 3);
+    return _mm512_mask_add_epi8(eights, ~bits_of(lanes, r, pairs), eights, _mm512_set1_epi8(2));
 }
 
 /* Of iq1: eight times the size, which is -1, 0 or 1, and the shift, 1 or -1, and 9. Sizes are made 0, 1, 2 first. */
 INLINE void unpack_shifted(struct unit *u, const void *block, run_fn *run, __m256i shifts, bool pairs)
 {
-    const __m512i lanes = words_to_lanes(shifts, pairs), one = _mm512_set1_epi8(1), two = _mm512_set1_epi8(2);
-    for (int r = 0; r < 4; r++) {
-        const __m512i eights = _mm512_slli_epi16(_mm512_add_epi8(look_up_runs(block, run, r, pairs), one), 3);
-        u->q[r] = _mm512_mask_add_epi8(eights, ~bits_of(lanes, r, pairs), eights, two);
-    }
+    const __m512i lanes = words_to_lanes(shifts, pairs);
+    u->q[0] = shifted_runs(block, run, 0, lanes, pairs);
+    u->q[1] = shifted_runs(block, run, 1, lanes, pairs);
+    u->q[2] = shifted_runs(block, run, 2, lanes, pairs);
+    u->q[3] = shifted_runs(block, run, 3, lanes, pairs);
 }
 
 /* Sixteen scales, d times the odd numbers that bytes stand for. */
