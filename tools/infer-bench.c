@@ -248,7 +248,7 @@ int main(int argc, char **argv)
                     "  INFER_CPU=avx2 infer-bench -m model.gguf -d 0,4096 -o json\n",
         .notes = "A test is shown as pp512 (evaluating a prompt of 512 tokens) or tg64 (generating 64 tokens one by one), with\n"
                  "@ d4096 after 4096 tokens. Rates are means over the runs ± sample standard deviation.\n"
-                 "INFER_CPU=scalar|avx2|avx512 limits the instruction set. Exit codes: 0 good, 1 failed, 2 wrong usage.\n",
+                 "INFER_CPU=scalar|avx2|avx512|amx limits the instruction set. Exit codes: 0 good, 1 failed, 2 wrong usage.\n",
         .rows = rows,
         .n_rows = sizeof rows / sizeof *rows,
     };
