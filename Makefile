@@ -30,6 +30,7 @@ $(BUILD)/kernels/avx2/%.o:   isa := -mavx2 -mfma -mf16c
 avx512   := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
 $(BUILD)/kernels/avx512/%.o: isa := $(avx512)
 $(BUILD)/kernels/amx/%.o:    isa := -ffp-contract=off $(avx512) -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
+$(BUILD)/tests/kernels/test_amx.o: isa := $(if $(filter amx,$(isas)),-ffp-contract=off $(avx512))
 $(BUILD)/tests/%.o:          isa := -DINFER_SHARED='"$(INFER_SHARED)"'
 
 object    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $1))

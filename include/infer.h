@@ -95,7 +95,8 @@ typedef bool infer_progress_fn(void *user, float done);
 typedef struct infer_context_options {
     size_t size;               /**< sizeof(infer_context_options) */
     int n_threads;             /**< threads that compute, 1..256; 0 = one per physical core (default) */
-    const char *cpu;           /**< best instruction set to use: "scalar", "avx2", "avx512"; NULL = all there is (default) */
+    const char *cpu;           /**< best instruction set to use: "scalar", "avx2", "avx512", "amx";
+                                *   NULL = all there is (default) */
     infer_allocator allocator; /**< all zero = malloc and free (default) */
     infer_log_fn *log;         /**< NULL = silence (default) */
     void *log_user;

@@ -34,7 +34,7 @@ static inline size_t act_q8_s(size_t k) { return act_q8_d(k) + (k / 32 * 4 + 63)
 enum precision { PRECISION_FAST, PRECISION_EXACT, PRECISION_COUNT }; /* as infer_precision */
 
 /** Working memory of a thread for one call of gemm or attend, aligned to 64. */
-#define KERNEL_SCRATCH_BYTES ((size_t)512 * 1024)
+#define KERNEL_SCRATCH_BYTES ((size_t)1024 * 1024)
 
 /** Tile of a matrix product y = x · wᵀ: y[c * y_stride + r] for r < n_rows, c < n_cols.
  *  w: n_rows rows of k values of the entry's dtype, w_stride bytes apart.

@@ -2,10 +2,12 @@
 #ifndef KERNELS_AMX_TILES_H
 #define KERNELS_AMX_TILES_H
 
-#ifndef AMX_EMULATED
 #include <immintrin.h>
-#endif
 #include <stdint.h>
+
+#ifdef AMX_EMULATED /* by a test */
+#include "kernels/amx/emulate.h"
+#endif
 
 /** What ldtilecfg reads. */
 struct tile_config {

@@ -96,7 +96,7 @@ static bool measure(struct off *off, const char *type, infer_precision precision
 
 static void check(const char *type, infer_precision precision)
 {
-    static const char *const levels[] = { "scalar", "avx2", "avx512" };
+    static const char *const levels[] = { "scalar", "avx2", "avx512", "amx" };
     const struct off *most = &allowed[precision];
     struct off off;
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {

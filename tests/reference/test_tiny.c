@@ -8,7 +8,7 @@ static const char *const folders[] = {
     OURS "qwen3",      SHARED "llama",       SHARED "llama-bias", SHARED "llama3",       SHARED "llama-linear",
     SHARED "llama-yarn", SHARED "mistral",   SHARED "qwen2",      SHARED "qwen3",
 };
-static const char *const levels[] = { "scalar", "avx2", "avx512" };
+static const char *const levels[] = { "scalar", "avx2", "avx512", "amx" };
 static const double tolerance = 2e-4; /* of the reference's standard deviation: float32 arithmetic meets it */
 
 static const char *folder_of(void **state)

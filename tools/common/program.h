@@ -11,7 +11,7 @@
 #define PROGRAM_ENVIRONMENT \
     "Environment:\n" \
     "  INFER_MODEL               the model to use where -m is not given\n" \
-    "  INFER_CPU                 best instruction set to use: scalar, avx2 or avx512\n"
+    "  INFER_CPU                 best instruction set to use: scalar, avx2, avx512 or amx\n"
 
 /** A context of n_threads (0 = all cores) with the instruction set of $INFER_CPU; what the library logs up to `level`
  *  (0 = nothing) goes to stderr. */
