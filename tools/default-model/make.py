@@ -18,7 +18,6 @@ def arguments():
     parser.add_argument("stages", nargs="*", metavar="STAGE", default=STAGES,
                         help=f"what to do, in this order: {', '.join(STAGES)} (default: all); "
                              "or 'corpus', to print some documents")
-    parser.add_argument("--steps", type=int, default=2400, help="training steps of 4096 tokens (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="processor threads (default: %(default)s)")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build/default-model",
                         help="where the checkpoint is kept (default: build/default-model)")
@@ -53,7 +52,7 @@ def train_stage(args):
     config = Config()
     vocabulary = tokenizer.train(map(document, range(20_000)), config.vocab)
     vocabulary.save(str(args.work / "tokenizer.json"))
-    model, report = train.train(config, vocabulary, args.steps)
+    model, report = train.train(config, vocabulary)
     torch.save(model.state_dict(), args.work / "checkpoint.pt")
     (args.work / "report.json").write_text(json.dumps(report, indent=2) + "\n")
 

@@ -61,6 +61,14 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(config.hidden, kv, bias=False)
         self.o_proj = nn.Linear(config.hidden, config.hidden, bias=False)
 
+    @torch.no_grad()
+    def start_as_copy(self, strength=0.3):
+        """o = strength * v transposed: what is looked at is copied, so that training need only learn where to look.
+        From random matrices it must find both at once, and for millions of tokens finds neither."""
+        nn.init.orthogonal_(self.v_proj.weight)
+        v = self.v_proj.weight.unflatten(0, (-1, self.head_dim)).repeat_interleave(self.group, dim=0)
+        self.o_proj.weight.copy_(strength * v.flatten(0, 1).T)
+
     def forward(self, x, cos, sin):
         batch, n, _ = x.shape
         q, k, v = (p(x).view(batch, n, -1, self.head_dim).transpose(1, 2)
@@ -114,9 +122,11 @@ class Llama(nn.Module):
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
         for name, weight in self.named_parameters():
-            if weight.dim() == 2:     # the matrices that end a residual branch start smaller
-                ends_branch = name.endswith(("o_proj.weight", "down_proj.weight"))
-                nn.init.normal_(weight, std=0.02 / (2 * config.layers) ** 0.5 if ends_branch else 0.02)
+            if weight.dim() == 2:
+                std = weight.shape[1] ** -0.5
+                nn.init.normal_(weight, std=std / (2 * config.layers) ** 0.5 if "down_proj" in name else std)
+        for layer in self.model.layers:
+            layer.self_attn.start_as_copy()
 
     def forward(self, ids):
         """ids (batch, n) -> logits (batch, n, vocab)."""

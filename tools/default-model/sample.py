@@ -2,7 +2,7 @@
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-PROMPTS = ["Once upon a time", "One day, a little mouse", "Milo the fox had a red kite.",
+PROMPTS = ["Once upon a time", "One day, a little mouse", "Milo the fox lived in the forest.",
            "It was a cold winter morning,"]
 CHATS = [["Tell me a story about a brave otter named Nina.", "Who helped Nina?", "Where does Nina live?", "Thank you!"],
          ["Hello!", "Can you tell me a story about a lost ball?", "What colour was the ball?",

@@ -28,6 +28,7 @@ HELLO = [
     "This is the story of a {trait} {hero.kind} [named|called] {hero.name}.",
     "The {hero.size} {hero.kind} {hero.name} lived [in {home} {place.at}|{place.at}].",
     "{Sky}, and a {hero.size} {hero.kind} [named|called] {hero.name} sat {spot5.at} {place.at}.",
+    "{hero.full} was [very|rather|] {trait} and lived {place.at}.",
     "{hero.name} the {hero.kind} lived [in {home} {place.at}|{place.at}, in {home}].",
 ]
 HOME = [

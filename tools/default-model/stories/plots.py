@@ -389,20 +389,20 @@ def build(s):
 
 
 WISHES = {  # skill -> wishes that come true only with it
-    "climb": ["pick the [reddest|biggest] apple of the tree"],
-    "fly": ["have a [white|golden] feather from the top of the rock"],
-    "dig": ["find the box that was buried {spot2.at}"],
-    "swim": ["have the pearl from the bottom of the pond"],
-    "lift": ["see what was under the big stone {spot2.at}"],
-    "squeeze": ["know what was in the tiny cave {spot2.at}"],
-    "run": ["send a letter to {hero.his} sister before the evening"],
+    "climb": "pick the [reddest|biggest] apple of the tree",
+    "fly": "have a [white|golden] feather from the top of the rock",
+    "dig": "find the box that was buried {spot2.at}",
+    "swim": "have the pearl from the bottom of the pond",
+    "lift": "see what was under the big stone {spot2.at}",
+    "squeeze": "know what was in the tiny cave {spot2.at}",
+    "run": "send a letter to {hero.his} sister before the evening",
 }
 
 
 def wish(s):
     """A wish, tries that fail, and one who can do it."""
     w, r = s.world, s.rng
-    w["wish"] = fixed(s, r.choice(WISHES[w["friend"].skill]))
+    w["wish"] = fixed(s, WISHES[w["friend"].skill])
     s.tell("{Hero} had [one|only one|a great] wish: {hero.he} wanted to {wish}.")
     one_day(s, "[got up early|went out] to {wish}", "decided to try it")
     for i, how in enumerate(r.sample(["with a long stick", "with a rope", "with {thing.a}", "with a ladder",
