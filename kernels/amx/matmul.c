@@ -2,8 +2,8 @@
 #include "kernels/amx/matmul.h"
 
 /* From how many columns on gemm is the faster one, measured. */
-#define GEMM_FROM 8
-#define GEMM_FROM_SCALAR 2 /* where dot is that of scalar */
+#define GEMM_FROM 24
+#define GEMM_FROM_SCALAR 4 /* where dot is that of scalar */
 
 static void use_gemm(struct matmul *entry, matmul_fn *gemm, int from)
 {

@@ -125,7 +125,7 @@ INLINE void multiply(block *y, const tile *w, const tile *x, size_t n_tiles, boo
     _tile_stored(3, (*y)[16] + 16, stride);
 }
 
-/* The unpacked rows, n_rows of them, times a block of columns: n values from i on. After the last ones y is complete. */
+/* The unpacked rows, n_rows of them, times a block of columns: n values from i on. After the last, to y. */
 static void multiply_columns(struct scratch *s, const struct matmul_tile *t, int row, int n_rows, int first_col,
                              int col, size_t i, size_t n)
 {

@@ -9,7 +9,7 @@ enum {
     MAX_PRODUCTS = 3,
     DOT_BYTES = 128 * 1024, /* weights of a task when they are streamed */
     PANEL_ROWS = 32,        /* a multiple of every kernel's panel */
-    GEMM_ROWS = 128,        /* of a task, if that leaves some tasks: a tile packs its columns anew */
+    GEMM_ROWS = 256,        /* of a task, if that leaves some tasks: a tile packs its columns anew */
     GEMM_TASKS = 8,
     GEMM_MACS = 1 << 22,    /* multiply-adds that make a task worth handing out */
 };
