@@ -1,6 +1,6 @@
 /* matmul_gemm.c - weights of every type but F32 times bf16 activations for many columns, in tiles.
  *
- * The weights become floats, then bf16, which adds up to 2^-9 of each product to what the activations have lost
+ * The weights become floats, then bf16, which adds up to 2^-8 of each product to what the activations have lost
  * already. Tiles of 8-bit integers would bring twice as many products a second, but scales are those of 16 or 32
  * weights: a sum would have to leave its tile and be scaled for each single multiplication of tiles.
  *
