@@ -26,16 +26,23 @@ VERSION  := $(word 1,$(version)).$(word 2,$(version)).$(word 3,$(version))
 # A kernel folder is an instruction set; no other file gets its flags.
 isas     := scalar $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),avx2 avx512 amx)
 $(BUILD)/kernels/scalar/%.o: isa := -ffp-contract=off
-$(BUILD)/kernels/avx2/%.o:   isa := -mavx2 -mfma -mf16c
-avx512   := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
+avx2     := -mavx2 -mfma -mf16c
+$(BUILD)/kernels/avx2/%.o:   isa := $(avx2)
+avx512   := $(avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
 $(BUILD)/kernels/avx512/%.o: isa := $(avx512)
-$(BUILD)/kernels/amx/%.o:    isa := -ffp-contract=off $(avx512) -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
+amx      := -ffp-contract=off $(avx512) -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
+$(BUILD)/kernels/amx/%.o:    isa := $(amx)
+$(BUILD)/benches/limits/avx2.o:   isa := $(avx2)
+$(BUILD)/benches/limits/avx512.o: isa := $(avx512)
+$(BUILD)/benches/limits/amx.o:    isa := $(amx)
 $(BUILD)/tests/kernels/test_amx.o: isa := $(if $(filter amx,$(isas)),-ffp-contract=off $(avx512))
 $(BUILD)/tests/%.o:          isa := -DINFER_SHARED='"$(INFER_SHARED)"'
 
 object    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $1))
 objects  := $(call object,src/*/*.c src/*/*/*.c kernels/*.c $(isas:%=kernels/%/*.c))
 common   := $(call object,tools/common/*.c)
+limits   := $(call object,benches/limits/limits.c $(isas:%=benches/limits/%.c))
+bench    := $(limits) $(call object,tools/bench/*.c)
 tools    := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/infer-*.c))
 apps     := $(patsubst examples/%.c,$(BUILD)/%,$(wildcard examples/infer-*.c))
 examples := $(patsubst %.c,$(BUILD)/%,$(filter-out examples/infer-%,$(wildcard examples/*.c)))
@@ -157,9 +164,10 @@ $(BUILD)/libinfer.pc: scripts/libinfer.pc.in include/infer.h Makefile
 	$(call say,PC)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|; s|@PACKAGES@|$(packages)|' \
 	    $< > $@
 
-link = $(call say,LD)$(CC) $(ldflags) -o $@ $(filter %.o %.a,$^)
+link = $(call say,LD)$(CC) $(ldflags) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 $(tools): $(BUILD)/%: $(BUILD)/tools/%.o $(common) $(archive)
 	$(link) $(ldlibs)
+$(BUILD)/infer-bench $(BUILD)/tests/tools/test_bench: $(bench)
 $(apps): $(BUILD)/%: $(BUILD)/examples/%.o $(common) $(archive)
 	$(link) $(ldlibs)
 $(examples): %: %.o $(archive)
@@ -171,5 +179,5 @@ $(fuzzers): %: %.o $(archive)
 
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(patsubst %.o,%.d,$(objects) $(common)) $(addsuffix .d,$(tests) $(fuzzers) $(examples)) \
+-include $(patsubst %.o,%.d,$(objects) $(common) $(bench)) $(addsuffix .d,$(tests) $(fuzzers) $(examples)) \
          $(tools:$(BUILD)/%=$(BUILD)/tools/%.d) $(apps:$(BUILD)/%=$(BUILD)/examples/%.d)

@@ -1,0 +1,107 @@
+/* work.c - what a test cannot do without, and how fast the machine could do it. Only the network itself says which
+ * matrices a token meets, and only the kernels which unit multiplies them; so this looks behind infer.h. */
+#include "src/model/model.h"
+#include "tools/bench/bench.h"
+
+struct machine {
+    struct kernels table[CPU_LEVELS];
+    enum cpu_level level;
+    enum precision precision;
+};
+
+/* The lowest level that has this function: the one whose instructions it is made of. */
+static enum cpu_level level_of(const struct machine *m, enum dtype type, bool gemm, matmul_fn *fn)
+{
+    for (int level = 0; level < (int)m->level; level++) {
+        const struct matmul *entry = &m->table[level].matmul[m->precision][type];
+        if ((gemm ? entry->gemm : entry->dot) == fn)
+            return (enum cpu_level)level;
+    }
+    return m->level;
+}
+
+/* The matrix is read once for n_cols columns. Vectors are read, but not multiplied. */
+static void add_product(struct work *work, const struct machine *m, const struct weight *w, uint32_t n_cols)
+{
+    static const enum peak peak_of[ACT_COUNT] = { [ACT_F32] = PEAK_F32, [ACT_BF16] = PEAK_BF16, [ACT_Q8] = PEAK_INT8 };
+    if (!w->data)
+        return;
+    work->bytes += (double)w->rows * (double)w->stride;
+    if (w->rows == 1)
+        return;
+    const struct matmul *entry = &m->table[m->level].matmul[m->precision][w->type];
+    const bool gemm = n_cols >= (uint32_t)entry->gemm_from;
+    const enum cpu_level level = level_of(m, w->type, gemm, gemm ? entry->gemm : entry->dot);
+    work->ops[level][peak_of[gemm ? entry->gemm_act : entry->dot_act]] += 2.0 * w->rows * w->k * n_cols;
+}
+
+/* n tokens computed together, after `first` others. */
+static void add_step(struct work *work, const struct machine *m, const struct infer_model *model, uint32_t first,
+                     uint32_t n, bool logits)
+{
+    const struct network *net = &model->net;
+    infer_model_info info = { .size = sizeof info };
+    infer_model_get_info(model, &info);
+    const double kv_bytes = (double)info.kv_bytes_per_token / net->h.n_layer; /* of a layer */
+    for (uint32_t l = 0; l < net->h.n_layer; l++) {
+        const uint32_t all = first + n, window = net->layers[l].window;
+        work->bytes += kv_bytes * (window && window + n - 1 < all ? window + n - 1 : all);
+        for (int role = 0; role < LAYER_ROLES; role++)
+            add_product(work, m, &net->layers[l].w[role], n);
+    }
+    if (logits)
+        add_product(work, m, &net->w[OUTPUT], 1);
+}
+
+void work_of(struct work *work, const infer_model *model, const struct test *t, const char *cpu)
+{
+    struct machine m = { .level = (enum cpu_level)cpu_level_find(cpu), .precision = (enum precision)t->precision };
+    for (int level = 0; level <= (int)m.level; level++)
+        kernels_init(&m.table[level], (enum cpu_level)level);
+    *work = (struct work){ 0 };
+    const uint32_t depth = (uint32_t)t->n_depth, n_prompt = (uint32_t)t->n_prompt, n_gen = (uint32_t)t->n_gen;
+    for (uint32_t i = 0; i < n_prompt;) {
+        const uint32_t n = n_prompt - i < (uint32_t)t->n_batch ? n_prompt - i : (uint32_t)t->n_batch;
+        add_step(work, &m, model, depth + i, n, i + n == n_prompt);
+        i += n;
+    }
+    for (uint32_t i = 0; i < n_gen; i++)
+        add_step(work, &m, model, depth + n_prompt + i, 1, true);
+}
+
+void work_add_weights(struct meter *meter, const infer_model *model)
+{
+    const struct network *net = &model->net;
+    for (uint32_t l = 0; l < net->h.n_layer; l++)
+        for (int role = 0; role < LAYER_ROLES; role++) {
+            const struct weight *w = &net->layers[l].w[role];
+            if (w->data)
+                limits_add_memory(meter, w->data, w->rows * w->stride);
+        }
+}
+
+struct bound work_bound(const struct work *work, const struct limits *before, const struct limits *after)
+{
+    struct bound b = { .limits.read = (before->read + after->read) / 2 };
+    double compute = 0, most = 0;
+    for (int peak = 0; peak < PEAK_COUNT; peak++) {
+        double seconds = 0, ops = 0;
+        for (int level = 0; level < CPU_LEVELS; level++) {
+            b.limits.peak[level][peak] = (before->peak[level][peak] + after->peak[level][peak]) / 2;
+            if (!(work->ops[level][peak] > 0))
+                continue;
+            ops += work->ops[level][peak];
+            seconds += work->ops[level][peak] / limits_peak(&b.limits, (enum cpu_level)level, (enum peak)peak);
+        }
+        if (seconds > most) {
+            most = seconds;
+            b.peak = (enum peak)peak;
+            b.rate = ops / seconds;
+        }
+        compute += seconds;
+    }
+    const double reading = work->bytes / b.limits.read;
+    b.by_read = reading > compute;
+    b.seconds = b.by_read ? reading : compute;
+    return b;
+}
