@@ -243,7 +243,7 @@ int main(int argc, char **argv)
                  "one), with @ d4096 after 4096 tokens. Rates are means over the runs ± sample standard deviation.\n"
                  "--limits adds what bounds a test (reading weights and cache once, or multiplying with all weights,\n"
                  "as fast as the same threads were measured to read or multiply), the rate at that bound, and the\n"
-                 "share that was reached, of the runs the median. A model that fits a cache can exceed what memory brings.\n"
+                 "share that was reached, of the runs the median. A model that a cache holds can exceed it.\n"
                  PROGRAM_ENVIRONMENT "Exit codes: 0 good, 1 failed, 2 wrong usage.\n",
         .rows = rows,
         .n_rows = sizeof rows / sizeof *rows,
