@@ -2,10 +2,9 @@
  * weights say. It needs the kernels beside infer.h: their dequantisers tell how large random blocks come out. */
 #include "infer.h"
 #include "kernels/kernels.h"
-#include "kernels/scales.h"
-#include "src/base/numbers.h"
 #include "tools/common/gguf_write.h"
 #include "tools/common/options.h"
+#include "tools/common/random_blocks.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -35,89 +34,6 @@ static const struct shape shapes[] = {
     { "qwen3-0.6b", "qwen3", 28, 1024, 16, 8, 128, 3072, 151936, 40960, 1e6f, 1e-6f, true, false, true },
     { "qwen3-8b", "qwen3", 36, 4096, 32, 8, 128, 12288, 151936, 40960, 1e6f, 1e-6f, false, false, true },
 };
-
-/* ---- Random numbers: splitmix64 (Steele, Lea, Flood 2014) ---- */
-
-static uint64_t seed_state;
-
-static uint64_t next_random(void)
-{
-    uint64_t z = seed_state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
-static float next_uniform(void) /* in [-1, 1) */
-{
-    return (float)((double)(int64_t)next_random() * 0x1p-63);
-}
-
-/* ---- Weights ---- */
-
-/* The largest number of the format that is no larger, but not 0. */
-static uint8_t ue4m3_below(float value)
-{
-    uint8_t x = 0x7e;
-    while (x > 1 && ue4m3_to_f32(x) > value)
-        x--;
-    return x;
-}
-
-static void set_number(uint8_t *at, enum number number, float value)
-{
-    int exponent;
-    switch (number) {
-    case NUMBER_F16: memcpy(at, &(uint16_t){ f16_from_f32(value) }, 2); break;
-    case NUMBER_BF16: memcpy(at, &(uint16_t){ bf16_from_f32(value) }, 2); break;
-    case NUMBER_F32: memcpy(at, &value, 4); break;
-    case NUMBER_F64: memcpy(at, &(double){ (double)value }, 8); break;
-    case NUMBER_E8M0:
-        frexpf(value, &exponent);
-        *at = (uint8_t)(exponent + 126);
-        break;
-    case NUMBER_UE4M3: *at = ue4m3_below(value); break;
-    case NUMBER_F16_SPREAD: write_f16_spread(at, f16_from_f32(value)); break;
-    case NUMBER_COUNT: break;
-    }
-}
-
-/* n blocks of random bits whose numbers are uniform in [scale / 2, scale), or in [-scale, scale) where they are the values. */
-static void fill_blocks(uint8_t *blocks, size_t n, enum dtype type, float scale)
-{
-    const struct dtype_info *info = dtype_info(type);
-    const struct scales *s = &scales_of[type];
-    for (size_t i = 0; i < n * info->bytes; i += 8) {
-        const uint64_t bits = next_random();
-        memcpy(blocks + i, &bits, n * info->bytes - i < 8 ? n * info->bytes - i : 8);
-    }
-    for (size_t b = 0; b < n; b++)
-        for (int i = 0; i < s->count; i++) {
-            const float u = next_uniform();
-            set_number(blocks + b * info->bytes + s->offset + i * number_bytes(s->number), s->number,
-                       info->block == 1 ? scale * u : scale * (0.75f + 0.25f * u));
-        }
-}
-
-/* The scale that gives weights a root mean square of `want`: measured on blocks, first with scale 1. Where scales are
- * coarse (powers of two, four bits), what is measured is not in proportion, so it takes a few rounds. */
-static float scale_for(const struct kernels *k, enum dtype type, float want)
-{
-    enum { BLOCKS = 64, ROUNDS = 4 };
-    static uint8_t blocks[BLOCKS * 512];
-    static float values[BLOCKS * 256];
-    const size_t n = BLOCKS * (size_t)dtype_info(type)->block;
-    float scale = 1;
-    for (int round = 0; round < ROUNDS; round++) {
-        fill_blocks(blocks, BLOCKS, type, scale);
-        k->dequantize[type](values, blocks, n);
-        double square = 0;
-        for (size_t i = 0; i < n; i++)
-            square += (double)values[i] * values[i];
-        scale *= (float)(want / sqrt(square / (double)n));
-    }
-    return scale;
-}
 
 /* ---- Vocabulary: SentencePiece as Llama 2 has it: three control tokens, 256 bytes, then made-up words ---- */
 
@@ -172,6 +88,7 @@ struct synth {
     enum dtype type;
     struct plan *plan;
     size_t n_plan;
+    uint64_t random; /* state of the random numbers */
 };
 
 static void announce(struct synth *s, const char *format, uint32_t layer, enum dtype type, uint64_t cols, uint64_t rows)
@@ -236,18 +153,18 @@ static void write_metadata(const struct synth *s, uint32_t n_layer)
         write_vocabulary(s->w, h->n_vocab);
 }
 
-static void write_tensor(const struct synth *s, const struct kernels *k, const struct plan *p, uint8_t *row)
+static void write_tensor(struct synth *s, const struct kernels *k, const struct plan *p, uint8_t *row)
 {
     uint64_t bytes;
     dtype_row_bytes(p->type, p->dims[0], &bytes);
     /* Norms near one, matrices that keep the size of what they multiply. */
-    const float scale = p->is_norm ? 0 : scale_for(k, p->type, 1 / sqrtf((float)p->dims[0]));
+    const float scale = p->is_norm ? 0 : random_blocks_scale(&s->random, k, p->type, 1 / sqrtf((float)p->dims[0]));
     for (uint64_t r = 0; r < p->dims[1]; r++) {
         if (p->is_norm)
             for (uint64_t i = 0; i < p->dims[0]; i++)
-                set_number(row + 4 * i, NUMBER_F32, 1 + 0.1f * next_uniform());
+                memcpy(row + 4 * i, &(float){ 1 + 0.1f * random_uniform(&s->random) }, 4);
         else
-            fill_blocks(row, bytes / dtype_info(p->type)->bytes, p->type, scale);
+            random_blocks(&s->random, row, bytes / dtype_info(p->type)->bytes, p->type, scale);
         gguf_data(s->w, row, bytes);
     }
 }
@@ -374,7 +291,6 @@ int main(int argc, char **argv)
         return options_complain(&command, "there is no shape \"%s\"; --help lists them", operands[0]);
     if (type < 0)
         return options_complain(&command, "there is no type \"%s\"; --help lists them", operands[1]);
-    seed_state = (uint64_t)seed;
-    struct synth s = { .shape = shape, .type = (enum dtype)type };
+    struct synth s = { .shape = shape, .type = (enum dtype)type, .random = (uint64_t)seed };
     return write_model(&s, layers ? (uint32_t)layers : shape->n_layer, operands[2]) ? 0 : 1;
 }
