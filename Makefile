@@ -1,6 +1,7 @@
 # libinfer. `make help` lists what can be asked for; `make V=1` shows every command.
 
 CC       ?= cc
+CXX      ?= c++
 AR       ?= ar
 CFLAGS   ?= $(if $(SAN),-O1,-O3) -g
 PREFIX   ?= /usr/local
@@ -36,6 +37,11 @@ $(BUILD)/benches/limits/avx2.o:   isa := $(avx2)
 $(BUILD)/benches/limits/avx512.o: isa := $(avx512)
 $(BUILD)/benches/limits/amx.o:    isa := $(amx)
 $(BUILD)/tests/kernels/test_amx.o: isa := $(if $(filter amx,$(isas)),-ffp-contract=off $(avx512))
+# OPENBLAS=1 has its products measured beside ours, 0 not; by default where it is installed.
+OPENBLAS ?= $(shell pkg-config --exists openblas 2>/dev/null && echo 1)
+openblas := $(filter-out 0,$(OPENBLAS))
+$(BUILD)/benches/inference/%.o:   isa := -DTINY_MODEL='"$(BUILD)/benches/tiny.gguf"'
+$(BUILD)/benches/tensor_ops/%.o:  isa := $(if $(openblas),-DHAVE_OPENBLAS $(shell pkg-config --cflags openblas))
 $(BUILD)/tests/%.o:          isa := -DINFER_SHARED='"$(INFER_SHARED)"'
 
 object    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $1))
@@ -43,6 +49,8 @@ objects  := $(call object,src/*/*.c src/*/*/*.c kernels/*.c $(isas:%=kernels/%/*
 common   := $(call object,tools/common/*.c)
 limits   := $(call object,benches/limits/limits.c $(isas:%=benches/limits/%.c))
 bench    := $(limits) $(call object,tools/bench/*.c)
+suites   := tensor_ops inference cache pool
+suite     = $(call object,benches/$1/*.c)
 tools    := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/infer-*.c))
 apps     := $(patsubst examples/%.c,$(BUILD)/%,$(wildcard examples/infer-*.c))
 examples := $(patsubst %.c,$(BUILD)/%,$(filter-out examples/infer-%,$(wildcard examples/*.c)))
@@ -69,7 +77,7 @@ T ?= test
 test:
 	@CC='$(CC)' scripts/setup test
 	+@$(parallel) test-built
-test-built: all $(tests)
+test-built: all $(tests) $(if $(SAN),,$(shell pkg-config --exists benchmark 2>/dev/null && echo bench-programs))
 	@BUILD=$(BUILD) SAN=$(SAN) CC='$(CC)' tests/run $(foreach t,$(tests) $(scripts),$(if $(findstring $(T),$t),$t))
 
 ## test-threads: the tests that compute on several threads; meant for SAN=thread
@@ -78,6 +86,14 @@ test-threads:
 	@CC='$(CC)' scripts/setup test
 	+@$(parallel) all $(threaded:%.c=$(BUILD)/%)
 	@BUILD=$(BUILD) SAN=$(SAN) tests/run $(threaded:%.c=$(BUILD)/%) $(filter tests/examples/%,$(scripts))
+
+## bench: install what is missing, build, measure; SUITE=tensor_ops ARGS='--table --benchmark_filter=q4_0'
+.PHONY: bench bench-programs
+bench:
+	@CC='$(CC)' scripts/setup bench $(if $(openblas),openblas)
+	+@$(parallel) bench-programs
+	@$(foreach s,$(or $(SUITE),$(suites)),echo "$s:" && $(BUILD)/bench_$s $(foreach a,$(ARGS),'$a') &&) true
+bench-programs: $(suites:%=$(BUILD)/bench_%)
 
 ## SAN=address,undefined: after any of these, the same under sanitizers, in a build folder of its own
 ## fuzz: feed every reader of files with made-up ones for FUZZ_SECONDS=20 each
@@ -177,7 +193,25 @@ $(tests): %: %.o $(common) $(archive)
 $(fuzzers): %: %.o $(archive)
 	$(link) -fsanitize=fuzzer $(ldlibs)
 
+# Google Benchmark is C++: one thin file speaks to it, and the compiler of C links its library.
+$(BUILD)/benches/shim.o: benches/shim.cc Makefile $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CXX)$(CXX) -I. -std=c++17 -O2 -Wall -Wextra -Werror -MMD -MP -pthread -c -o $@ $<
+$(BUILD)/bench_inference: | $(BUILD)/benches/tiny.gguf
+$(BUILD)/benches/tiny.gguf: $(BUILD)/infer-synth
+	@$< tiny f32 $@
+$(call suite,tensor_ops): $(BUILD)/benches/openblas
+$(BUILD)/benches/openblas: force
+	@mkdir -p $(@D) && echo '$(openblas)' | cmp -s - $@ || echo '$(openblas)' > $@
+define suite_rule
+$(BUILD)/bench_$1: $(call suite,$1) $(call object,benches/common/*.c) $(BUILD)/benches/shim.o $(limits) $(common) \
+                   $(archive)
+	$$(link) -lbenchmark -lstdc++ $(and $(filter tensor_ops,$1),$(openblas),-lopenblas) $$(ldlibs)
+endef
+$(foreach s,$(suites),$(eval $(call suite_rule,$s)))
+
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(patsubst %.o,%.d,$(objects) $(common) $(bench)) $(addsuffix .d,$(tests) $(fuzzers) $(examples)) \
+-include $(patsubst %.o,%.d,$(objects) $(common) $(bench) $(call suite,*) $(BUILD)/benches/shim.o) \
+         $(addsuffix .d,$(tests) $(fuzzers) $(examples)) \
          $(tools:$(BUILD)/%=$(BUILD)/tools/%.d) $(apps:$(BUILD)/%=$(BUILD)/examples/%.d)

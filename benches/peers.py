@@ -4,9 +4,10 @@
     pip install llama-cpp-python
     python3 benches/peers.py /tmp/a.gguf /tmp/b.gguf -p 512 -n 64 -t 2 -r 5
 
-Each round measures both, one after the other, so that a machine whose speed drifts treats both alike. The table shows the
-median of each and the median of the ratios, round by round. llama.cpp runs inside this process
-(a batch of -p tokens, then -n single tokens), libinfer through build/infer-bench.
+Each round measures both, one after the other, so that a machine whose speed drifts treats both alike. The table shows
+the median of each, the median of the ratios, round by round, and of the shares that libinfer reached of what the
+machine allowed (infer-bench --limits). llama.cpp runs inside this process (a batch of -p tokens, then -n single
+tokens), libinfer through build/infer-bench.
 """
 import argparse
 import json
@@ -18,10 +19,10 @@ import llama_cpp
 
 
 def ours(bench, model, n_prompt, n_gen, threads):
-    """Tokens a second of prompt and generation, one run each."""
+    """Tokens a second of prompt and generation, one run each, and per cent of the limit."""
     out = subprocess.run([bench, "-m", model, "-p", str(n_prompt), "-n", str(n_gen), "-t", str(threads), "-r", "1",
-                          "-o", "json"], check=True, capture_output=True, text=True).stdout
-    return [test["avg_ts"] for test in json.loads(out)]
+                          "--limits", "-o", "json"], check=True, capture_output=True, text=True).stdout
+    return [(test["avg_ts"], test["limit_pct"]) for test in json.loads(out)]
 
 
 def theirs(model, n_prompt, n_gen):
@@ -45,8 +46,9 @@ def main():
     parser.add_argument("-r", "--rounds", type=int, default=5)
     parser.add_argument("--bench", default="build/infer-bench")
     args = parser.parse_args()
-    print(f"llama-cpp-python {llama_cpp.__version__}, {args.threads} threads, {args.rounds} rounds; tokens a second, medians")
-    print("| model | test | libinfer | llama.cpp | ratio |\n|---|---|---:|---:|---:|")
+    print(f"llama-cpp-python {llama_cpp.__version__}, {args.threads} threads, {args.rounds} rounds; tokens a second, "
+          "medians")
+    print("| model | test | libinfer | of limit | llama.cpp | ratio |\n|---|---|---:|---:|---:|---:|")
     for model in args.models:
         rounds = []
         peer = llama_cpp.Llama(model, n_ctx=args.n_prompt + args.n_gen + 8, n_threads=args.threads,
@@ -57,10 +59,10 @@ def main():
                            theirs(peer, args.n_prompt, args.n_gen)))
         peer.close()
         for i, test in enumerate((f"pp{args.n_prompt}", f"tg{args.n_gen}")):
-            a, b = [r[0][i] for r in rounds], [r[1][i] for r in rounds]
+            a, share, b = [r[0][i][0] for r in rounds], [r[0][i][1] for r in rounds], [r[1][i] for r in rounds]
             ratio = statistics.median(x / y for x, y in zip(a, b))
-            print(f"| {model.rsplit('/', 1)[-1]} | {test} | {statistics.median(a):.1f} | {statistics.median(b):.1f} | "
-                  f"{ratio:.2f} |", flush=True)
+            print(f"| {model.rsplit('/', 1)[-1]} | {test} | {statistics.median(a):.1f} | "
+                  f"{statistics.median(share):.0f} % | {statistics.median(b):.1f} | {ratio:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

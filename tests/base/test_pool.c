@@ -1,6 +1,4 @@
-/* test_pool.c - the thread pool: every task once, thread numbers, turns, sleep, nothing left behind.
- *
- *   test_pool --bench    nanoseconds of a job of empty tasks, beside the work they would do without a pool */
+/* test_pool.c - the thread pool: every task once, thread numbers, turns, sleep, nothing left behind. */
 #include "src/base/memory.h"
 #include "src/base/pool.h"
 
@@ -13,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -284,74 +281,8 @@ static void idle_threads_sleep(void **state)
     pool_close(&p);
 }
 
-/* ---- speed ---- */
-
-static double now(void)
+int main(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void empty_task(void *job, int task, int thread)
-{
-    (void)job, (void)task, (void)thread;
-}
-
-/* About 10 us of arithmetic, as a short matrix product of one token has. */
-static void short_task(void *job, int task, int thread)
-{
-    (void)task, (void)thread;
-    volatile float *const sink = job;
-    float x = 1;
-    for (int i = 0; i < 10000; i++)
-        x = x * 0.5f + 1;
-    *sink = x;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void bench_job(struct pool *p, const char *name, int n_tasks, pool_task_fn *fn, useconds_t pause)
-{
-    enum { N = 4000 };
-    static double seconds[N];
-    float sink[16];
-    const int n = pause ? N / 20 : N;
-    for (int i = 0; i < n; i++) {
-        if (pause)
-            usleep(pause);
-        const double start = now();
-        pool_run(p, n_tasks, fn, sink);
-        seconds[i] = now() - start;
-    }
-    qsort(seconds, (size_t)n, sizeof *seconds, by_value);
-    printf("  %-32s %10.0f %10.0f %10.0f %10.0f\n", name, seconds[n / 10] * 1e9, seconds[n / 2] * 1e9,
-           seconds[n * 9 / 10] * 1e9, seconds[n * 99 / 100] * 1e9);
-}
-
-static int bench(void)
-{
-    for (int n_threads = 1; n_threads <= 4; n_threads *= 2) {
-        struct pool *p = open_pool(n_threads);
-        printf("%d threads, ns a job, percentile      10         50         90         99\n", n_threads);
-        bench_job(p, "2 empty tasks", 2, empty_task, 0);
-        bench_job(p, "64 empty tasks", 64, empty_task, 0);
-        bench_job(p, "2 tasks of 10 us", 2, short_task, 0);
-        bench_job(p, "16 tasks of 10 us", 16, short_task, 0);
-        bench_job(p, "2 tasks of 10 us after 2 ms idle", 2, short_task, 2000);
-        pool_close(&p);
-    }
-    return 0;
-}
-
-int main(int argc, char **argv)
-{
-    if (argc > 1 && !strcmp(argv[1], "--bench"))
-        return bench();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_task_runs_once_on_a_thread_number_of_its_own),
         cmocka_unit_test(jobs_after_pauses_wake_the_workers),

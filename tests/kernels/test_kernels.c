@@ -1,10 +1,8 @@
 /* test_kernels.c - every entry of every table this machine can run, against truth that is computed another way.
  *
  *   test_kernels [--seed N] [--level NAME] [FILTER]    check the entries whose name holds FILTER
- *   test_kernels --bench [FILTER]                      time them instead, side by side
  *
  * Also the environment: INFER_SEED as --seed, INFER_CPU as --level (the highest level to use). */
-#include "tests/kernels/bench.h"
 #include "tests/kernels/check_attend.h"
 #include "tests/kernels/check_convert.h"
 #include "tests/kernels/check_dispatch.h"
@@ -35,11 +33,8 @@ static int check_all(void)
 int main(int argc, char **argv)
 {
     const char *seed_text = getenv("INFER_SEED"), *level_text = getenv("INFER_CPU");
-    bool bench = false;
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--bench") == 0)
-            bench = true;
-        else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
+        if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
             seed_text = argv[++i];
         else if (strcmp(argv[i], "--level") == 0 && i + 1 < argc)
             level_text = argv[++i];
@@ -56,7 +51,5 @@ int main(int argc, char **argv)
         level = (int)cpu_detect();
     harness_init((enum cpu_level)level);
     printf("kernels up to %s, seed %llu\n", cpu_level_name((enum cpu_level)level), (unsigned long long)seed);
-    if (bench)
-        bench_all();
-    return bench ? 0 : check_all() != 0;
+    return check_all() != 0;
 }

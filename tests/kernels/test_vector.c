@@ -1,9 +1,8 @@
 /* test_vector.c - the claims of kernels/generic/: errors of exp, tanh and the activations in units in the last place,
  * and that attention keeps its rows apart.
  *
- *   test_vector           every 1009th float
- *   test_vector 1         every float; takes long
- *   test_vector --bench   attention over 4096 keys, in GFLOP/s and bytes of the cache per second */
+ *   test_vector      every 1009th float
+ *   test_vector 1    every float; takes long */
 #include "kernels/kernels.h"
 #include "src/base/numbers.h"
 
@@ -13,7 +12,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <cmocka.h>
 
 enum { BATCH = 512 };
@@ -187,7 +185,7 @@ static void infinities_and_nan_come_out_as_limits(void **state)
 
 /* ---- attention ---- */
 
-enum { ROWS = 512, WIDTH = 128, KEYS = 4096 };
+enum { ROWS = 512, WIDTH = 128, KEYS = 2 * ATTEND_KEYS };
 
 struct attention {
     float *q, *k, *v, *out, *max, *sum;
@@ -296,44 +294,8 @@ static void any_cut_of_the_rows_gives_the_same_bits(void **state)
     attention_free(&a);
 }
 
-/* ---- speed ---- */
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int bench(void)
-{
-    static const int sizes[] = { 1, 2, 3, 4, 7, 8, 16, 64, 512 };
-    struct attention a = attention_new();
-    printf("attention, %d keys of %d; the fastest of some runs\n", KEYS, WIDTH);
-    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
-        for (enum cpu_level level = CPU_SCALAR; level <= cpu_detect(); level++) {
-            struct kernels k;
-            kernels_init(&k, level);
-            const double flops = 4.0 * sizes[s] * KEYS * WIDTH, bytes = 8.0 * KEYS * WIDTH;
-            double best = INFINITY;
-            for (int run = 0; run < (sizes[s] < 64 ? 20 : 3); run++) {
-                attention_start(&a, sizes[s]);
-                const double start = now();
-                for (int block = 0; block < KEYS / ATTEND_KEYS; block++)
-                    attention_block(&k, &a, sizes[s], block);
-                best = fmin(best, now() - start);
-            }
-            printf("%-7s n_q %3d %10.1f us %8.1f GFLOP/s %7.1f GB/s\n", k.name, sizes[s], best * 1e6,
-                   flops / best * 1e-9, bytes / best * 1e-9);
-        }
-    attention_free(&a);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
-    if (argc > 1 && !strcmp(argv[1], "--bench"))
-        return bench();
     if (argc > 1)
         step = (uint32_t)strtoul(argv[1], NULL, 10);
     const struct CMUnitTest tests[] = {
