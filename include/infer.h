@@ -92,14 +92,30 @@ typedef void infer_log_fn(void *user, infer_log_level level, const char *line);
 /** Progress of something long, 0..1. Return false to cancel it. */
 typedef bool infer_progress_fn(void *user, float done);
 
+/** What to do where memory belongs to several nodes, each near to some of the cores. Every machine's results are the
+ *  same. */
+typedef enum infer_numa {
+    INFER_NUMA_NONE = 0,       /**< nothing (default) */
+    INFER_NUMA_DISTRIBUTE = 1, /**< threads spread over all nodes, each kept on its node; weights that are read in
+                                *   (infer_model_options.no_mmap) lie near the threads that compute with them */
+    INFER_NUMA_ISOLATE = 2     /**< all threads kept on the node where the context is opened */
+} infer_numa;
+
 typedef struct infer_context_options {
     size_t size;               /**< sizeof(infer_context_options) */
-    int n_threads;             /**< threads that compute, 1..256; 0 = one per physical core (default) */
+    int n_threads;             /**< threads that compute, 1..256; 0 = one per physical core that the process may use, and
+                                *   no more than the CPU limit of its control group, rounded up (default) */
     const char *cpu;           /**< best instruction set to use: "scalar", "avx2", "avx512", "amx";
                                 *   NULL = all there is (default) */
     infer_allocator allocator; /**< all zero = malloc and free (default) */
     infer_log_fn *log;         /**< NULL = silence (default) */
     void *log_user;
+    const char *affinity;      /**< where the threads that the context starts run: NULL or "none" = where the system puts
+                                *   them, but not on efficiency cores if there are performance cores for all (default);
+                                *   "compact" = each on a physical core of its own, the fastest first, node by node; a
+                                *   list such as "0,2,4-7" = thread i on the i-th of these CPUs. Thread 0 is the program's
+                                *   own, the one that calls: it is left where it is */
+    infer_numa numa;           /**< INFER_NUMA_NONE (default) */
 } infer_context_options;
 
 static inline infer_context_options infer_context_defaults(void)
