@@ -39,6 +39,8 @@ static infer_status read_options(infer_context_options *o, const infer_context_o
         memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
     if (!o->allocator.alloc != !o->allocator.free)
         return fail(err, INFER_E_ARGUMENT, "context options: allocator has only one of alloc and free");
+    if (o->numa != INFER_NUMA_NONE && o->numa != INFER_NUMA_DISTRIBUTE && o->numa != INFER_NUMA_ISOLATE)
+        return fail(err, INFER_E_ARGUMENT, "context options: numa is %d, expected one of infer_numa", (int)o->numa);
     return INFER_OK;
 }
 
@@ -71,7 +73,7 @@ infer_context *infer_context_open(const infer_context_options *options, infer_er
     c->log_user = o.log_user;
     atomic_init(&c->n_owners, 1);
     kernels_init(&c->kernels, level);
-    c->pool = pool_open(&c->a, o.n_threads, err);
+    c->pool = pool_open_on(&c->a, o.n_threads, o.affinity, o.numa, err);
     if (!c->pool)
         infer_context_close(&c);
     return c;
