@@ -75,8 +75,8 @@ INFER_API const char *infer_status_name(infer_status status);
 
 typedef struct infer_context infer_context;
 
-/** Where all memory of a context comes from, save what the libraries for JSON and regular expressions take while a file
- *  is being opened. Both functions are called from several threads at once. `alloc` returns memory aligned to 64 bytes,
+/** Where all memory of a context comes from, save weights, which are mapped, and what the libraries for JSON and regular
+ *  expressions take while a file is being opened. Both functions are called from several threads at once. `alloc` returns memory aligned to 64 bytes,
  *  or NULL; `free` takes what alloc gave, never NULL. */
 typedef struct infer_allocator {
     void *user;
@@ -116,6 +116,9 @@ typedef struct infer_context_options {
                                 *   list such as "0,2,4-7" = thread i on the i-th of these CPUs. Thread 0 is the program's
                                 *   own, the one that calls: it is left where it is */
     infer_numa numa;           /**< INFER_NUMA_NONE (default) */
+    bool huge_pages;           /**< ask the system for huge pages (Linux' transparent ones): for weights that are read in
+                                *   and, unless there is an allocator, for caches and work buffers. It gives what it
+                                *   can (default false) */
 } infer_context_options;
 
 static inline infer_context_options infer_context_defaults(void)
@@ -201,6 +204,12 @@ typedef struct infer_model_options {
     size_t size;  /**< sizeof(infer_model_options) */
     bool inspect; /**< open any sound file, also one without tensors or of an unknown architecture: metadata, tensors and,
                    *   where there is one, the tokenizer can be read; sessions are refused (default false) */
+    bool no_mmap; /**< read the files into memory by all threads, instead of using them where they are mapped: they may
+                   *   then change, and their pages cannot be taken away. No effect on a model in memory (default false) */
+    bool lock;    /**< keep the weights in physical memory (mlock). Where the system forbids that, a warning to the log says
+                   *   what to do, and the model is opened all the same. No effect on a model in memory (default false) */
+    infer_progress_fn *on_read; /**< progress of no_mmap, on the thread that opens the model; NULL = none (default) */
+    void *user;                 /**< handed to on_read */
 } infer_model_options;
 
 static inline infer_model_options infer_model_defaults(void)
@@ -211,8 +220,9 @@ static inline infer_model_options infer_model_defaults(void)
     return o;
 }
 
-/** Open a GGUF file (of split files, any one), or a Hugging Face directory. The files are mapped, not read: opening costs
- *  milliseconds and no memory but the vocabulary's. Everything in them is checked here, so later calls need not. */
+/** Open a GGUF file (of split files, any one), or a Hugging Face directory. Unless the options say otherwise, the files
+ *  are mapped, not read: opening costs milliseconds and no memory but the vocabulary's. Everything in them is checked here,
+ *  so later calls need not. */
 INFER_API infer_model *infer_model_open(infer_context *context, const char *path, const infer_model_options *options,
                                         infer_error *err);
 /** The same for a GGUF file already in memory, aligned to 32 bytes; data must stay unchanged while the model is open. */

@@ -64,13 +64,15 @@ infer_context *infer_context_open(const infer_context_options *options, infer_er
     enum cpu_level level;
     if (read_options(&o, options, err) != INFER_OK || choose_level(&level, o.cpu, err) != INFER_OK)
         return NULL;
-    const infer_allocator a = o.allocator.alloc ? o.allocator : mem_default;
+    const infer_allocator a = o.allocator.alloc ? o.allocator : o.huge_pages ? mem_huge : mem_default;
     infer_context *c = mem_new(&a, 1, sizeof *c);
     if (!c)
         return fail_memory(err, "the context"), NULL;
     c->a = a;
     c->log = o.log;
     c->log_user = o.log_user;
+    c->huge_pages = o.huge_pages;
+    c->numa = o.numa;
     atomic_init(&c->n_owners, 1);
     kernels_init(&c->kernels, level);
     c->pool = pool_open_on(&c->a, o.n_threads, o.affinity, o.numa, err);
