@@ -68,6 +68,8 @@ static const struct opt rows[] = {
     { OPT_CHOICE, "--precision", "fast|exact", "activations as 8-bit blocks where the weights are quantised, or as "
       "floats", &o.precision, 0, 0 },
 
+    PROGRAM_MACHINE_OPTIONS,
+
     { OPT_GROUP, NULL, NULL, "What is shown", NULL, 0, 0 },
     { OPT_OFF, "--no-display-prompt, --no-prompt-echo", NULL, "write only what follows the prompt", &o.echo, 0, 0 },
     { OPT_FLAG, "-sp, --special", NULL, "write control tokens by name", &o.special, 0, 0 },
@@ -98,7 +100,7 @@ struct run {
     infer_sampler *sampler;
     infer_generate_options options;
     char *stops[sizeof o.stops.item / sizeof *o.stops.item];
-    double load_seconds, answer_began;
+    double load_seconds, began; /* the model or an answer */
     infer_generate_result sum; /* of all answers; the reason is the last one's */
     size_t n_passes;           /* forward passes of generation */
 };
@@ -162,13 +164,22 @@ static void echo_prompt(const char *text, size_t length)
     fflush(stdout);
 }
 
-/* Of prompts that take longer than a second, where somebody is watching. */
-static bool show_progress(void *user, float done)
+/* Of what takes longer than a second, where somebody is watching. */
+static bool show_progress(const struct run *r, const char *what, float done)
 {
-    const struct run *r = user;
-    if (seconds_now() - r->answer_began > 1)
-        fprintf(stderr, done < 1 ? "\r\033[K%.0f %% of the prompt" : "\r\033[K", 100 * (double)done);
+    if (seconds_now() - r->began > 1)
+        fprintf(stderr, done < 1 ? "\r\033[K%.0f %% of the %s" : "\r\033[K", 100 * (double)done, what);
     return !interrupted;
+}
+
+static bool show_prompt(void *user, float done)
+{
+    return show_progress(user, "prompt", done);
+}
+
+static bool show_reading(void *user, float done)
+{
+    return show_progress(user, "model", done);
 }
 
 static void print_model(const struct run *r)
@@ -203,8 +214,12 @@ static void print_figures(const struct run *r)
     fprintf(stderr, "prompt    %zu tokens, %.1f tokens/s\n", s->n_prompt, per_second(s->n_prompt, s->prompt_seconds));
     fprintf(stderr, "text      %zu tokens, %.1f tokens/s (%s)\n", s->n_generated,
             per_second(r->n_passes, s->generate_seconds), reasons[s->reason]);
-    fprintf(stderr, "memory    %s at most; weights mapped %s, session %s\n%s", human_bytes((double)peak_bytes()),
-            human_bytes((double)m.bytes), human_bytes((double)infer_session_bytes(r->session)), dim ? "\033[0m" : "");
+    fprintf(stderr, "memory    %s at most; weights %s %s, session %s\n", human_bytes((double)peak_bytes()),
+            program_machine.no_mmap ? "read in" : "mapped", human_bytes((double)m.bytes),
+            human_bytes((double)infer_session_bytes(r->session)));
+    if (o.verbose && program_machine.huge_pages)
+        fprintf(stderr, "          %s in huge pages\n", human_bytes((double)huge_bytes()));
+    fputs(dim ? "\033[0m" : "", stderr);
 }
 
 /* ---- Input ---- */
@@ -258,7 +273,7 @@ static int answer(struct run *r, const char *prompt, size_t length)
 {
     infer_error err = { 0 };
     infer_generate_result one = { .size = sizeof one };
-    r->answer_began = seconds_now();
+    r->began = seconds_now();
     const infer_status status = infer_generate(r->session, r->sampler, prompt, length, &r->options, &one, &err);
     const int write_error = errno;
     add_figures(r, &one);
@@ -322,14 +337,17 @@ static int run(struct run *r, const char *prompt, size_t length)
 
 static bool open_all(struct run *r, infer_error *err)
 {
-    const double began = seconds_now();
+    r->began = seconds_now();
+    const bool watched = !o.quiet && isatty(STDERR_FILENO);
+    program_machine.on_read = watched ? show_reading : NULL;
+    program_machine.user = r;
     infer_session_options session = infer_session_defaults();
     session.n_ctx = o.n_ctx;
     session.n_batch = o.n_batch;
     session.precision = (infer_precision)o.precision;
     uint32_t random = 0; /* short enough to type again */
     if (o.seed < 0 && getentropy(&random, sizeof random) != 0)
-        random = (uint32_t)(began * 1e9);
+        random = (uint32_t)(r->began * 1e9);
     o.sampler.seed = o.seed < 0 ? random : (uint64_t)o.seed;
     const infer_log_level level = o.verbose ? INFER_LOG_DEBUG : INFER_LOG_WARN;
     const bool opened = (r->context = program_context(o.n_threads, level, err)) &&
@@ -338,13 +356,13 @@ static bool open_all(struct run *r, infer_error *err)
                         (r->sampler = infer_sampler_open(r->context, &o.sampler, err));
     if (!opened)
         return false;
-    r->load_seconds = seconds_now() - began;
+    r->load_seconds = seconds_now() - r->began;
     r->options = infer_generate_defaults();
     r->options.n_predict = o.n_predict;
     r->options.ignore_end = o.ignore_end;
     r->options.unparse_special = o.special;
     r->options.on_text = write_text;
-    r->options.on_prompt = !o.quiet && isatty(STDERR_FILENO) ? show_progress : NULL;
+    r->options.on_prompt = watched ? show_prompt : NULL;
     r->options.user = r;
     r->options.stops = (const char *const *)r->stops;
     for (size_t length; r->options.n_stops < o.stops.n; r->options.n_stops++)
@@ -384,6 +402,8 @@ int main(int argc, char **argv)
         infer_error err = { INFER_E_NOMEM, "out of memory" };
         if (open_all(&r, &err))
             code = run(&r, prompt, length);
+        else if (interrupted)
+            code = EXIT_INTERRUPTED;
         else
             code = complain(&err, err.code == INFER_E_IO ? "-m takes a GGUF file or a Hugging Face directory" : NULL);
         close_all(&r);

@@ -75,8 +75,8 @@ INFER_API const char *infer_status_name(infer_status status);
 
 typedef struct infer_context infer_context;
 
-/** Where all memory of a context comes from, save what the libraries for JSON and regular expressions take while a file
- *  is being opened. Both functions are called from several threads at once. `alloc` returns memory aligned to 64 bytes,
+/** Where all memory of a context comes from, save weights, which are mapped, and what the libraries for JSON and regular
+ *  expressions take while a file is being opened. Both functions are called from several threads at once. `alloc` returns memory aligned to 64 bytes,
  *  or NULL; `free` takes what alloc gave, never NULL. */
 typedef struct infer_allocator {
     void *user;
@@ -92,14 +92,33 @@ typedef void infer_log_fn(void *user, infer_log_level level, const char *line);
 /** Progress of something long, 0..1. Return false to cancel it. */
 typedef bool infer_progress_fn(void *user, float done);
 
+/** What to do where memory belongs to several nodes, each near to some of the cores. Every machine's results are the
+ *  same. */
+typedef enum infer_numa {
+    INFER_NUMA_NONE = 0,       /**< nothing (default) */
+    INFER_NUMA_DISTRIBUTE = 1, /**< threads spread over all nodes, each kept on its node; weights that are read in
+                                *   (infer_model_options.no_mmap) lie near the threads that compute with them */
+    INFER_NUMA_ISOLATE = 2     /**< all threads kept on the node where the context is opened */
+} infer_numa;
+
 typedef struct infer_context_options {
     size_t size;               /**< sizeof(infer_context_options) */
-    int n_threads;             /**< threads that compute, 1..256; 0 = one per physical core (default) */
+    int n_threads;             /**< threads that compute, 1..256; 0 = one per physical core that the process may use, and
+                                *   no more than the CPU limit of its control group, rounded up (default) */
     const char *cpu;           /**< best instruction set to use: "scalar", "avx2", "avx512", "amx";
                                 *   NULL = all there is (default) */
     infer_allocator allocator; /**< all zero = malloc and free (default) */
     infer_log_fn *log;         /**< NULL = silence (default) */
     void *log_user;
+    const char *affinity;      /**< where the threads that the context starts run: NULL or "none" = where the system puts
+                                *   them, but not on efficiency cores if there are performance cores for all (default);
+                                *   "compact" = each on a physical core of its own, the fastest first, node by node; a
+                                *   list such as "0,2,4-7" = thread i on the i-th of these CPUs. Thread 0 is the program's
+                                *   own, the one that calls: it is left where it is */
+    infer_numa numa;           /**< INFER_NUMA_NONE (default) */
+    bool huge_pages;           /**< ask the system for huge pages (Linux' transparent ones): for weights that are read in
+                                *   and, unless there is an allocator, for caches and work buffers. It gives what it
+                                *   can (default false) */
 } infer_context_options;
 
 static inline infer_context_options infer_context_defaults(void)
@@ -185,6 +204,12 @@ typedef struct infer_model_options {
     size_t size;  /**< sizeof(infer_model_options) */
     bool inspect; /**< open any sound file, also one without tensors or of an unknown architecture: metadata, tensors and,
                    *   where there is one, the tokenizer can be read; sessions are refused (default false) */
+    bool no_mmap; /**< read the files into memory by all threads, instead of using them where they are mapped: they may
+                   *   then change, and their pages cannot be taken away. No effect on a model in memory (default false) */
+    bool lock;    /**< keep the weights in physical memory (mlock). Where the system forbids that, a warning to the log says
+                   *   what to do, and the model is opened all the same. No effect on a model in memory (default false) */
+    infer_progress_fn *on_read; /**< progress of no_mmap, on the thread that opens the model; NULL = none (default) */
+    void *user;                 /**< handed to on_read */
 } infer_model_options;
 
 static inline infer_model_options infer_model_defaults(void)
@@ -195,8 +220,9 @@ static inline infer_model_options infer_model_defaults(void)
     return o;
 }
 
-/** Open a GGUF file (of split files, any one), or a Hugging Face directory. The files are mapped, not read: opening costs
- *  milliseconds and no memory but the vocabulary's. Everything in them is checked here, so later calls need not. */
+/** Open a GGUF file (of split files, any one), or a Hugging Face directory. Unless the options say otherwise, the files
+ *  are mapped, not read: opening costs milliseconds and no memory but the vocabulary's. Everything in them is checked here,
+ *  so later calls need not. */
 INFER_API infer_model *infer_model_open(infer_context *context, const char *path, const infer_model_options *options,
                                         infer_error *err);
 /** The same for a GGUF file already in memory, aligned to 32 bytes; data must stay unchanged while the model is open. */

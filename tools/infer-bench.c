@@ -221,6 +221,7 @@ static const struct opt rows[] = {
     { OPT_TEXT, "-t, --threads", "LIST", "threads; 0 = one per physical core", &o.threads, 0, 0 },
     { OPT_INT, "-b, --batch-size", "N", "most tokens computed at once", &o.batch, 1, 4096 },
     { OPT_CHOICE, "--precision", "fast|exact", "form of activations", &o.precision, 0, 0 },
+    PROGRAM_MACHINE_OPTIONS,
     { OPT_GROUP, NULL, NULL, "How", NULL, 0, 0 },
     { OPT_INT, "-r, --repetitions", "N", "runs of each test, after one that is not counted", &o.runs, 1, MAX_RUNS },
     { OPT_FLAG, "--limits", NULL, "measure what the machine can do before and after each run, and show what part "

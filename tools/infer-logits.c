@@ -36,6 +36,7 @@ static const struct opt rows[] = {
     { OPT_INT, "-t, --threads", "N", "threads; 0 = one per physical core", &o.threads, 0, 256 },
     { OPT_CHOICE, "--precision", "exact|fast", "activations as f32, or as 8-bit blocks where weights are quantised",
       &o.precision, 0, 0 },
+    PROGRAM_MACHINE_OPTIONS,
     OPT_STANDARD,
 };
 

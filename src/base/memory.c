@@ -2,6 +2,7 @@
 #include "src/base/memory.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 static void *default_alloc(void *user, size_t size)
 {
@@ -15,7 +16,20 @@ static void default_free(void *user, void *memory)
     free(memory);
 }
 
+/* Advice for the whole pages only: the rest of a block would take a huge page for some bytes. */
+static void *huge_alloc(void *user, size_t size)
+{
+    enum { HUGE_PAGE = 2 << 20 };
+    if (size < HUGE_PAGE || size > SIZE_MAX - HUGE_PAGE)
+        return default_alloc(user, size);
+    void *p = aligned_alloc(HUGE_PAGE, round_up(size, HUGE_PAGE));
+    if (p)
+        madvise(p, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    return p;
+}
+
 const infer_allocator mem_default = { NULL, default_alloc, default_free };
+const infer_allocator mem_huge = { NULL, huge_alloc, default_free };
 
 void *mem_raw(const infer_allocator *a, size_t count, size_t size)
 {

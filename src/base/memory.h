@@ -11,6 +11,8 @@
 
 /** The allocator to use where the caller gave none: aligned_alloc and free. */
 extern const infer_allocator mem_default;
+/** The same, and the system is asked for huge pages wherever whole ones fit. */
+extern const infer_allocator mem_huge;
 
 /** count objects of size bytes, zeroed; NULL if memory is out or count * size overflows. count may be 0 (not NULL). */
 void *mem_new(const infer_allocator *a, size_t count, size_t size);

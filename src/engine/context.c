@@ -39,6 +39,8 @@ static infer_status read_options(infer_context_options *o, const infer_context_o
         memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
     if (!o->allocator.alloc != !o->allocator.free)
         return fail(err, INFER_E_ARGUMENT, "context options: allocator has only one of alloc and free");
+    if (o->numa != INFER_NUMA_NONE && o->numa != INFER_NUMA_DISTRIBUTE && o->numa != INFER_NUMA_ISOLATE)
+        return fail(err, INFER_E_ARGUMENT, "context options: numa is %d, expected one of infer_numa", (int)o->numa);
     return INFER_OK;
 }
 
@@ -62,16 +64,18 @@ infer_context *infer_context_open(const infer_context_options *options, infer_er
     enum cpu_level level;
     if (read_options(&o, options, err) != INFER_OK || choose_level(&level, o.cpu, err) != INFER_OK)
         return NULL;
-    const infer_allocator a = o.allocator.alloc ? o.allocator : mem_default;
+    const infer_allocator a = o.allocator.alloc ? o.allocator : o.huge_pages ? mem_huge : mem_default;
     infer_context *c = mem_new(&a, 1, sizeof *c);
     if (!c)
         return fail_memory(err, "the context"), NULL;
     c->a = a;
     c->log = o.log;
     c->log_user = o.log_user;
+    c->huge_pages = o.huge_pages;
+    c->numa = o.numa;
     atomic_init(&c->n_owners, 1);
     kernels_init(&c->kernels, level);
-    c->pool = pool_open(&c->a, o.n_threads, err);
+    c->pool = pool_open_on(&c->a, o.n_threads, o.affinity, o.numa, err);
     if (!c->pool)
         infer_context_close(&c);
     return c;

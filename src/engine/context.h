@@ -16,6 +16,8 @@ struct infer_context {
     atomic_int n_owners;
     struct pool *pool;
     struct kernels kernels;
+    bool huge_pages;
+    infer_numa numa;
 };
 
 #endif

@@ -64,7 +64,18 @@ static infer_status open_tokenizer(struct infer_model *m, infer_error *err)
     return INFER_OK;
 }
 
-static infer_status load(struct infer_model *m, bool inspect, infer_error *err)
+static infer_status read_options(infer_model_options *o, const infer_model_options *given, infer_error *err)
+{
+    *o = infer_model_defaults();
+    if (given && given->size < sizeof given->size)
+        return fail(err, INFER_E_ARGUMENT, "model options: size is %zu; start from infer_model_defaults()", given->size);
+    if (given)
+        memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
+    return INFER_OK;
+}
+
+/* What the files hold, as a network and a tokenizer. */
+static infer_status understand(struct infer_model *m, bool inspect, infer_error *err)
 {
     m->used = arena_new(&m->arena, m->weights->n_tensors, sizeof *m->used);
     if (!m->used)
@@ -81,8 +92,9 @@ static infer_status load(struct infer_model *m, bool inspect, infer_error *err)
 }
 
 /* Takes over the weights, which may be NULL (err is filled then). */
-static infer_model *make_model(infer_context *c, struct weights *w, const infer_model_options *o, infer_error *err)
+static infer_model *make_model(infer_context *c, struct weights *w, const infer_model_options *given, infer_error *err)
 {
+    infer_model_options o;
     if (!w)
         return NULL;
     infer_model *m = mem_new(&c->a, 1, sizeof *m);
@@ -94,8 +106,8 @@ static infer_model *make_model(infer_context *c, struct weights *w, const infer_
     m->weights = w;
     atomic_init(&m->n_owners, 1);
     arena_init(&m->arena, &c->a);
-    const bool inspect = o && o->size >= offsetof(infer_model_options, inspect) + sizeof o->inspect && o->inspect;
-    if (load(m, inspect, err) != INFER_OK)
+    if (read_options(&o, given, err) != INFER_OK || understand(m, o.inspect, err) != INFER_OK ||
+        model_load(m, &o, err) != INFER_OK)
         infer_model_close(&m);
     return m;
 }

@@ -23,4 +23,15 @@ struct infer_model {
 /** Fill m->net with the tensors of m->weights, by the names and shapes of the architecture's row. */
 infer_status model_bind(struct infer_model *m, infer_error *err);
 
+/** Bring the weights to where the options want them: read in, locked. The files are closed after it. */
+infer_status model_load(struct infer_model *m, const infer_model_options *o, infer_error *err);
+
+/** What is read in by one thread at a time: bytes of a file, from a multiple of it. */
+enum { LOAD_CHUNK = 1 << 20 };
+/** Chunks of all files of a model, those of a file together; first[i]: of file i, first[n_maps]: all. NULL if memory is
+ *  out. mem_free() it. */
+size_t *model_chunks(const struct infer_model *m);
+/** The thread, of n_threads, that computes with most of each chunk. NULL if memory is out. mem_free() it. */
+uint8_t *model_chunk_owners(const struct infer_model *m, const size_t *first, int n_threads);
+
 #endif

@@ -113,6 +113,91 @@ static void a_sleeping_worker_comes_when_it_is_needed(void **state)
     pool_close(&p);
 }
 
+/* ---- who runs what ---- */
+
+/* Some task waits for all the others, among them those of its thread's own run. */
+struct held_up {
+    int waits; /* the task that does */
+    atomic_int n_done;
+};
+
+static void task_that_may_wait(void *job, int task, int thread)
+{
+    (void)thread;
+    struct held_up *const h = job;
+    while (task == h->waits && atomic_load(&h->n_done) < 7)
+        sched_yield();
+    atomic_fetch_add(&h->n_done, 1);
+}
+
+static void a_thread_that_is_held_up_holds_up_no_task_but_its_own(void **state)
+{
+    (void)state;
+    struct pool *p = open_pool(2);
+    for (int round = 0; round < 200; round++) {
+        struct held_up h = { .waits = round % 8 };
+        pool_run(p, 8, task_that_may_wait, &h);
+        assert_int_equal(atomic_load(&h.n_done), 8);
+    }
+    pool_close(&p);
+}
+
+static void note_thread(void *job, int task, int thread)
+{
+    int *const thread_of = job;
+    thread_of[task] = thread;
+}
+
+static void each_thread_runs_its_own_task(void **state)
+{
+    (void)state;
+    for (int n_threads = 1; n_threads <= MAX_THREADS; n_threads++) {
+        struct pool *p = open_pool(n_threads);
+        for (int round = 0; round < 100; round++) {
+            int thread_of[MAX_THREADS];
+            memset(thread_of, -1, sizeof thread_of);
+            if (round % 10 == 0)
+                usleep(1000);
+            pool_run_each(p, note_thread, thread_of);
+            for (int i = 0; i < n_threads; i++)
+                assert_int_equal(thread_of[i], i);
+        }
+        pool_close(&p);
+    }
+}
+
+static void note_cpus(void *job, int task, int thread)
+{
+    (void)thread;
+    cpu_set_t *const cpus = job;
+    assert_int_equal(sched_getaffinity(0, sizeof *cpus, &cpus[task]), 0);
+}
+
+static void workers_are_kept_on_their_cpus_and_the_caller_is_left_alone(void **state)
+{
+    (void)state;
+    cpu_set_t before, cpus[3];
+    infer_error err;
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    int first = 0;
+    while (!CPU_ISSET(first, &before))
+        first++;
+    char list[64];
+    snprintf(list, sizeof list, "%d,%d,%d", first, first, first);
+    struct pool *p = pool_open_on(&mem_default, 0, list, INFER_NUMA_NONE, &err);
+    assert_non_null(p);
+    assert_int_equal(pool_threads(p), 3);
+    pool_run_each(p, note_cpus, cpus);
+    assert_true(CPU_EQUAL(&cpus[0], &before));
+    for (int i = 1; i < 3; i++) {
+        assert_int_equal(CPU_COUNT(&cpus[i]), 1);
+        assert_true(CPU_ISSET(first, &cpus[i]));
+    }
+    pool_close(&p);
+    assert_null(pool_open_on(&mem_default, 2, "here", INFER_NUMA_NONE, &err));
+    assert_int_equal(err.code, INFER_E_ARGUMENT);
+}
+
 /* ---- callers ---- */
 
 struct caller {
@@ -287,6 +372,9 @@ int main(void)
         cmocka_unit_test(every_task_runs_once_on_a_thread_number_of_its_own),
         cmocka_unit_test(jobs_after_pauses_wake_the_workers),
         cmocka_unit_test(a_sleeping_worker_comes_when_it_is_needed),
+        cmocka_unit_test(a_thread_that_is_held_up_holds_up_no_task_but_its_own),
+        cmocka_unit_test(each_thread_runs_its_own_task),
+        cmocka_unit_test(workers_are_kept_on_their_cpus_and_the_caller_is_left_alone),
         cmocka_unit_test(callers_from_several_threads_take_turns),
         cmocka_unit_test(opening_and_closing_leaves_nothing),
         cmocka_unit_test(a_pool_that_cannot_be_opened_says_why),

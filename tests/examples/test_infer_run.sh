@@ -97,6 +97,22 @@ first=$(cat "$out")
 try 0 --seed=5 --predict 24 -q
 same "$(cat "$out")" "$first" 'a seed'
 
+# Where threads run and where the model lies changes nothing but the figures.
+model=tools/default-model/model.gguf
+for options in --no-mmap '--no-mmap --huge-pages' --mlock '--affinity compact' '--affinity none' '--numa isolate' \
+    '--no-mmap --numa distribute -t 2' "--affinity $(taskset -cp $$ | sed 's/.*: //') -t 1"; do
+    try 0 -m $model -p 'Once upon a time' --temp 0 -n 24 -v $options
+    same "$(cat "$out")" "$whole" "$options"
+    case $options in --no-mmap*) says "$err" "$model: 3.5 MB read into memory" && says "$err" 'weights read in' ;; esac
+    case $options in *--huge-pages) says "$err" 'in huge pages' ;; esac
+done
+try 0 -m $model -n 1 -v --mlock
+grep -q "$model: 3.5 MB \(locked in memory\|cannot be locked in memory.*ulimit\)" "$err" || fail 'nothing about locking'
+try 1 --affinity somewhere
+says "$err" 'expected none, compact or a list'
+try 2 --numa everywhere
+says "$err" 'none|distribute|isolate'
+
 # Prompts from everywhere.
 try 0 -p 'Two\nlines' -n 0 -q
 same "$(cat "$out")" "$(printf 'Two\nlines')" 'escapes'

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+struct program_machine program_machine;
+
 static void print_log(void *user, infer_log_level level, const char *line)
 {
     const infer_log_level *most = user;
@@ -26,6 +28,9 @@ infer_context *program_context(int n_threads, infer_log_level level, infer_error
         o.cpu = NULL;
     o.log = print_log;
     o.log_user = &most;
+    o.affinity = program_machine.affinity;
+    o.numa = (infer_numa)program_machine.numa;
+    o.huge_pages = program_machine.huge_pages;
     return infer_context_open(&o, err);
 }
 
@@ -42,8 +47,13 @@ bool program_model_is_embedded(const char *path)
 
 infer_model *program_model(infer_context *context, const char *path, infer_error *err)
 {
-    return program_model_is_embedded(path) ? infer_model_open_default(context, NULL, err)
-                                           : infer_model_open(context, model_path(path), NULL, err);
+    infer_model_options o = infer_model_defaults();
+    o.no_mmap = program_machine.no_mmap;
+    o.lock = program_machine.lock;
+    o.on_read = program_machine.on_read;
+    o.user = program_machine.user;
+    return program_model_is_embedded(path) ? infer_model_open_default(context, &o, err)
+                                           : infer_model_open(context, model_path(path), &o, err);
 }
 
 /* ---- Files ---- */
@@ -138,6 +148,18 @@ size_t peak_bytes(void)
 {
     struct rusage usage;
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
+}
+
+size_t huge_bytes(void)
+{
+    size_t kilobytes = 0;
+    char line[256];
+    FILE *f = fopen("/proc/self/smaps_rollup", "r");
+    while (f && fgets(line, sizeof line, f) && sscanf(line, "AnonHugePages: %zu", &kilobytes) != 1)
+        ;
+    if (f)
+        fclose(f);
+    return kilobytes * 1024;
 }
 
 const char *human_bytes(double bytes)
