@@ -194,7 +194,7 @@ static void bench_fill(void)
 
 static void bench_all(void)
 {
-    static const char *const act_names[ACT_COUNT] = { "f32", "bf16", "q8" };
+    static const char *const act_names[ACT_COUNT] = { "f32", "bf16", "q8", "q8 pair" };
     static const char *const activation_names[ACTIVATION_COUNT] = { "silu", "gelu", "gelu_tanh", "relu" };
     char name[64];
     bench_fill();
