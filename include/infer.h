@@ -284,7 +284,7 @@ INFER_API infer_status infer_model_verify(const infer_model *model, infer_progre
 typedef struct infer_session infer_session;
 
 typedef enum infer_precision {
-    INFER_FAST = 0, /**< activations as 8-bit blocks where the weights are quantised */
+    INFER_FAST = 0, /**< activations as 8-bit blocks where the weights are quantised, with 15 bits for the logits */
     INFER_EXACT = 1 /**< f32 activations for every type of weight */
 } infer_precision;
 

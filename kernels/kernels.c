@@ -12,6 +12,7 @@ size_t act_row_bytes(enum act act, size_t k)
     case ACT_F32: return round_up_64(k * sizeof(float));
     case ACT_BF16: return round_up_64((k + 31) / 32 * 32 * sizeof(uint16_t));
     case ACT_Q8: return round_up_64(act_q8_s(k) + k / 16 * sizeof(float));
+    case ACT_Q8_PAIR: return 2 * act_row_bytes(ACT_Q8, k);
     case ACT_COUNT: break;
     }
     return 0;

@@ -17,13 +17,26 @@ enum act {
     ACT_F32,  /* k floats */
     ACT_BF16, /* k bf16, padded with zeros to a multiple of 32 */
     ACT_Q8,   /* 8-bit blocks, k a multiple of 32, each part aligned to 64 bytes:
-               *   int8_t q[k]           x = q * d; q = x * (127 / max|x|) rounded to nearest even, max over 32
-               *   float  d[k / 32]      max|x| / 127; where max|x| < ACT_Q8_TINY all of q, d and s are 0
-               *   float  s[k / 16]      d * sum(q) of each 16 values: what a constant offset of the weights gets
-               * All sets give the same bits for finite x; what follows from an x that is not finite is unspecified. */
+               *   int8_t q[k]           x is near q * d
+               *   float  d[k / 32]      of each 32 values
+               *   float  s[k / 16]      d * sum(q) of each 16 values: what a constant offset of the weights gets */
+    ACT_Q8_PAIR, /* two rows of ACT_Q8, one right behind the other, whose sum is x to 15 bits. No kernel reads it: to
+                  * those that read ACT_Q8 it is two columns, and the sum of their results is the product. */
     ACT_COUNT
 };
-#define ACT_Q8_TINY 0x1p-100f /* below it 127 / max might overflow */
+
+/* How a block of 32 values with m = max|x| becomes 8-bit ones. All sets give the same bits for finite x; what follows
+ * from an x that is not finite is unspecified. Where m < ACT_Q8_TINY all of q, d and s are 0. Else:
+ *
+ * ACT_Q8. t = x * (16384 / m) to the nearest integer, ties to even. The largest value may become n = 127, 126, .. 112
+ * steps; then q = (n * t + 8192) >> 14, and r = n * t - 16384 * q is what that loses. Of all n that one is taken whose
+ * (float)sum(r * r) * (1.0f / (n * n)) is least, the largest of several. At the end the scale is fitted to the q:
+ * d = m / 16384 * (sum(t * q) / sum(q * q)), either sum as a float. All sums are of integers and below 2^31, as r is 0
+ * where |x| = m.
+ *
+ * ACT_Q8_PAIR. t = x * (16256 / m) to the nearest integer, ties to even; q = (t + 64) >> 7 and d = 128 * (m / 16256) in
+ * the first row, q = t - 128 * that and d = m / 16256 in the second. */
+#define ACT_Q8_TINY 0x1p-100f /* below it 16384 / m might overflow */
 
 /** Bytes of one row of k activations, a multiple of 64. */
 size_t act_row_bytes(enum act act, size_t k);

@@ -1,4 +1,4 @@
-/* matmul_convert.c - weights of every type to floats, and activations to the 8-bit form. */
+/* matmul_convert.c - weights of every type to floats. */
 #include "kernels/avx2/matmul.h"
 #include "kernels/avx2/matmul_types.h"
 
@@ -69,46 +69,4 @@ void avx2_dequantize_bf16(float *y, const void *w, size_t n)
     }
     for (; i < n; i++)
         y[i] = bf16_to_f32(read_u16(p + 2 * i));
-}
-
-static float max_of(__m256 v)
-{
-    __m128 max = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    max = _mm_max_ps(max, _mm_movehl_ps(max, max));
-    return _mm_cvtss_f32(_mm_max_ss(max, _mm_movehdup_ps(max)));
-}
-
-static int sum_of(__m256i v)
-{
-    __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
-    return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1)));
-}
-
-/* 16 values: their quants, and the sum of these. */
-static int quantise_16(uint8_t *q, const float *x, __m256 inverse)
-{
-    const __m256i a = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), inverse));
-    const __m256i b = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8), inverse));
-    const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8); /* packing works within halves */
-    _mm_store_si128((__m128i *)q, _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
-    return sum_of(_mm256_add_epi32(a, b));
-}
-
-void avx2_prepare_q8(void *y, const float *x, size_t k)
-{
-    uint8_t *const row = y;
-    float *const d = (float *)(row + act_q8_d(k)), *const s = (float *)(row + act_q8_s(k));
-    const __m256 sign = _mm256_set1_ps(-0.0f);
-    for (size_t i = 0; i < k; i += 32) {
-        __m256 sizes = _mm256_setzero_ps();
-        for (size_t j = i; j < i + 32; j += 8)
-            sizes = _mm256_max_ps(sizes, _mm256_andnot_ps(sign, _mm256_loadu_ps(x + j)));
-        const float max = max_of(sizes);
-        const bool zero = max < ACT_Q8_TINY;
-        const __m256 inverse = _mm256_set1_ps(zero ? 0 : 127 / max);
-        d[i / 32] = zero ? 0 : max / 127;
-        s[i / 16] = d[i / 32] * (float)quantise_16(row + i, x + i, inverse);
-        s[i / 16 + 1] = d[i / 32] * (float)quantise_16(row + i + 16, x + i + 16, inverse);
-    }
 }

@@ -1,4 +1,4 @@
-/* matmul_convert.c - weights of every type to floats, and activations to the forms that matrix products read. */
+/* matmul_convert.c - weights of every type to floats. */
 #include "kernels/avx512/matmul.h"
 #include "kernels/avx512/matmul_types.h"
 
@@ -69,39 +69,5 @@ void avx512_dequantize_bf16(float *y, const void *w, size_t n)
         const __mmask16 mask = first_of_16(n - i);
         const __m512i bf16 = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, (const uint8_t *)w + 2 * i));
         _mm512_mask_storeu_epi32(y + i, mask, _mm512_slli_epi32(bf16, 16));
-    }
-}
-
-void avx512_prepare_q8(void *y, const float *x, size_t k)
-{
-    uint8_t *const row = y;
-    float *const d = (float *)(row + act_q8_d(k)), *const s = (float *)(row + act_q8_s(k));
-    for (size_t i = 0; i < k; i += 32) {
-        const __m512 a = _mm512_loadu_ps(x + i), b = _mm512_loadu_ps(x + i + 16);
-        const float max = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
-        const bool zero = max < ACT_Q8_TINY;
-        const __m512 inverse = _mm512_set1_ps(zero ? 0 : 127 / max);
-        const __m512i qa = _mm512_cvtps_epi32(_mm512_mul_ps(a, inverse));
-        const __m512i qb = _mm512_cvtps_epi32(_mm512_mul_ps(b, inverse));
-        _mm_store_si128((__m128i *)(row + i), _mm512_cvtepi32_epi8(qa));
-        _mm_store_si128((__m128i *)(row + i + 16), _mm512_cvtepi32_epi8(qb));
-        d[i / 32] = zero ? 0 : max / 127;
-        s[i / 16] = d[i / 32] * (float)_mm512_reduce_add_epi32(qa);
-        s[i / 16 + 1] = d[i / 32] * (float)_mm512_reduce_add_epi32(qb);
-    }
-}
-
-/* To the nearest, ties to even, by adding just below half; a NaN keeps its upper bits and becomes quiet. */
-void avx512_prepare_bf16(void *y, const float *x, size_t k)
-{
-    for (size_t i = 0; i < k || i % 32 != 0; i += 16) {
-        const __mmask16 mask = i < k ? first_of_16(k - i) : 0;
-        const __m512 f = _mm512_maskz_loadu_ps(mask, x + i);
-        const __m512i bits = _mm512_castps_si512(f), one = _mm512_set1_epi32(1);
-        const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
-        const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-        const __mmask16 nan = _mm512_cmp_ps_mask(f, f, _CMP_UNORD_Q);
-        const __m512i all = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
-        _mm256_store_si256((__m256i *)((uint16_t *)y + i), _mm512_cvtepi32_epi16(_mm512_srli_epi32(all, 16)));
     }
 }

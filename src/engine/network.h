@@ -10,6 +10,7 @@ struct weight {
     enum dtype type;
     uint32_t rows, k;
     size_t stride; /* bytes between rows */
+    bool precise;  /* worth activations of more than 8 bits, as what follows does not average their rounding out */
 };
 
 struct layer {
@@ -19,7 +20,7 @@ struct layer {
 
 struct network {
     struct hparams h;
-    struct weight w[MODEL_ROLES]; /* OUTPUT is never absent: tied models have the embedding there */
+    struct weight w[MODEL_ROLES]; /* OUTPUT is precise and never absent: tied models have the embedding there */
     struct layer *layers;         /* h.n_layer */
 };
 

@@ -53,7 +53,7 @@ static infer_status set_vocabulary(struct infer_model *m, const struct tensor *t
 /* Vectors are few and small: those that are not aligned floats already are converted. */
 static infer_status bind_vector(struct infer_model *m, struct weight *w, const struct tensor *t, infer_error *err)
 {
-    *w = (struct weight){ t->data, DTYPE_F32, 1, (uint32_t)t->ne[0], t->ne[0] * sizeof(float) };
+    *w = (struct weight){ t->data, DTYPE_F32, 1, (uint32_t)t->ne[0], t->ne[0] * sizeof(float), false };
     if (t->type == DTYPE_F32 && (uintptr_t)t->data % sizeof(float) == 0)
         return INFER_OK;
     float *copy = arena_new(&m->arena, t->ne[0], sizeof(float));
@@ -86,7 +86,7 @@ static infer_status bind_tensor(struct infer_model *m, struct weight *w, const s
     if (!dtype_row_bytes(t->type, t->ne[0], &stride))
         return fail(err, INFER_E_FORMAT, "%s: tensor %s: rows of %llu values are no whole blocks of type %s", m->weights->path,
                     t->name.p, (unsigned long long)t->ne[0], dtype_name(t->type));
-    *w = (struct weight){ t->data, t->type, (uint32_t)t->ne[1], (uint32_t)t->ne[0], stride };
+    *w = (struct weight){ t->data, t->type, (uint32_t)t->ne[1], (uint32_t)t->ne[0], stride, false };
     return INFER_OK;
 }
 
@@ -133,5 +133,6 @@ infer_status model_bind(struct infer_model *m, infer_error *err)
     }
     if (status == INFER_OK && !net->w[OUTPUT].data)
         net->w[OUTPUT] = net->w[TOKEN_EMBD];
+    net->w[OUTPUT].precise = true;
     return status;
 }

@@ -46,7 +46,7 @@ static void every_table_is_complete(void **state)
                 assert_non_null(k->matmul[p][dtype].dot);
                 assert_non_null(k->matmul[p][dtype].gemm);
                 assert_true(k->matmul[p][dtype].gemm_from > 0);
-                assert_true(k->matmul[p][dtype].dot_act < ACT_COUNT && k->matmul[p][dtype].gemm_act < ACT_COUNT);
+                assert_true(k->matmul[p][dtype].dot_act < ACT_Q8_PAIR && k->matmul[p][dtype].gemm_act < ACT_Q8_PAIR);
             }
         }
         for (int i = 0; i < ACT_COUNT; i++)
@@ -65,6 +65,7 @@ static void parts_of_an_activation_row_are_aligned_and_apart(void **state)
         assert_true(act_q8_d(k) >= k && act_q8_d(k) % 64 == 0);
         assert_true(act_q8_s(k) >= act_q8_d(k) + k / 32 * sizeof(float) && act_q8_s(k) % 64 == 0);
         assert_true(act_row_bytes(ACT_Q8, k) >= act_q8_s(k) + k / 16 * sizeof(float));
+        assert_true(act_row_bytes(ACT_Q8_PAIR, k) == 2 * act_row_bytes(ACT_Q8, k));
     }
     for (size_t k = 1; k < 300; k++) {
         assert_true(act_row_bytes(ACT_F32, k) >= k * 4 && act_row_bytes(ACT_F32, k) % 64 == 0);

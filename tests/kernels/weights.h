@@ -144,6 +144,8 @@ static double activation_value(enum act act, const uint8_t *row, size_t i, size_
     switch (act) {
     case ACT_F32: return (double)((const float *)row)[i];
     case ACT_BF16: return (double)bf16_to_f32(((const uint16_t *)row)[i]);
+    case ACT_Q8_PAIR:
+        return activation_value(ACT_Q8, row, i, k) + activation_value(ACT_Q8, row + act_row_bytes(ACT_Q8, k), i, k);
     default:
         memcpy(&d, row + act_q8_d(k) + i / 32 * 4, 4);
         return (double)d * ((const int8_t *)row)[i];

@@ -17,7 +17,7 @@ static void *take(struct device *d, size_t count, size_t size)
 }
 
 /* Widest input of any product whose weights want each form of activations. */
-static void widest_inputs(const struct device *d, size_t widest[ACT_COUNT])
+static void widest_inputs(const struct device *d, uint32_t n_batch, size_t widest[ACT_COUNT])
 {
     const struct network *net = d->net;
     for (uint32_t l = 0; l <= net->h.n_layer; l++) {
@@ -26,8 +26,7 @@ static void widest_inputs(const struct device *d, size_t widest[ACT_COUNT])
         for (int r = 0; r < (whole ? (int)MODEL_ROLES : (int)LAYER_ROLES); r++) {
             if (!w[r].data || w[r].rows == 1)
                 continue;
-            const struct matmul *const kernel = &d->k->matmul[d->precision][w[r].type];
-            const enum act forms[] = { kernel->dot_act, kernel->gemm_act };
+            const enum act forms[] = { cpu_activations(d, &w[r], 1), cpu_activations(d, &w[r], n_batch) };
             for (int i = 0; i < 2; i++)
                 if (w[r].k > widest[forms[i]])
                     widest[forms[i]] = w[r].k;
@@ -40,13 +39,14 @@ static bool take_buffers(struct device *d, uint32_t n_batch)
     const struct hparams *h = &d->net->h;
     const size_t half = h->rope.n_rot / 2;
     size_t widest[ACT_COUNT] = { 0 };
-    widest_inputs(d, widest);
+    widest_inputs(d, n_batch, widest);
     for (int act = 0; act < ACT_COUNT; act++) {
         d->prepared_bytes[act] = widest[act] ? act_row_bytes((enum act)act, widest[act]) : 0;
         if (widest[act] && !(d->prepared[act] = take(d, n_batch, d->prepared_bytes[act])))
             return false;
     }
-    d->scratch_bytes = round_up(cpu_attention_scratch(h), CACHE_LINE);
+    const size_t attention = cpu_attention_scratch(h), matmul = cpu_matmul_scratch(d, n_batch);
+    d->scratch_bytes = round_up(attention > matmul ? attention : matmul, CACHE_LINE);
     return (d->scratch = take(d, (size_t)pool_threads(d->pool), d->scratch_bytes)) &&
            (d->sums = take(d, n_batch, h->n_embd * sizeof(float))) && (d->frequency = take(d, half, sizeof(float))) && (d->cosine = take(d, n_batch, half * sizeof(float))) &&
            (d->sine = take(d, n_batch, half * sizeof(float)));

@@ -48,6 +48,10 @@ static inline int tasks_of(uint32_t n, uint32_t per_task)
     return (int)(n / per_task + (n % per_task != 0));
 }
 
+/** The form of activations that a product of n columns with these weights reads. */
+enum act cpu_activations(const struct device *d, const struct weight *w, uint32_t n);
+/** Scratch that a thread needs for products of up to n_batch columns, kernel scratch included. */
+size_t cpu_matmul_scratch(const struct device *d, uint32_t n_batch);
 void cpu_matmul(struct device *d, const struct product *products, int n_products, const float *x, uint32_t n);
 void cpu_attention(struct device *d, const struct span *s, uint32_t layer, uint32_t window, float *out, const float *q);
 /** Scratch that a thread needs for attention, kernel scratch included. */
