@@ -135,9 +135,10 @@ INLINE void unpack_half(uint8_t *panel, const uint8_t *const w[16], size_t at, i
         _mm512_store_si512(scales + (size_t)(sub / per_group) * group_bytes(type), v[sub]);
     if (type.offset)
         return;
-    transpose_16x16(v, &rows[0].m, sizeof rows[0]);
-    for (int sub = 0; sub < 16; sub += per_group)
-        _mm512_store_si512(scales + (size_t)(sub / per_group) * group_bytes(type) + PANEL * 4, v[sub]);
+    if (!type.pairs)
+        transpose_16x16(v, &rows[0].m, sizeof rows[0]);
+    for (int sub = 0; sub < 16; sub += per_group) /* the minima of pairs are in the odd lanes of d */
+        _mm512_store_si512(scales + (size_t)(sub / per_group) * group_bytes(type) + PANEL * 4, v[sub + per_group - 1]);
 }
 
 /* Rows from `row` on, n values from value i of each. Rows past the last one are copies of it. */
