@@ -1,14 +1,16 @@
 /* matmul_dot.c - quantised weights times 8-bit activations for few columns: row dots.
  *
- * A row goes along k once for some columns, a unit of 256 at a time. What depends on the column alone, its values in
- * the type's order and its scales spread over the lanes they apply to, is made once for all rows, in scratch.
- * vpdpbusd sums the products of a sub-block in the four lanes that hold it; these become floats and meet both scales.
+ * Rows go along k once for some columns, a unit of 256 at a time, two rows together: they share the activations, and
+ * are half a tile apart, so that the weights are read as two streams, which keeps more of the memory busy than one.
+ * What depends on the column alone, its values in the type's order and its scales, is made once for all rows, in
+ * scratch. vpdpbusd sums the products of a sub-block in the four lanes that hold it; these become floats and meet both
+ * scales.
  *
  * A type's constant offset is taken off as an integer, from sums that the column brings along: nothing is rounded,
  * where offset * d * sum(x) in floats would drown small weights. Minima are floats: sum (d q + m) x = d sum q x + m
  * s.
  *
- * An element has two vectors of sums, to which the units are added in order: the same bits in any cut of the tile. */
+ * Units are added to an element's vector of sums in their order: the same bits in any cut of the tile. */
 #include "kernels/avx512/matmul.h"
 #include "kernels/avx512/matmul_types.h"
 
@@ -94,7 +96,8 @@ INLINE void add_unit(__m512 sums[ROWS][COLUMNS], const uint8_t *w, size_t w_stri
     struct unit u[ROWS];
     for (int row = 0; row < n_rows; row++)
         for (int line = 0; line < UNIT / type.block * type.bytes; line += 64)
-            _mm_prefetch((const char *)((uintptr_t)w + (uintptr_t)row * w_stride + PREFETCH + (uintptr_t)line), _MM_HINT_T0);
+            _mm_prefetch((const char *)((uintptr_t)w + (uintptr_t)row * w_stride + PREFETCH + (uintptr_t)line),
+                         _MM_HINT_T0);
     for (int row = 0; row < n_rows; row++)
         type.unpack(&u[row], w + (size_t)row * w_stride, n_groups * 32 / type.block);
     for (int c = 0; c < n_cols; c++, x += x_step)
@@ -124,7 +127,7 @@ INLINE void add_rows(__m512 sums[ROWS][COLUMNS], const uint8_t *w, size_t w_stri
 }
 
 /* What is cut from the tile: rows from `row`, columns from `col`, n values from value i; the sums of earlier values are
- * in `kept`. */
+ * in `kept`. The columns' activations are x_step units apart. */
 struct piece {
     int row, apart, col; /* rows that are computed together are that many apart */
     size_t i, n, x_step;
@@ -140,34 +143,38 @@ INLINE void dot_rows(const struct matmul_tile *t, const struct piece *p, int n_r
     for (int r = 0; r < n_rows; r++)
         for (int c = 0; c < n_cols; c++)
             sums[r][c] = p->i == 0 ? _mm512_setzero_ps() : p->kept[r * p->apart][c];
-    add_rows(sums, w + p->i / (size_t)type.block * (size_t)type.bytes, (size_t)p->apart * t->w_stride, scratch->x, p->x_step, p->n, n_rows,
-             n_cols, type);
+    add_rows(sums, w + p->i / (size_t)type.block * (size_t)type.bytes, (size_t)p->apart * t->w_stride, scratch->x,
+             p->x_step, p->n, n_rows, n_cols, type);
     for (int r = 0; r < n_rows; r++)
         for (int c = 0; c < n_cols; c++)
             if (p->i + p->n == t->k)
-                t->y[(size_t)(p->col + c) * t->y_stride + (size_t)(p->row + r * p->apart)] = _mm512_reduce_add_ps(sums[r][c]);
+                t->y[(size_t)(p->col + c) * t->y_stride + (size_t)(p->row + r * p->apart)] =
+                    _mm512_reduce_add_ps(sums[r][c]);
             else
                 p->kept[r * p->apart][c] = sums[r][c];
 }
 
-/* All rows and n_cols columns, `together` rows at a time. */
-INLINE void dot_columns(const struct matmul_tile *t, int col, int n_cols, int together, struct type type)
+/* All rows and n_cols columns. */
+INLINE void dot_columns(const struct matmul_tile *t, int col, int n_cols, struct type type)
 {
     struct scratch *const scratch = t->scratch;
-    const size_t chunk = CHUNK / (size_t)n_cols;
+    struct piece p = { .col = col, .x_step = CHUNK / UNIT / (size_t)n_cols };
+    const size_t chunk = p.x_step * UNIT;
     const int rows = t->k > chunk ? KEPT : t->n_rows;
     for (int begin = 0; begin < t->n_rows; begin += rows) {
         const int end = t->n_rows - begin < rows ? t->n_rows : begin + rows;
-        for (size_t i = 0; i < t->k; i += chunk) {
-            struct piece p = { begin, (end - begin) / together, col, i, t->k - i < chunk ? t->k - i : chunk, chunk / UNIT, scratch->sums };
+        p.apart = (end - begin) / ROWS;
+        for (p.i = 0; p.i < t->k; p.i += chunk) {
+            p.n = t->k - p.i < chunk ? t->k - p.i : chunk;
             for (int c = 0; c < n_cols; c++)
                 prepare_column(scratch->x + (size_t)c * p.x_step,
-                               (const uint8_t *)t->x + (size_t)(col + c) * t->x_stride, i, p.n, t->k, type);
-            for (const int last = begin + p.apart; p.row < last; p.row++, p.kept++)
-                dot_rows(t, &p, together, n_cols, type);
-            p.row += (together - 1) * p.apart;
-            p.kept += (together - 1) * p.apart;
-            for (; p.row < end; p.row++, p.kept++)
+                               (const uint8_t *)t->x + (size_t)(col + c) * t->x_stride, p.i, p.n, t->k, type);
+            p.kept = scratch->sums;
+            for (p.row = begin; p.row < begin + p.apart; p.row++, p.kept++)
+                dot_rows(t, &p, ROWS, n_cols, type);
+            const int rest = begin + ROWS * p.apart;
+            p.kept = scratch->sums + (rest - begin);
+            for (p.row = rest; p.row < end; p.row++, p.kept++)
                 dot_rows(t, &p, 1, n_cols, type);
         }
     }
@@ -177,13 +184,13 @@ INLINE void dot(const struct matmul_tile *t, struct type type)
 {
     int col = 0;
     for (; col + 8 <= t->n_cols; col += 8)
-        dot_columns(t, col, 8, 2, type);
+        dot_columns(t, col, 8, type);
     for (; col + 4 <= t->n_cols; col += 4)
-        dot_columns(t, col, 4, 2, type);
+        dot_columns(t, col, 4, type);
     for (; col + 2 <= t->n_cols; col += 2)
-        dot_columns(t, col, 2, 2, type);
+        dot_columns(t, col, 2, type);
     for (; col < t->n_cols; col++)
-        dot_columns(t, col, 1, 2, type);
+        dot_columns(t, col, 1, type);
 }
 
 #define DOT(name, NAME) \
