@@ -4,22 +4,24 @@
 
 #include <string.h>
 
-/* n values of a unit, a multiple of 16. d * q and -offset * d are exact, so the one rounding is that of their sum. */
-INLINE void store_unit(float *y, const struct unit *u, int n, bool pairs)
+/* n values of a unit, a multiple of 16. d * q and offset * d are exact, so the one rounding is that of their sum. */
+INLINE void store_unit(float *y, const struct unit *u, int n, struct type type)
 {
     uint8_t q[4][64];
     float d[16], m[16];
     _mm512_storeu_ps(d, u->d);
-    _mm512_storeu_ps(m, u->m);
+    if (!type.pairs)
+        _mm512_storeu_ps(m, u->m);
     for (int r = 0; r < 4; r++)
         _mm512_storeu_si512(q[r], u->q[r]);
     for (int r = 0; r < 4; r++)
         for (int lane = 0; lane < 4; lane++) {
-            const int sub = sub_block(pairs, r, lane);
+            const int sub = sub_block(type.pairs, r, lane), scale = type.pairs ? sub & ~1 : sub;
+            const float minimum = type.offset ? (float)-type.offset * d[scale] : type.pairs ? d[scale + 1] : m[sub];
             const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(q[r] + 16 * lane)));
             if (16 * sub < n)
-                _mm512_storeu_ps(y + 16 * sub, _mm512_fmadd_ps(_mm512_cvtepi32_ps(bytes), _mm512_set1_ps(d[sub]),
-                                                               _mm512_set1_ps(m[sub])));
+                _mm512_storeu_ps(y + 16 * sub, _mm512_fmadd_ps(_mm512_cvtepi32_ps(bytes), _mm512_set1_ps(d[scale]),
+                                                               _mm512_set1_ps(minimum)));
         }
 }
 
@@ -29,11 +31,11 @@ INLINE void dequantize(float *y, const void *weights, size_t n, struct type type
     struct unit u;
     for (; n >= UNIT; n -= UNIT, y += UNIT, w += UNIT / type.block * type.bytes) {
         type.unpack(&u, w, UNIT / type.block);
-        store_unit(y, &u, UNIT, type.pairs);
+        store_unit(y, &u, UNIT, type);
     }
     if (type.block < UNIT && n > 0) {
         type.unpack(&u, w, (int)n / type.block);
-        store_unit(y, &u, (int)n, type.pairs);
+        store_unit(y, &u, (int)n, type);
     }
 }
 

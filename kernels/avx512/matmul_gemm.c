@@ -7,11 +7,10 @@
  * needed for (see below). Rows of activations may lie at a stride that maps them all to the same lines of the cache;
  * packed they do not.
  *
- * The inner loop holds 2 x 16 rows of up to 6 columns: vpdpbusd adds 4 products to each of 12 vectors of integers; at
- * the end of a group they are scaled and added to 12 vectors of floats. No conversion: the integers start from the
- * bits of 1.5 * 2^23, so that read as a float a sum is 1.5 * 2^23 + itself, and one multiply-add with -1.5 * 2^23 * d
- * leaves d times the sum, rounded once (d has at most 19 significant bits). A constant offset of the type starts them
- * lower still, by offset * sum(x) of the group; minima take one more multiply-add with the scaled sums.
+ * The inner loop holds 2 x 16 rows of up to 6 columns: vpdpbusd adds 4 products to each of 12 vectors of integers;
+ * after 32 values they become floats, are scaled, and added to 12 vectors of floats. A constant offset of the type is
+ * taken off before, in integers: the products start from -offset * sum(x) of the group; minima take one more
+ * multiply-add with the scaled sums.
  *
  * The order of additions to an element is that of k, whatever the tile. */
 #include "kernels/avx512/matmul.h"
@@ -20,17 +19,15 @@
 
 #define PANEL 32
 #define CHUNK 512
-#define COLUMNS 6   /* of the inner loop */
-#define PACKED 512  /* columns packed at a time */
-#define MAGIC 0x1.8p23f
-#define MAGIC_BITS 0x4b400000
+#define COLUMNS 6  /* of the inner loop */
+#define PACKED 512 /* columns packed at a time */
 
 /* A column's piece of a chunk. */
 struct packed {
     int8_t q[CHUNK];
     float d[CHUNK / 32];
     union {
-        int32_t start[CHUNK / 16]; /* MAGIC_BITS - offset * sum(q) of each group */
+        int32_t start[CHUNK / 16]; /* -offset * sum(q) of each group: what its products start from */
         float s[CHUNK / 16];       /* d * sum(q) of each group */
     };
 };
@@ -62,7 +59,7 @@ INLINE __m512i sums_of_16(__m512i q, __m512i weight)
 /* start[] of 16 sub-blocks, 256 values; of 8 groups if they are pairs. */
 INLINE void pack_starts(int32_t *start, const int8_t *q, struct type type)
 {
-    const __m512i offset = _mm512_set1_epi8((char)type.offset), magic = _mm512_set1_epi32(MAGIC_BITS);
+    const __m512i offset = _mm512_set1_epi8((char)type.offset);
     __m512i sums = sums_of_16(_mm512_load_si512(q), offset); /* dword 4 l + i: sub-block l of register i */
     sums = _mm512_mask_mov_epi32(sums, 0x2222, sums_of_16(_mm512_load_si512(q + 64), offset));
     sums = _mm512_mask_mov_epi32(sums, 0x4444, sums_of_16(_mm512_load_si512(q + 128), offset));
@@ -74,7 +71,7 @@ INLINE void pack_starts(int32_t *start, const int8_t *q, struct type type)
     } else {
         sums = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), sums);
     }
-    sums = _mm512_sub_epi32(magic, sums);
+    sums = _mm512_sub_epi32(_mm512_setzero_si512(), sums);
     _mm512_mask_storeu_epi32(start, type.pairs ? 0x00ff : 0xffff, sums);
 }
 
@@ -82,10 +79,10 @@ INLINE void pack_starts(int32_t *start, const int8_t *q, struct type type)
 INLINE void pack_sums(float *s, __m512 by_sub_block, bool pairs)
 {
     if (pairs) {
-        const __m512 even = _mm512_permutexvar_ps(_mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 0, 0, 0, 0, 0, 0, 0, 0),
-                                                  by_sub_block);
-        const __m512 odd = _mm512_permutexvar_ps(_mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 0, 0, 0, 0, 0, 0, 0, 0),
-                                                 by_sub_block);
+        const __m512 even =
+            _mm512_permutexvar_ps(_mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 0, 0, 0, 0, 0, 0, 0, 0), by_sub_block);
+        const __m512 odd =
+            _mm512_permutexvar_ps(_mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 0, 0, 0, 0, 0, 0, 0, 0), by_sub_block);
         _mm512_mask_storeu_ps(s, 0x00ff, _mm512_add_ps(even, odd));
     } else {
         _mm512_storeu_ps(s, by_sub_block);
@@ -135,9 +132,10 @@ INLINE void unpack_half(uint8_t *panel, const uint8_t *const w[16], size_t at, i
         _mm512_store_si512(scales + (size_t)(sub / per_group) * group_bytes(type), v[sub]);
     if (type.offset)
         return;
-    transpose_16x16(v, &rows[0].m, sizeof rows[0]);
-    for (int sub = 0; sub < 16; sub += per_group)
-        _mm512_store_si512(scales + (size_t)(sub / per_group) * group_bytes(type) + PANEL * 4, v[sub]);
+    if (!type.pairs)
+        transpose_16x16(v, &rows[0].m, sizeof rows[0]);
+    for (int sub = 0; sub < 16; sub += per_group) /* the minima of pairs are in the odd lanes of d */
+        _mm512_store_si512(scales + (size_t)(sub / per_group) * group_bytes(type) + PANEL * 4, v[sub + per_group - 1]);
 }
 
 /* Rows from `row` on, n values from value i of each. Rows past the last one are copies of it. */
@@ -160,15 +158,14 @@ INLINE void unpack_panel(uint8_t *panel, const struct matmul_tile *t, int row, s
     }
 }
 
-/* A group's products of 32 rows and n_cols columns, added to the sums. */
-INLINE void add_group(__m512 sums[COLUMNS][2], const uint8_t *panel, const struct packed *x, size_t group, int n_cols,
-                      struct type type)
+/* The products of a group with n_cols columns, as integers, to products[c][h]. */
+INLINE void multiply_group(__m512i products[COLUMNS][2], const uint8_t *panel, const struct packed *x, size_t group,
+                           int n_cols, struct type type)
 {
     const int values = group_values(type);
-    __m512i products[COLUMNS][2];
     for (int c = 0; c < n_cols; c++)
         for (int h = 0; h < 2; h++)
-            products[c][h] = _mm512_set1_epi32(type.offset ? x[c].start[group] : MAGIC_BITS);
+            products[c][h] = type.offset ? _mm512_set1_epi32(x[c].start[group]) : _mm512_setzero_si512();
     for (int j = 0; j < values / 4; j++) {
         const __m512i w0 = _mm512_load_si512(panel + j * PANEL * 4), w1 = _mm512_load_si512(panel + j * PANEL * 4 + 64);
         for (int c = 0; c < n_cols; c++) {
@@ -177,16 +174,30 @@ INLINE void add_group(__m512 sums[COLUMNS][2], const uint8_t *panel, const struc
             products[c][1] = _mm512_dpbusd_epi32(products[c][1], w1, q);
         }
     }
-    for (int h = 0; h < 2; h++) {
-        const float *const scales = (const float *)(const void *)(panel + values * PANEL) + 16 * h;
-        const __m512 d = _mm512_load_ps(scales), magic = _mm512_mul_ps(d, _mm512_set1_ps(-MAGIC));
-        for (int c = 0; c < n_cols; c++) {
-            const __m512 scaled = _mm512_fmadd_ps(_mm512_castsi512_ps(products[c][h]), d, magic);
-            sums[c][h] = _mm512_fmadd_ps(scaled, _mm512_set1_ps(x[c].d[group * (size_t)values / 32]), sums[c][h]);
-            if (!type.offset)
-                sums[c][h] = _mm512_fmadd_ps(_mm512_load_ps(scales + PANEL), _mm512_set1_ps(x[c].s[group]), sums[c][h]);
-        }
+}
+
+/* 32 values, a group of pairs or two groups of singles: their products, scaled, are added to the sums. */
+INLINE void add_32(__m512 sums[COLUMNS][2], const uint8_t *panel, const struct packed *x, size_t i, int n_cols,
+                   struct type type)
+{
+    const int values = group_values(type), n_groups = 32 / values;
+    __m512 scaled[COLUMNS][2];
+    for (int g = 0; g < n_groups; g++, panel += group_bytes(type)) {
+        const float *const scales = (const float *)(const void *)(panel + values * PANEL);
+        __m512i products[COLUMNS][2];
+        multiply_group(products, panel, x, i * (size_t)n_groups + (size_t)g, n_cols, type);
+        for (int c = 0; c < n_cols; c++)
+            for (int h = 0; h < 2; h++) {
+                const __m512 d = _mm512_load_ps(scales + 16 * h), sum = _mm512_cvtepi32_ps(products[c][h]);
+                scaled[c][h] = g ? _mm512_fmadd_ps(sum, d, scaled[c][h]) : _mm512_mul_ps(sum, d);
+                if (!type.offset)
+                    sums[c][h] = _mm512_fmadd_ps(_mm512_load_ps(scales + PANEL + 16 * h),
+                                                 _mm512_set1_ps(x[c].s[i * (size_t)n_groups + (size_t)g]), sums[c][h]);
+            }
     }
+    for (int c = 0; c < n_cols; c++)
+        for (int h = 0; h < 2; h++)
+            sums[c][h] = _mm512_fmadd_ps(scaled[c][h], _mm512_set1_ps(x[c].d[i]), sums[c][h]);
 }
 
 /* A panel times n_cols packed columns: n values more of the elements at y, of which n_rows are wanted. */
@@ -194,33 +205,36 @@ INLINE void multiply(float *y, size_t y_stride, const uint8_t *panel, const stru
                      int n_rows, int n_cols, struct type type)
 {
     const __mmask16 rows[2] = { (__mmask16)(n_rows < 16 ? (1u << n_rows) - 1 : 0xffff),
-                                (__mmask16)(n_rows < 16 ? 0 : n_rows < 32 ? (1u << (n_rows - 16)) - 1 : 0xffff) };
+                                (__mmask16)(n_rows < 16   ? 0
+                                            : n_rows < 32 ? (1u << (n_rows - 16)) - 1
+                                                          : 0xffff) };
     __m512 sums[COLUMNS][2];
     for (int c = 0; c < n_cols; c++)
         for (int h = 0; h < 2; h++)
-            sums[c][h] = first ? _mm512_setzero_ps()
-                               : _mm512_maskz_loadu_ps(rows[h], y + (size_t)c * y_stride + 16 * h);
-    for (size_t group = 0; group < n / (size_t)group_values(type); group++, panel += group_bytes(type))
-        add_group(sums, panel, x, group, n_cols, type);
+            sums[c][h] =
+                first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(rows[h], y + (size_t)c * y_stride + 16 * h);
+    for (size_t i = 0; i < n / 32; i++, panel += 32 / (size_t)group_values(type) * group_bytes(type))
+        add_32(sums, panel, x, i, n_cols, type);
     for (int c = 0; c < n_cols; c++)
         for (int h = 0; h < 2; h++)
             _mm512_mask_storeu_ps(y + (size_t)c * y_stride + 16 * h, rows[h], sums[c][h]);
 }
 
-/* A panel times all packed columns. */
+/* A panel times all packed columns: COLUMNS at a time, and the last ones in two halves if there are more than that. */
 INLINE void multiply_all(float *y, size_t y_stride, const struct scratch *s, size_t n, bool first, int n_rows,
                          int n_cols, struct type type)
 {
-    int c = 0;
-    for (; c + COLUMNS <= n_cols; c += COLUMNS)
-        multiply(y + (size_t)c * y_stride, y_stride, s->panel, s->x + c, n, first, n_rows, COLUMNS, type);
-    float *const rest = y + (size_t)c * y_stride;
-    switch (n_cols - c) {
-    case 5: multiply(rest, y_stride, s->panel, s->x + c, n, first, n_rows, 5, type); break;
-    case 4: multiply(rest, y_stride, s->panel, s->x + c, n, first, n_rows, 4, type); break;
-    case 3: multiply(rest, y_stride, s->panel, s->x + c, n, first, n_rows, 3, type); break;
-    case 2: multiply(rest, y_stride, s->panel, s->x + c, n, first, n_rows, 2, type); break;
-    case 1: multiply(rest, y_stride, s->panel, s->x + c, n, first, n_rows, 1, type); break;
+    for (int c = 0, some; c < n_cols; c += some, y += (size_t)some * y_stride) {
+        const int left = n_cols - c;
+        some = left >= 2 * COLUMNS ? COLUMNS : left > COLUMNS ? (left + 1) / 2 : left;
+        switch (some) {
+        case 6: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 6, type); break;
+        case 5: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 5, type); break;
+        case 4: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 4, type); break;
+        case 3: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 3, type); break;
+        case 2: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 2, type); break;
+        case 1: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 1, type); break;
+        }
     }
 }
 

@@ -20,17 +20,18 @@
 
 struct unit {
     __m512i q[4];
-    __m512 d, m; /* lane j: weight = d * q + m in sub-block j */
+    __m512 d; /* lane j: scale of sub-block j; pairs with minima of their own: scales in even lanes, minima in odd */
+    __m512 m; /* lane j: minimum of sub-block j, where singles have them */
 };
 
-/** Unpack n_blocks blocks, at most those of 256 weights; d and m of those that are missing are 0. */
+/** Unpack n_blocks blocks, at most those of 256 weights; scales and minima of those that are missing are 0. */
 typedef void unpack_fn(struct unit *u, const uint8_t *w, int n_blocks);
 
 struct type {
     unpack_fn *unpack;
     int block, bytes; /* weights and bytes of a block */
     bool pairs;       /* the order */
-    int offset;       /* m is -offset * d; 0: the type has minima of its own */
+    int offset;       /* weight = d * (q - offset); 0: the type has minima of its own, weight = d * q + m */
 };
 
 /** Sub-block in a lane of q[r]. */
@@ -65,19 +66,21 @@ INLINE __m512 twice(__m256 by_group)
     return _mm512_permutexvar_ps(lanes, _mm512_castps256_ps512(by_group));
 }
 
-/* The f16 at byte `at`, 0 or 2, of each of eight blocks of 32 weights as floats, each twice; 0 for missing blocks.
- * Those of four blocks of up to 20 bytes lie in 64 bytes, so that one permutation of two loads finds all. */
-INLINE __m512 scales_of_32(const uint8_t *w, int bytes, int at, int n_blocks)
+/* The f16 at the start of each of eight blocks of 32 weights, and the one that follows it where `minima`, else the
+ * same once more; 0 for missing blocks. Those of four blocks of up to 20 bytes lie in 64 bytes, so that one
+ * permutation of two loads finds all. */
+INLINE __m512 scales_of_32(const uint8_t *w, int bytes, bool minima, int n_blocks)
 {
     if (bytes <= 20 && n_blocks == 8) {
-        const int a = at / 2, b = a + bytes / 2, c = b + bytes / 2, d = c + bytes / 2;
+        const int m = minima, a = 0, b = bytes / 2, c = bytes, d = bytes / 2 * 3;
         const __m512i words = _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* not used */
-                                               d + 32, d + 32, c + 32, c + 32, b + 32, b + 32, a + 32, a + 32,
-                                               d, d, c, c, b, b, a, a);
+                                               d + m + 32, d + 32, c + m + 32, c + 32, b + m + 32, b + 32, a + m + 32,
+                                               a + 32, d + m, d, c + m, c, b + m, b, a + m, a);
         const __m512i f16 = _mm512_permutex2var_epi16(_mm512_loadu_si512(w), words, _mm512_loadu_si512(w + 4 * bytes));
         return _mm512_cvtph_ps(_mm512_castsi512_si256(f16));
     }
-    return twice(f16_by_group(w + at, bytes, 1, n_blocks));
+    const __m512 d = twice(f16_by_group(w, bytes, 1, n_blocks));
+    return minima ? _mm512_mask_mov_ps(d, 0xaaaa, twice(f16_by_group(w + 2, bytes, 1, n_blocks))) : d;
 }
 
 /* Low and high nibbles of two registers: those of even to q[0] and q[high_at], those of odd to q[low_at] and q[3]. */
@@ -90,20 +93,25 @@ INLINE void split_nibbles(struct unit *u, __m512i even, __m512i odd, int low_at,
     u->q[3] = _mm512_and_si512(_mm512_srli_epi16(odd, 4), low);
 }
 
-/* d and, in the _1 types, m stand at the start of a block. */
-INLINE void scale_32(struct unit *u, const uint8_t *w, int bytes, int n_blocks, int offset)
-{
-    u->d = scales_of_32(w, bytes, 0, n_blocks);
-    u->m = offset ? _mm512_mul_ps(u->d, _mm512_set1_ps((float)-offset)) : scales_of_32(w, bytes, 2, n_blocks);
-}
-
 /* 16 nibble bytes of a block hold its first 16 weights and, above them, its second 16. */
-INLINE void unpack_nibbles_32(struct unit *u, const uint8_t *w, int bytes, int qs, int n_blocks, int offset)
+INLINE void unpack_nibbles_32(struct unit *u, const uint8_t *w, int bytes, int qs, int n_blocks)
 {
     const __m512i even = every_second_block(w + qs, bytes, 0, n_blocks);
     const __m512i odd = every_second_block(w + qs, bytes, 1, n_blocks);
     split_nibbles(u, even, odd, 2, 1);
-    scale_32(u, w, bytes, n_blocks, offset);
+}
+
+/* As unpack_nibbles_32, of eight blocks of 18 bytes: the nibbles of every second block lie in 128 bytes, and one
+ * permutation of 16-bit words finds them. */
+INLINE void unpack_nibbles_18(struct unit *u, const uint8_t *w)
+{
+#define RUN(at) at + 7, at + 6, at + 5, at + 4, at + 3, at + 2, at + 1, at
+    const __m512i from_1 = _mm512_set_epi16(RUN(55), RUN(37), RUN(19), RUN(1));
+    const __m512i from_2 = _mm512_set_epi16(RUN(56), RUN(38), RUN(20), RUN(2)); /* 16 bytes on */
+#undef RUN
+    const __m512i even = _mm512_permutex2var_epi16(_mm512_loadu_si512(w), from_1, _mm512_loadu_si512(w + 64));
+    const __m512i odd = _mm512_permutex2var_epi16(_mm512_loadu_si512(w + 16), from_2, _mm512_loadu_si512(w + 80));
+    split_nibbles(u, even, odd, 2, 1);
 }
 
 /* The fifth bits of the weights in q[r]: 16 bits of every second block. */
@@ -125,24 +133,35 @@ INLINE void add_fifth_bits_32(struct unit *u, const uint8_t *w, int bytes, int q
 
 INLINE void unpack_q4_0(struct unit *u, const uint8_t *w, int n_blocks)
 {
-    unpack_nibbles_32(u, w, sizeof(struct block_q4_0), offsetof(struct block_q4_0, qs), n_blocks, 8);
+    const int bytes = sizeof(struct block_q4_0);
+    if (n_blocks == 8)
+        unpack_nibbles_18(u, w);
+    else
+        unpack_nibbles_32(u, w, bytes, offsetof(struct block_q4_0, qs), n_blocks);
+    u->d = scales_of_32(w, bytes, false, n_blocks);
 }
 
 INLINE void unpack_q4_1(struct unit *u, const uint8_t *w, int n_blocks)
 {
-    unpack_nibbles_32(u, w, sizeof(struct block_q4_1), offsetof(struct block_q4_1, qs), n_blocks, 0);
+    const int bytes = sizeof(struct block_q4_1);
+    unpack_nibbles_32(u, w, bytes, offsetof(struct block_q4_1, qs), n_blocks);
+    u->d = scales_of_32(w, bytes, true, n_blocks);
 }
 
 INLINE void unpack_q5_0(struct unit *u, const uint8_t *w, int n_blocks)
 {
-    unpack_nibbles_32(u, w, sizeof(struct block_q5_0), offsetof(struct block_q5_0, qs), n_blocks, 16);
-    add_fifth_bits_32(u, w, sizeof(struct block_q5_0), offsetof(struct block_q5_0, qh), n_blocks);
+    const int bytes = sizeof(struct block_q5_0);
+    unpack_nibbles_32(u, w, bytes, offsetof(struct block_q5_0, qs), n_blocks);
+    add_fifth_bits_32(u, w, bytes, offsetof(struct block_q5_0, qh), n_blocks);
+    u->d = scales_of_32(w, bytes, false, n_blocks);
 }
 
 INLINE void unpack_q5_1(struct unit *u, const uint8_t *w, int n_blocks)
 {
-    unpack_nibbles_32(u, w, sizeof(struct block_q5_1), offsetof(struct block_q5_1, qs), n_blocks, 0);
-    add_fifth_bits_32(u, w, sizeof(struct block_q5_1), offsetof(struct block_q5_1, qh), n_blocks);
+    const int bytes = sizeof(struct block_q5_1);
+    unpack_nibbles_32(u, w, bytes, offsetof(struct block_q5_1, qs), n_blocks);
+    add_fifth_bits_32(u, w, bytes, offsetof(struct block_q5_1, qh), n_blocks);
+    u->d = scales_of_32(w, bytes, true, n_blocks);
 }
 
 /* Flipping the top bit adds 128. */
@@ -152,7 +171,7 @@ INLINE void unpack_q8_0(struct unit *u, const uint8_t *w, int n_blocks)
     for (int r = 0; r < 4; r++)
         u->q[r] = _mm512_xor_si512(every_second_block(w + 2 + r % 2 * 16, bytes, r / 2, n_blocks),
                                    _mm512_set1_epi8((char)128));
-    scale_32(u, w, bytes, n_blocks, 128);
+    u->d = scales_of_32(w, bytes, false, n_blocks);
 }
 
 INLINE __m512 broadcast_f16(const uint8_t *p)
@@ -209,20 +228,19 @@ INLINE void unpack_q3_k(struct unit *u, const uint8_t *w, int n_blocks)
     u->q[2] = _mm512_or_si512(u->q[2], _mm512_and_si512(high, bit));
     u->q[3] = _mm512_or_si512(u->q[3], _mm512_and_si512(_mm512_srli_epi16(high, 1), bit));
     u->d = _mm512_mul_ps(broadcast_f16(b->d), _mm512_cvtepi32_ps(scales_q3_k(b)));
-    u->m = _mm512_mul_ps(u->d, _mm512_set1_ps(-4));
 }
 
-/* The head of a q4_k or q5_k block: d, dmin, and eight 6-bit scales and minima. */
+/* The head of a q4_k or q5_k block: d, dmin, and eight 6-bit scales and minima, which alternate in what is made. */
 INLINE void unpack_scales_k(struct unit *u, const uint8_t *w)
 {
     const uint32_t a = read_u32(w + 4), b = read_u32(w + 8), c = read_u32(w + 12);
     const uint64_t sc = (a & 0x3f3f3f3f) | (uint64_t)((c & 0x0f0f0f0f) | (a >> 2 & 0x30303030)) << 32;
     const uint64_t m = (b & 0x3f3f3f3f) | (uint64_t)((c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030)) << 32;
-    const __m512i scales = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-    const __m512i minima = _mm512_setr_epi32(8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15);
-    const __m512 both = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_set_epi64x((long long)m, (long long)sc)));
-    u->d = _mm512_mul_ps(broadcast_f16(w), _mm512_permutexvar_ps(scales, both));
-    u->m = _mm512_fnmadd_ps(broadcast_f16(w + 2), _mm512_permutexvar_ps(minima, both), _mm512_setzero_ps());
+    const __m128i both = _mm_unpacklo_epi8(_mm_cvtsi64_si128((long long)sc), _mm_cvtsi64_si128((long long)m));
+    const __m512i negated = _mm512_set1_epi64((long long)0x8000000000000000); /* the sign of the minima */
+    const __m512 d_dmin = _mm512_cvtph_ps(_mm256_set1_epi32((int)read_u32(w)));
+    u->d = _mm512_mul_ps(_mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(d_dmin), negated)),
+                         _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(both)));
 }
 
 /* Of each 32 bytes the first halves to one register, the second halves to the other. */
@@ -274,7 +292,6 @@ INLINE void unpack_q6_k(struct unit *u, const uint8_t *w, int n_blocks)
     u->q[3] = _mm512_or_si512(u->q[3], _mm512_and_si512(_mm512_srli_epi16(high, 2), bits));
     const __m512i sc = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)b->scales));
     u->d = _mm512_mul_ps(broadcast_f16(b->d), _mm512_cvtepi32_ps(sc));
-    u->m = _mm512_mul_ps(u->d, _mm512_set1_ps(-32));
 }
 
 #endif

@@ -10,11 +10,11 @@ INLINE __m512i load_4(const uint8_t *a, const uint8_t *b, const uint8_t *c, cons
     return load_lanes((const uint8_t *const[]){ a, b, c, d });
 }
 
-/* Eight scales by group of 32, which is a pair of sub-blocks, and the minima that a constant offset makes. */
+/* Eight scales by group of 32. */
 INLINE void scale_groups(struct unit *u, __m256 by_group, int offset)
 {
+    (void)offset; /* one of the type's constants here */
     u->d = twice(by_group);
-    u->m = _mm512_mul_ps(u->d, _mm512_set1_ps((float)-offset));
 }
 
 /* What 4-bit codes stand for, plus offset. */
@@ -32,7 +32,7 @@ INLINE void look_up_all(struct unit *u, const int8_t values[16], int offset)
 
 INLINE void unpack_iq4_nl(struct unit *u, const uint8_t *w, int n_blocks)
 {
-    unpack_nibbles_32(u, w, sizeof(struct block_iq4_nl), offsetof(struct block_iq4_nl, qs), n_blocks, 128);
+    unpack_q4_0(u, w, n_blocks); /* which it is but for what the nibbles mean */
     look_up_all(u, codebook_iq4_nl, 128);
 }
 
@@ -42,7 +42,7 @@ INLINE void unpack_mxfp4(struct unit *u, const uint8_t *w, int n_blocks)
     split_nibbles(u, every_second_block(w + qs, bytes, 0, n_blocks), every_second_block(w + qs, bytes, 1, n_blocks),
                   2, 1);
     look_up_all(u, codebook_fp4, 12);
-    scale_groups(u, half_e8m0(w, bytes, n_blocks), 12);
+    u->d = twice(half_e8m0(w, bytes, n_blocks));
 }
 
 INLINE void unpack_iq4_xs(struct unit *u, const uint8_t *w, int n_blocks)
@@ -53,7 +53,7 @@ INLINE void unpack_iq4_xs(struct unit *u, const uint8_t *w, int n_blocks)
     split_nibbles(u, _mm512_shuffle_i32x4(first, second, 0x88), _mm512_shuffle_i32x4(first, second, 0xdd), 2, 1);
     look_up_all(u, codebook_iq4_nl, 128);
     const __m256 d = _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(read_u16(b->d))));
-    scale_groups(u, _mm256_mul_ps(d, scales_iq4_xs(b)), 128);
+    u->d = twice(_mm256_mul_ps(d, scales_iq4_xs(b)));
 }
 
 /* 8 bytes hold a sub-block: they go to both halves of its lane, low nibbles to one, high to the other. */
@@ -75,7 +75,6 @@ INLINE void unpack_nvfp4(struct unit *u, const uint8_t *w, int n_blocks)
     look_up_all(u, codebook_fp4, 12);
     u->d = _mm512_insertf32x8(_mm512_castps256_ps512(half_ue4m3(d[0] | (uint64_t)d[1] << 32)),
                               half_ue4m3(d[2] | (uint64_t)d[3] << 32), 1);
-    u->m = _mm512_mul_ps(u->d, _mm512_set1_ps(-12));
 }
 
 /* 16-bit words, one a sub-block, where bits_of() finds them: lane i holds those of its sub-blocks in all q[r]. */
@@ -103,7 +102,6 @@ INLINE void unpack_q1_0(struct unit *u, const uint8_t *w, int n_blocks)
         u->q[r] = _mm512_maskz_mov_epi8(bits_of(lanes, r, true), _mm512_set1_epi8(2));
     const __m512 second = n_blocks > 1 ? broadcast_f16(b[1].d) : _mm512_setzero_ps();
     u->d = _mm512_mask_mov_ps(broadcast_f16(b[0].d), 0xff00, second);
-    u->m = _mm512_sub_ps(_mm512_setzero_ps(), u->d);
 }
 
 /* Byte l of a dword of qs, which is a sub-block, moves to a dword of its own, where its crumbs part. */
@@ -119,14 +117,7 @@ INLINE void unpack_q2_0(struct unit *u, const uint8_t *w, int n_blocks)
         const __m512i two = _mm512_or_si512(bytes, _mm512_slli_epi32(bytes, 6));
         u->q[r] = _mm512_and_si512(_mm512_or_si512(two, _mm512_slli_epi32(two, 12)), _mm512_set1_epi8(3));
     }
-    scale_groups(u, f16_by_group(w, sizeof *b, 2, n_blocks), 1);
-}
-
-/* One scale for 256 weights. */
-INLINE void scale_all(struct unit *u, const uint8_t *d, int offset)
-{
-    u->d = broadcast_f16(d);
-    u->m = _mm512_mul_ps(u->d, _mm512_set1_ps((float)-offset));
+    u->d = twice(f16_by_group(w, sizeof *b, 2, n_blocks));
 }
 
 /* In the order of pairs lane i of q[r] holds the bits from 4 (i % 2) + 2 (r / 2) of 16 bytes: those of half i / 2. */
@@ -142,7 +133,7 @@ INLINE void unpack_tq2_0(struct unit *u, const uint8_t *w, int n_blocks)
     u->q[1] = _mm512_and_si512(odd, low);
     u->q[2] = _mm512_and_si512(_mm512_srli_epi16(even, 2), low);
     u->q[3] = _mm512_and_si512(_mm512_srli_epi16(odd, 2), low);
-    scale_all(u, b->d, 1);
+    u->d = broadcast_f16(b->d);
 }
 
 /* The digit of each byte that its power of 3, given by words, brings to the front: 0 below 1/3, 1 below 2/3, else 2. */
@@ -178,7 +169,7 @@ INLINE void unpack_tq1_0(struct unit *u, const uint8_t *w, int n_blocks)
     u->q[1] = digits(_mm512_shuffle_i32x4(all, all, _MM_SHUFFLE(2, 1, 1, 1)), powers_of_lanes(1, 9, 81, 27));
     u->q[2] = digits(_mm512_shuffle_i32x4(all, all, _MM_SHUFFLE(2, 2, 0, 0)), powers_of_lanes(3, 27, 1, 81));
     u->q[3] = digits(_mm512_shuffle_i32x4(all, all, _MM_SHUFFLE(3, 2, 1, 1)), last);
-    scale_all(u, b->d, 1);
+    u->d = broadcast_f16(b->d);
 }
 
 #endif
