@@ -23,12 +23,14 @@ version  := $(shell sed -n 's/^.define INFER_VERSION_[MP][A-Z]* //p' include/inf
 MAJOR    := $(word 1,$(version))
 VERSION  := $(word 1,$(version)).$(word 2,$(version)).$(word 3,$(version))
 
-# A kernel folder is an instruction set; no other file gets its flags.
+# A kernel folder is an instruction set; no other file gets its flags. A file whose name ends in a feature that not all
+# machines of the set have gets that one too.
 isas     := scalar $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),avx2 avx512 amx)
 $(BUILD)/kernels/scalar/%.o: isa := -ffp-contract=off
 $(BUILD)/kernels/avx2/%.o:   isa := -mavx2 -mfma -mf16c
 avx512   := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
 $(BUILD)/kernels/avx512/%.o: isa := $(avx512)
+$(BUILD)/kernels/avx512/%_bf16.o: isa := $(avx512) -mavx512bf16
 $(BUILD)/kernels/amx/%.o:    isa := -ffp-contract=off $(avx512) -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
 $(BUILD)/tests/kernels/test_amx.o: isa := $(if $(filter amx,$(isas)),-ffp-contract=off $(avx512))
 $(BUILD)/tests/%.o:          isa := -DINFER_SHARED='"$(INFER_SHARED)"'
