@@ -5,7 +5,7 @@
 /* From how many columns on gemm is the faster one, measured. */
 #define GEMM_FROM_Q8 5
 #define GEMM_FROM_EXACT 8  /* quantised types, as floats */
-#define GEMM_FROM_FLOAT 32 /* float types */
+#define GEMM_FROM_FLOAT 48 /* float types */
 #define GEMM_FROM_BF16 20
 
 /* Many columns as bf16; few are bound by reading the weights, which floats do as fast. */
