@@ -24,13 +24,15 @@ version  := $(shell sed -n 's/^.define INFER_VERSION_[MP][A-Z]* //p' include/inf
 MAJOR    := $(word 1,$(version))
 VERSION  := $(word 1,$(version)).$(word 2,$(version)).$(word 3,$(version))
 
-# A kernel folder is an instruction set; no other file gets its flags.
+# A kernel folder is an instruction set; no other file gets its flags. A file whose name ends in a feature that not all
+# machines of the set have gets that one too.
 isas     := scalar $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),avx2 avx512 amx)
 $(BUILD)/kernels/scalar/%.o: isa := -ffp-contract=off
 avx2     := -mavx2 -mfma -mf16c
 $(BUILD)/kernels/avx2/%.o:   isa := $(avx2)
 avx512   := $(avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
 $(BUILD)/kernels/avx512/%.o: isa := $(avx512)
+$(BUILD)/kernels/avx512/%_bf16.o: isa := $(avx512) -mavx512bf16
 amx      := -ffp-contract=off $(avx512) -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
 $(BUILD)/kernels/amx/%.o:    isa := $(amx)
 $(BUILD)/benches/limits/avx2.o:   isa := $(avx2)

@@ -24,8 +24,9 @@ int cpu_level_find(const char *name)
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Registers of the three CPUID leaves that matter here; zero where the processor has no such leaf. */
+/* The maker, and registers of the three CPUID leaves that matter here; zero where the processor has no such leaf. */
 struct cpuid {
+    bool amd;
     unsigned ecx1, ebx7, ecx7, edx7, eax7_1;
     unsigned xcr0; /* register sets that the operating system saves */
 };
@@ -34,6 +35,8 @@ static struct cpuid read_cpuid(void)
 {
     struct cpuid id = { 0 };
     unsigned a, b, c, d;
+    if (__get_cpuid(0, &a, &b, &c, &d))
+        id.amd = b == signature_AMD_ebx && c == signature_AMD_ecx && d == signature_AMD_edx;
     if (__get_cpuid(1, &a, &b, &c, &d))
         id.ecx1 = c;
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
@@ -95,9 +98,11 @@ struct cpu_features cpu_features(void)
 {
     const struct cpuid id = read_cpuid();
     const enum cpu_level level = level_of(&id);
+    const bool bf16 = level >= CPU_AVX512 && has(id.eax7_1, avx512_bf16);
     return (struct cpu_features){
         .avx512_vnni = level >= CPU_AVX512,
-        .avx512_bf16 = level >= CPU_AVX512 && has(id.eax7_1, avx512_bf16),
+        .avx512_bf16 = bf16,
+        .fast_bf16 = bf16 && id.amd,
         .avx512_vbmi = level >= CPU_AVX512 && has(id.ecx7, bit_AVX512VBMI),
         .avx_vnni = level >= CPU_AVX2 && has(id.eax7_1, avx_vnni),
     };

@@ -1,7 +1,8 @@
 /* matmul_float.c - weights of every type times float activations: they become floats first.
  *
  * Dot: some rows, or for quantised types pieces of them made floats in the L1 cache, meet some columns together.
- * Value i of an element goes to lane i % 8 of its sums.
+ * Value i of an element goes to lane i % 8 of its sums. Few columns are bound by memory: rows side by side, each
+ * fetching the row that will take its place into the L2 cache, were measured to draw more than any other way tried.
  *
  * Gemm: 16 rows by CHUNK values become floats, transposed so that rows stand in lanes; the inner loop holds 2 x 8
  * rows of up to 6 columns and adds a value's products to all. The columns' pieces are packed, as their rows may lie
@@ -13,8 +14,8 @@
 
 #include <string.h>
 
-#define DOT_ROWS 4
-#define DOT_COLUMNS 4
+#define DOT_ROWS 8 /* at most */
+#define DOT_COLUMNS 4 /* at most */
 #define PIECE 512 /* values of a row made floats at a time by dot: a multiple of every block */
 
 #define COLUMNS 6 /* of gemm's inner loop */
@@ -115,7 +116,14 @@ INLINE void dot_some(const struct matmul_tile *t, int row, int col, int n_rows, 
             if (dequantize)
                 dequantize(floats[r], row_of(t, row + r) + i / block * bytes, n);
         }
+        const size_t line = dequantize ? 8 : 64 / bytes;
         size_t j = 0;
+        for (; j + line <= n; j += line) {
+            for (int r = 0; r < n_rows && !dequantize; r++)
+                _mm_prefetch((const char *)((uintptr_t)w[r] + j * bytes + (size_t)n_rows * t->w_stride), _MM_HINT_T1);
+            for (size_t l = j; l < j + line; l += 8)
+                add_8(sums, w, x, l, 8, n_rows, n_cols, load);
+        }
         for (; j + 8 <= n; j += 8)
             add_8(sums, w, x, j, 8, n_rows, n_cols, load);
         if (j < n)
@@ -145,7 +153,7 @@ INLINE void dot(const struct matmul_tile *t, load_fn *load, dequantize_fn *dequa
     for (; col + 2 <= t->n_cols; col += 2)
         dot_columns(t, col, 4, 2, load, dequantize, block, bytes);
     for (; col < t->n_cols; col++)
-        dot_columns(t, col, 4, 1, load, dequantize, block, bytes);
+        dot_columns(t, col, 8, 1, load, dequantize, block, bytes);
 }
 
 /* n values of 8 rows from byte `at` of each, to their half of the panel. Rows past the last one are copies of it. */
