@@ -25,7 +25,7 @@ VERSION  := $(word 1,$(version)).$(word 2,$(version)).$(word 3,$(version))
 
 # A kernel folder is an instruction set; no other file gets its flags.
 isas     := scalar $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),avx2 avx512 amx)
-$(BUILD)/kernels/scalar/%.o: isa := -ffp-contract=off
+$(BUILD)/kernels/scalar/%.o $(BUILD)/src/quantize/%.o: isa := -ffp-contract=off
 $(BUILD)/kernels/avx2/%.o:   isa := -mavx2 -mfma -mf16c
 avx512   := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
 $(BUILD)/kernels/avx512/%.o: isa := $(avx512)

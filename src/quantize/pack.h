@@ -6,7 +6,7 @@
 
 typedef void pack_fn(void *block, const struct fitted *f);
 
-pack_fn pack_q4_0, pack_q4_1, pack_q5_0, pack_q5_1, pack_q8_0, pack_iq4_nl, pack_mxfp4;
+pack_fn pack_q4_0, pack_q4_1, pack_q5_0, pack_q5_1, pack_q8_0, pack_iq4_nl, pack_mxfp4, pack_nvfp4;
 pack_fn pack_q2_k, pack_q3_k, pack_q4_k, pack_q5_k, pack_q6_k, pack_iq4_xs;
 pack_fn pack_q1_0, pack_q2_0, pack_tq1_0, pack_tq2_0;
 

@@ -2,12 +2,13 @@
 #include "src/quantize/quantize.h"
 
 #include "kernels/codebooks.h"
+#include "src/base/error.h"
 #include "src/base/numbers.h"
 #include "src/quantize/pack.h"
 
 #include <math.h>
 
-/* mxfp4's levels rise; the codebook begins with those that are not negative. */
+/* The levels of mxfp4 and nvfp4 rise; the codebook begins with those that are not negative. */
 static const int8_t fp4_levels[16] = { -12, -8, -6, -4, -3, -2, -1, 0, 0, 1, 2, 3, 4, 6, 8, 12 };
 static const int8_t signs[16] = { -1, -1, -1, -1, -1, -1, -1, -1, 1, 1, 1, 1, 1, 1, 1, 1 };
 
@@ -17,24 +18,25 @@ static const struct type {
 } types[] = {
 #define WHOLE(lo, hi) { lo, hi, NULL }
 #define NL { -127, 113, codebook_iq4_nl }
-    /* codes, block, sub-block, scales, minima, one minimum, power of two */
-    [DTYPE_Q4_0] = { { WHOLE(-8, 7), 32, 32, WHOLE(0, 0), 0, false, false }, pack_q4_0 },
-    [DTYPE_Q4_1] = { { WHOLE(0, 15), 32, 32, WHOLE(0, 0), 0, true, false }, pack_q4_1 },
-    [DTYPE_Q5_0] = { { WHOLE(-16, 15), 32, 32, WHOLE(0, 0), 0, false, false }, pack_q5_0 },
-    [DTYPE_Q5_1] = { { WHOLE(0, 31), 32, 32, WHOLE(0, 0), 0, true, false }, pack_q5_1 },
-    [DTYPE_Q8_0] = { { WHOLE(-127, 127), 32, 32, WHOLE(0, 0), 0, false, false }, pack_q8_0 },
-    [DTYPE_IQ4_NL] = { { NL, 32, 32, WHOLE(0, 0), 0, false, false }, pack_iq4_nl },
-    [DTYPE_MXFP4] = { { { -12, 12, fp4_levels }, 32, 32, WHOLE(0, 0), 0, false, true }, pack_mxfp4 },
-    [DTYPE_Q2_K] = { { WHOLE(0, 3), 256, 16, WHOLE(0, 15), 15, false, false }, pack_q2_k },
-    [DTYPE_Q3_K] = { { WHOLE(-4, 3), 256, 16, WHOLE(-32, 31), 0, false, false }, pack_q3_k },
-    [DTYPE_Q4_K] = { { WHOLE(0, 15), 256, 32, WHOLE(0, 63), 63, false, false }, pack_q4_k },
-    [DTYPE_Q5_K] = { { WHOLE(0, 31), 256, 32, WHOLE(0, 63), 63, false, false }, pack_q5_k },
-    [DTYPE_Q6_K] = { { WHOLE(-32, 31), 256, 16, WHOLE(-128, 127), 0, false, false }, pack_q6_k },
-    [DTYPE_IQ4_XS] = { { NL, 256, 32, WHOLE(-32, 31), 0, false, false }, pack_iq4_xs },
-    [DTYPE_TQ1_0] = { { WHOLE(-1, 1), 256, 256, WHOLE(0, 0), 0, false, false }, pack_tq1_0 },
-    [DTYPE_TQ2_0] = { { WHOLE(-1, 1), 256, 256, WHOLE(0, 0), 0, false, false }, pack_tq2_0 },
-    [DTYPE_Q1_0] = { { { -1, 1, signs }, 128, 128, WHOLE(0, 0), 0, false, false }, pack_q1_0 },
-    [DTYPE_Q2_0] = { { WHOLE(-1, 2), 64, 64, WHOLE(0, 0), 0, false, false }, pack_q2_0 },
+    /* codes, block, sub-block, scales, minima, one minimum, kind of scale */
+    [DTYPE_Q4_0] = { { WHOLE(-8, 7), 32, 32, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_q4_0 },
+    [DTYPE_Q4_1] = { { WHOLE(0, 15), 32, 32, WHOLE(0, 0), 0, true, SCALE_F16 }, pack_q4_1 },
+    [DTYPE_Q5_0] = { { WHOLE(-16, 15), 32, 32, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_q5_0 },
+    [DTYPE_Q5_1] = { { WHOLE(0, 31), 32, 32, WHOLE(0, 0), 0, true, SCALE_F16 }, pack_q5_1 },
+    [DTYPE_Q8_0] = { { WHOLE(-127, 127), 32, 32, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_q8_0 },
+    [DTYPE_IQ4_NL] = { { NL, 32, 32, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_iq4_nl },
+    [DTYPE_MXFP4] = { { { -12, 12, fp4_levels }, 32, 32, WHOLE(0, 0), 0, false, SCALE_E8M0 }, pack_mxfp4 },
+    [DTYPE_NVFP4] = { { { -12, 12, fp4_levels }, 64, 16, WHOLE(0, 0), 0, false, SCALE_UE4M3 }, pack_nvfp4 },
+    [DTYPE_Q2_K] = { { WHOLE(0, 3), 256, 16, WHOLE(0, 15), 15, false, SCALE_F16 }, pack_q2_k },
+    [DTYPE_Q3_K] = { { WHOLE(-4, 3), 256, 16, WHOLE(-32, 31), 0, false, SCALE_F16 }, pack_q3_k },
+    [DTYPE_Q4_K] = { { WHOLE(0, 15), 256, 32, WHOLE(0, 63), 63, false, SCALE_F16 }, pack_q4_k },
+    [DTYPE_Q5_K] = { { WHOLE(0, 31), 256, 32, WHOLE(0, 63), 63, false, SCALE_F16 }, pack_q5_k },
+    [DTYPE_Q6_K] = { { WHOLE(-32, 31), 256, 16, WHOLE(-128, 127), 0, false, SCALE_F16 }, pack_q6_k },
+    [DTYPE_IQ4_XS] = { { NL, 256, 32, WHOLE(-32, 31), 0, false, SCALE_F16 }, pack_iq4_xs },
+    [DTYPE_TQ1_0] = { { WHOLE(-1, 1), 256, 256, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_tq1_0 },
+    [DTYPE_TQ2_0] = { { WHOLE(-1, 1), 256, 256, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_tq2_0 },
+    [DTYPE_Q1_0] = { { { -1, 1, signs }, 128, 128, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_q1_0 },
+    [DTYPE_Q2_0] = { { WHOLE(-1, 2), 64, 64, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_q2_0 },
 #undef WHOLE
 #undef NL
 };
@@ -64,20 +66,44 @@ static bool round_row(enum dtype type, uint8_t *y, const float *x, size_t n)
     return true;
 }
 
-bool quantize_row(enum dtype type, void *blocks, const float *x, size_t n, const float *importance)
+struct quantizer {
+    const infer_allocator *a;
+    const struct kernels *k;
+    enum dtype type;
+};
+
+struct quantizer *quantizer_open(const infer_allocator *a, const struct kernels *k, enum dtype type, infer_error *err)
+{
+    if (!quantize_has(type))
+        return fail_null(err, INFER_E_ARGUMENT, "there is no quantiser for %s", dtype_name(type));
+    struct quantizer *q = mem_new(a, 1, sizeof *q);
+    if (!q)
+        return fail_memory(err, "a quantiser"), NULL;
+    *q = (struct quantizer){ a, k, type };
+    return q;
+}
+
+void quantizer_close(struct quantizer **q)
+{
+    if (*q)
+        mem_free((*q)->a, *q);
+    *q = NULL;
+}
+
+bool quantize_row(const struct quantizer *q, void *blocks, const float *x, size_t n, const float *importance)
 {
     uint64_t bytes;
-    if (!quantize_has(type) || !dtype_row_bytes(type, n, &bytes))
+    if (!dtype_row_bytes(q->type, n, &bytes))
         return false;
-    if (is_number(type))
-        return round_row(type, blocks, x, n);
-    const struct form *form = &types[type].form;
-    const struct dtype_info *info = dtype_info(type);
+    if (is_number(q->type))
+        return round_row(q->type, blocks, x, n);
+    const struct form *form = &types[q->type].form;
+    const struct dtype_info *info = dtype_info(q->type);
     struct fitted f;
     for (size_t i = 0; i < n; i += form->block) {
-        if (!fit_block(&f, form, x + i, importance ? importance + i : NULL))
+        if (!fit_block(&f, q->k, form, x + i, importance ? importance + i : NULL))
             return false;
-        types[type].pack((uint8_t *)blocks + i / form->block * info->bytes, &f);
+        types[q->type].pack((uint8_t *)blocks + i / form->block * info->bytes, &f);
     }
     return true;
 }
