@@ -36,6 +36,25 @@ static inline vf vf_select(vf_mask m, vf yes, vf no)
 {
     return (vf)(((vf_mask)yes & m) | ((vf_mask)no & ~m));
 }
+/** Bit l is whether the mask has lane l. */
+static inline unsigned vf_bits(vf_mask m)
+{
+#if defined(__SSE__)
+    return (unsigned)_mm_movemask_ps((vf)m);
+#else
+    uint64_t halves[2];
+    memcpy(halves, &m, sizeof m);
+    if (!(halves[0] | halves[1]))
+        return 0;
+    return (m[0] & 1) | (m[1] & 2) | (m[2] & 4) | (m[3] & 8);
+#endif
+}
+/** The least of the four, none of which may be a NaN. */
+static inline float vf_least(vf x)
+{
+    const float a = x[0] < x[1] ? x[0] : x[1], b = x[2] < x[3] ? x[2] : x[3];
+    return a < b ? a : b;
+}
 /** Where one of them is not a number: b. */
 static inline vf vf_min(vf a, vf b)
 {

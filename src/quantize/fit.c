@@ -155,11 +155,12 @@ static void start(const struct work *k, struct state *s)
         m_weight[j] = v->sum_w;
     }
     s->at = (struct line){ d[0], m[0] };
+    const struct values scales = { d, d_weight, SUB_MAX, sum_of(d_weight, SUB_MAX) };
+    const struct values minima = { m, m_weight, SUB_MAX, sum_of(m_weight, SUB_MAX) };
     if (has_scales(f))
-        s->at.d = search_scale(k->k, &(struct values){ d, d_weight, SUB_MAX, sum_of(d_weight, SUB_MAX) }, &f->scale).at.d;
+        s->at.d = search_scale(k->k, &scales, &f->scale).at.d;
     if (f->min_hi > 0)
-        s->at.m = search_scale(k->k, &(struct values){ m, m_weight, SUB_MAX, sum_of(m_weight, SUB_MAX) },
-                               &(struct code){ 0, f->min_hi, NULL }).at.d;
+        s->at.m = search_scale(k->k, &minima, &(struct code){ 0, f->min_hi, NULL }).at.d;
     s->at = (struct line){ held(k, s->at.d), held(k, s->at.m) };
     for (int j = 0; j < k->n_sub; j++) {
         s->sc[j] = s->m[j] = 1;

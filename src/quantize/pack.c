@@ -2,13 +2,6 @@
 #include "src/quantize/pack.h"
 
 #include "kernels/codebooks.h"
-#include "src/base/numbers.h"
-
-static void put_f16(uint8_t *at, float value)
-{
-    const uint16_t h = f16_from_f32(value);
-    memcpy(at, &h, sizeof h);
-}
 
 /* 2 n codes of four bits: first the low nibbles of n bytes, then the high ones. */
 static void put_nibbles(uint8_t *qs, const uint8_t *q, int n)

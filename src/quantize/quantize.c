@@ -1,4 +1,4 @@
-/* quantize.c - the types: what each can say, and who packs it. */
+/* quantize.c - the types: what each can say, who fits it and who packs it. */
 #include "src/quantize/quantize.h"
 
 #include "kernels/codebooks.h"
@@ -42,6 +42,34 @@ static const struct type {
 };
 enum { TYPES = sizeof types / sizeof *types };
 
+static const int8_t sizes_iq2[16] = { 8, 25, 43, 43, 43, 43, 43, 43, 43, 43, 43, 43, 43, 43, 43, 43 };
+static const int8_t sizes_iq3_xxs[16] = { 4, 12, 20, 28, 36, 44, 52, 62, 62, 62, 62, 62, 62, 62, 62, 62 };
+static const int8_t sizes_iq3_s[16] = { 1, 3, 5, 7, 9, 11, 13, 15, 15, 15, 15, 15, 15, 15, 15, 15 };
+
+static const struct grid_type {
+    struct grid_form form;
+    pack_grid_fn *pack;
+} grid_types[] = {
+#define GRID(name, n_values) codebook_##name, sizeof codebook_##name / n_values, n_values
+#define IQ2 { 8, 43, sizes_iq2 }
+    /* codes, sub-block, scales, divisor, extra, sizes */
+    [DTYPE_IQ2_XXS] = { { GRID(iq2_xxs, 8), 32, 16, 8, SIGNS_EVEN, IQ2 }, pack_iq2_xxs },
+    [DTYPE_IQ2_XS] = { { GRID(iq2_xs, 8), 16, 16, 8, SIGNS_EVEN, IQ2 }, pack_iq2_xs },
+    [DTYPE_IQ2_S] = { { GRID(iq2_s, 8), 16, 16, 8, SIGNS, IQ2 }, pack_iq2_s },
+    [DTYPE_IQ3_XXS] = { { GRID(iq3_xxs, 4), 32, 16, 4, SIGNS_EVEN, { 4, 62, sizes_iq3_xxs } }, pack_iq3_xxs },
+    [DTYPE_IQ3_S] = { { GRID(iq3_s, 4), 32, 16, 1, SIGNS, { 1, 15, sizes_iq3_s } }, pack_iq3_s },
+    [DTYPE_IQ1_S] = { { GRID(iq1, 8), 32, 8, 1, SHIFT_GROUP, { -1, 1, NULL } }, pack_iq1_s },
+    [DTYPE_IQ1_M] = { { GRID(iq1, 8), 16, 8, 1, SHIFT_RUN, { -1, 1, NULL } }, pack_iq1_m },
+#undef IQ2
+#undef GRID
+};
+enum { GRID_TYPES = sizeof grid_types / sizeof *grid_types };
+
+static bool is_grid(enum dtype type)
+{
+    return (unsigned)type < GRID_TYPES && grid_types[type].pack;
+}
+
 static bool is_number(enum dtype type)
 {
     return type == DTYPE_F32 || type == DTYPE_F16 || type == DTYPE_BF16;
@@ -49,7 +77,7 @@ static bool is_number(enum dtype type)
 
 bool quantize_has(enum dtype type)
 {
-    return is_number(type) || ((unsigned)type < TYPES && types[type].pack);
+    return is_number(type) || is_grid(type) || ((unsigned)type < TYPES && types[type].pack);
 }
 
 static bool round_row(enum dtype type, uint8_t *y, const float *x, size_t n)
@@ -70,6 +98,7 @@ struct quantizer {
     const infer_allocator *a;
     const struct kernels *k;
     enum dtype type;
+    struct grid grid; /* of types that have one */
 };
 
 struct quantizer *quantizer_open(const infer_allocator *a, const struct kernels *k, enum dtype type, infer_error *err)
@@ -79,7 +108,13 @@ struct quantizer *quantizer_open(const infer_allocator *a, const struct kernels 
     struct quantizer *q = mem_new(a, 1, sizeof *q);
     if (!q)
         return fail_memory(err, "a quantiser"), NULL;
-    *q = (struct quantizer){ a, k, type };
+    q->a = a;
+    q->k = k;
+    q->type = type;
+    if (is_grid(type)) {
+        const struct grid_form *form = &grid_types[type].form;
+        grid_build(&q->grid, form->codes, form->n_codes, form->n_values);
+    }
     return q;
 }
 
@@ -90,6 +125,23 @@ void quantizer_close(struct quantizer **q)
     *q = NULL;
 }
 
+static bool quantize_block(const struct quantizer *q, void *block, const float *x, const float *importance)
+{
+    struct fitted f;
+    struct fitted_grid g;
+    if (is_grid(q->type)) {
+        const struct grid_type *type = &grid_types[q->type];
+        if (!fit_grid_block(&g, q->k, &type->form, &q->grid, x, importance))
+            return false;
+        type->pack(block, &g);
+    } else {
+        if (!fit_block(&f, q->k, &types[q->type].form, x, importance))
+            return false;
+        types[q->type].pack(block, &f);
+    }
+    return true;
+}
+
 bool quantize_row(const struct quantizer *q, void *blocks, const float *x, size_t n, const float *importance)
 {
     uint64_t bytes;
@@ -97,13 +149,10 @@ bool quantize_row(const struct quantizer *q, void *blocks, const float *x, size_
         return false;
     if (is_number(q->type))
         return round_row(q->type, blocks, x, n);
-    const struct form *form = &types[q->type].form;
     const struct dtype_info *info = dtype_info(q->type);
-    struct fitted f;
-    for (size_t i = 0; i < n; i += form->block) {
-        if (!fit_block(&f, q->k, form, x + i, importance ? importance + i : NULL))
+    for (size_t i = 0; i < n; i += info->block)
+        if (!quantize_block(q, (uint8_t *)blocks + i / info->block * info->bytes, x + i,
+                            importance ? importance + i : NULL))
             return false;
-        types[q->type].pack((uint8_t *)blocks + i / form->block * info->bytes, &f);
-    }
     return true;
 }

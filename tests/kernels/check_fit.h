@@ -1,4 +1,4 @@
-/* check_fit.h - the sums that quantising searches with: the same bits as a plain loop in the order that kernels.h has. */
+/* check_fit.h - the sums that quantising searches with: the same bits as a plain loop. */
 #ifndef TESTS_KERNELS_CHECK_FIT_H
 #define TESTS_KERNELS_CHECK_FIT_H
 

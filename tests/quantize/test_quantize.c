@@ -200,12 +200,18 @@ static void a_constant_row_is_kept(void **unused)
             }
 }
 
+static bool can_say_zero(enum dtype type)
+{
+    return type != DTYPE_Q1_0 && !(type >= DTYPE_IQ2_XXS && type <= DTYPE_IQ1_S) && type != DTYPE_IQ3_S &&
+           type != DTYPE_IQ2_S && type != DTYPE_IQ1_M;
+}
+
 /* One value among zeros: all that is needed is one code and a scale. */
 static void a_lone_value_is_kept(void **unused)
 {
     (void)unused;
     FOR_TYPES(type) {
-        if (type == DTYPE_Q1_0) /* cannot say zero */
+        if (!can_say_zero(type))
             continue;
         for (int at = 0; at < ROW; at += 7)
             for (int sign = -1; sign <= 1; sign += 2) {
