@@ -27,7 +27,7 @@ VERSION  := $(word 1,$(version)).$(word 2,$(version)).$(word 3,$(version))
 # A kernel folder is an instruction set; no other file gets its flags. A file whose name ends in a feature that not all
 # machines of the set have gets that one too.
 isas     := scalar $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),avx2 avx512 amx)
-$(BUILD)/kernels/scalar/%.o: isa := -ffp-contract=off
+$(BUILD)/kernels/scalar/%.o $(BUILD)/src/quantize/%.o: isa := -ffp-contract=off
 avx2     := -mavx2 -mfma -mf16c
 $(BUILD)/kernels/avx2/%.o:   isa := $(avx2)
 avx512   := $(avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512

@@ -93,6 +93,20 @@ struct attend_block {
     void *scratch;
 };
 
+/** What a code may be: the whole numbers from lo to hi, |lo| and |hi| < 2^22, or 16 levels from lo to hi that rise. */
+struct code {
+    float lo, hi;
+    const int8_t *levels; /* NULL: whole numbers */
+};
+/** Candidates for the scale d and minimum m that let codes q say values x as d q - m, and for each the sums over all x,
+ *  weighted by w, with q the nearest code and r = x + m - d q what is left. Where |d| < 2^-100, q is the code nearest
+ *  to 0. */
+#define FIT_LANES 16
+struct fit_lanes {
+    float d[FIT_LANES], m[FIT_LANES];
+    float q[FIT_LANES], qq[FIT_LANES], r[FIT_LANES], rq[FIT_LANES], rr[FIT_LANES];
+};
+
 struct kernels {
     const char *name; /* of the highest set in use */
 
@@ -117,6 +131,8 @@ struct kernels {
     void (*rope_pairs)(float *x, const float *cos, const float *sin, size_t n_rot);
     void (*rope_halves)(float *x, const float *cos, const float *sin, size_t n_rot);
     void (*attend)(const struct attend_block *block);
+    /* Fill the sums of f. `has_m`: else all m count as 0, and q and r become 0. Every set gives the same bits. */
+    void (*fit)(struct fit_lanes *f, const struct code *code, const float *x, const float *w, size_t n, bool has_m);
 };
 
 /** Instruction sets, each holding the ones before it on its own kind of machine. */

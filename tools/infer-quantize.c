@@ -58,7 +58,7 @@ struct converter {
 struct job {
     struct converter *c;
     const struct tensor *t;
-    enum dtype type;
+    const struct quantizer *q;
     size_t from_bytes, to_bytes; /* of a row */
     uint64_t first;              /* row of the batch */
 };
@@ -70,7 +70,7 @@ static void convert_row(void *p, int task, int thread)
     float *x = job->c->row + (size_t)thread * job->c->widest;
     job->c->kernels.dequantize[job->t->type](x, (const uint8_t *)job->t->data + row * job->from_bytes, job->t->ne[0]);
     uint64_t *bad = &job->c->bad[thread];
-    if (!quantize_row(job->type, job->c->batch + (size_t)task * job->to_bytes, x, job->t->ne[0], NULL) &&
+    if (!quantize_row(job->q, job->c->batch + (size_t)task * job->to_bytes, x, job->t->ne[0], NULL) &&
         (!*bad || *bad > row + 1))
         *bad = row + 1;
 }
@@ -91,8 +91,8 @@ static infer_status cannot_write(infer_error *err)
 }
 
 /* The rows of a batch are shared among the threads, then written. */
-static infer_status convert(struct converter *c, struct gguf_writer *w, const struct tensor *t, enum dtype type,
-                            infer_error *err)
+static infer_status convert_rows(struct converter *c, struct gguf_writer *w, const struct tensor *t, enum dtype type,
+                                 const struct quantizer *q, infer_error *err)
 {
     uint64_t from_bytes, to_bytes;
     dtype_row_bytes(t->type, t->ne[0], &from_bytes);
@@ -100,7 +100,7 @@ static infer_status convert(struct converter *c, struct gguf_writer *w, const st
     const uint64_t n = from_bytes ? t->bytes / from_bytes : 0, most = BATCH_BYTES / (to_bytes + 1) + 1;
     for (uint64_t first = 0; first < n; first += most) {
         const int batch = (int)(n - first < most ? n - first : most);
-        struct job job = { c, t, type, from_bytes, to_bytes, first };
+        struct job job = { c, t, q, from_bytes, to_bytes, first };
         pool_run(c->pool, batch, convert_row, &job);
         for (int i = 0; i < pool_threads(c->pool); i++)
             if (c->bad[i])
@@ -114,6 +114,15 @@ static infer_status convert(struct converter *c, struct gguf_writer *w, const st
         show_progress(o.operands[1], c->done += (uint64_t)batch * from_bytes, c->all);
     }
     return n || gguf_data(w, "", 0) ? INFER_OK : cannot_write(err);
+}
+
+static infer_status convert(struct converter *c, struct gguf_writer *w, const struct tensor *t, enum dtype type,
+                            infer_error *err)
+{
+    struct quantizer *q = quantizer_open(&mem_default, &c->kernels, type, err);
+    const infer_status status = q ? convert_rows(c, w, t, type, q, err) : err->code;
+    quantizer_close(&q);
+    return status;
 }
 
 static infer_status write_tensor(struct converter *c, struct gguf_writer *w, const struct tensor *t, enum dtype type,

@@ -10,5 +10,6 @@ void kernels_init_scalar_prepare(struct kernels *k);
 void kernels_init_scalar_matmul(struct kernels *k);
 void kernels_init_scalar_vector(struct kernels *k);
 void kernels_init_scalar_attend(struct kernels *k);
+void kernels_init_scalar_fit(struct kernels *k);
 
 #endif

@@ -8,4 +8,5 @@ void kernels_init_scalar(struct kernels *k)
     kernels_init_scalar_matmul(k);
     kernels_init_scalar_vector(k);
     kernels_init_scalar_attend(k);
+    kernels_init_scalar_fit(k);
 }

@@ -2,6 +2,7 @@
 #include "src/formats/weights.h"
 
 #include "src/base/numbers.h"
+#include "src/base/real.h"
 
 #include <float.h>
 #include <math.h>
@@ -55,7 +56,7 @@ static enum meta_result wrong(const struct weights *w, const struct meta *m, con
     switch (types[m->type].class) {
     case UNSIGNED: snprintf(found, sizeof found, "%llu", (unsigned long long)m->value.u); break;
     case SIGNED: snprintf(found, sizeof found, "%lld", (long long)m->value.i); break;
-    case FLOATING: snprintf(found, sizeof found, "%.9g", m->value.f); break;
+    case FLOATING: real_text(found, m->value.f); break;
     }
     fail(err, INFER_E_FORMAT, "%s: %s is %s of type %s, expected %s", w->path, quote(m->key).s, found,
          types[m->type].name, wanted);

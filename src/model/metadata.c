@@ -1,6 +1,8 @@
 /* metadata.c - metadata entries as JSON text, for people and tools to read. */
 #include "src/model/model.h"
 
+#include "src/base/real.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -36,9 +38,11 @@ static void put_string(struct out *o, struct text s)
 
 static void put_real(struct out *o, double x)
 {
-    char number[40];
-    const int n = isfinite(x) ? snprintf(number, sizeof number, "%.9g", x) : snprintf(number, sizeof number, "null");
-    put(o, number, (size_t)n);
+    char number[REAL_TEXT];
+    if (isfinite(x))
+        put(o, number, real_text(number, x));
+    else
+        put(o, "null", 4);
 }
 
 static void put_whole(struct out *o, int64_t x, bool is_unsigned)

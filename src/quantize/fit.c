@@ -1,25 +1,26 @@
-/* fit.c - the scales of a block. The values are worked on divided by the largest: so no sum can overflow or vanish.
+/* fit.c - the scales of a block.
  *
  * Sub-blocks: each is searched alone first. What its scale should be, and how much the error grows when it is another
  * (the sum of w q^2), make the same question again: which d says these scales best as d times small whole numbers? Then
  * scales and minima try their neighbours, and d and dmin follow by least squares over the block, for a few rounds. */
 #include "src/quantize/fit.h"
 
+#include "kernels/generic/simd4.h"
 #include "src/base/numbers.h"
 
 #include <math.h>
 
-enum { ROUNDS = 3 };
+enum { ROUNDS = 2 };
 /* Values below are zero in every type; above, sums of a few of them might not be finite. */
 #define LEAST 0x1p-120f
 #define LARGEST 0x1p124f
 
 /* A block on its way. */
 struct work {
+    const struct kernels *k;
     const struct form *form;
     int n_sub;
-    float unit; /* what x was divided by */
-    float x[BLOCK_MAX], w[BLOCK_MAX];
+    struct scaled scaled;
     struct values sub[SUB_MAX];
 };
 
@@ -29,11 +30,40 @@ struct state {
     float error;
 };
 
+/* Weights over the largest, those near zero not quite so: columns that nothing is known of still get sensible codes. */
+bool scale_block(struct scaled *s, const float *x, const float *importance, int n)
+{
+    float most = 0, unit = 0;
+    bool finite = true;
+    for (int i = 0; i < n; i++) {
+        finite &= fabsf(x[i]) <= LARGEST;
+        unit = fabsf(x[i]) > unit ? fabsf(x[i]) : unit;
+    }
+    for (int i = 0; importance && i < n; i++)
+        most = importance[i] > most ? importance[i] : most;
+    const bool is_zero = unit < LEAST;
+    s->unit = is_zero ? 1 : unit;
+    for (int i = 0; i < n; i++) {
+        s->x[i] = is_zero ? 0 : x[i] / unit;
+        s->w[i] = most > 0 ? fmaxf(importance[i] / most, 1e-6f) : 1;
+    }
+    return finite;
+}
+
+static bool has_scales(const struct form *f)
+{
+    return f->scale.hi > f->scale.lo;
+}
+
+static bool has_minima(const struct form *f)
+{
+    return f->has_minimum || f->min_hi > 0;
+}
+
 /* As the type holds it, in units again. */
 static float held(const struct work *k, float scale)
 {
-    const uint16_t h = f16_from_f32(scale * k->unit);
-    return f16_to_f32(h) / k->unit;
+    return f16_to_f32(f16_from_f32(scale * k->scaled.unit)) / k->scaled.unit;
 }
 
 static struct line line_of(const struct state *s, int j)
@@ -46,42 +76,68 @@ static int nearest_in(float v, float lo, float hi)
     return (int)lrintf(v < lo ? lo : v > hi ? hi : v);
 }
 
-/* Give each sub-block the best scale and minimum among the neighbours of those it has. What is left over, all in terms
- * of d and dmin, is returned. */
+static int within(int v, float lo, float hi)
+{
+    return v < (int)lo ? (int)lo : v > (int)hi ? (int)hi : v;
+}
+
+/* Steps from a scale and a minimum to the neighbours that the lanes stand for. */
+static const struct neighbours {
+    float sc[FIT_LANES], m[FIT_LANES];
+} of_both = { { 0, -1, 1, 0, -1, 1, 0, -1, 1, 0, -1, 1, 0, -1, 1, 0 },
+              { 0, 0, 0, 1, 1, 1, -1, -1, -1, 2, 2, 2, -2, -2, -2, 0 } },
+  of_scale = { { 0, -1, 1, -2, 2, -3, 3, -4, 4, -5, 5, -6, 6, -7, 7, 0 }, { 0 } };
+
+static int least(const float *v)
+{
+    int at = 0;
+    for (int l = 1; l < FIT_LANES; l++)
+        at = v[l] < v[at] ? l : at;
+    return at;
+}
+
+/* Give each sub-block the best scale and minimum among the neighbours of those it has; beyond the ends stand the
+ * outermost ones. What is left over, all in terms of d and dmin, is returned. */
 static struct sums settle(const struct work *k, struct state *s)
 {
     const struct form *f = k->form;
-    const int reach_sc = f->scale.hi > f->scale.lo, reach_m = f->min_hi > 0;
+    const struct neighbours *to = f->min_hi > 0 ? &of_both : &of_scale;
+    const vf lo = vf_set(f->scale.lo), hi = vf_set(f->scale.hi), m_hi = vf_set(f->min_hi > 0 ? f->min_hi : 1);
     struct sums all = { 0 };
     s->error = 0;
     for (int j = 0; j < k->n_sub; j++) {
-        const int sc = s->sc[j], m = s->m[j];
-        struct sums best = { .rr = INFINITY };
-        int best_sc = sc, best_m = m;
-        for (int c = sc - reach_sc; c <= sc + reach_sc; c++)
-            for (int n = m - reach_m; n <= m + reach_m; n++) {
-                if ((reach_sc && (c < f->scale.lo || c > f->scale.hi)) || (reach_m && (n < 0 || n > f->min_hi)))
-                    continue;
-                s->sc[j] = c;
-                s->m[j] = n;
-                const struct sums got = measure(&k->sub[j], &f->code, line_of(s, j), NULL);
-                if (got.rr < best.rr) {
-                    best = got;
-                    best_sc = c;
-                    best_m = n;
-                }
-            }
-        s->sc[j] = best_sc;
-        s->m[j] = best_m;
-        const float c = (float)best_sc, n = (float)best_m;
-        all.w += n * n * best.w;
-        all.q += c * n * best.q;
-        all.qq += c * c * best.qq;
-        all.r += n * best.r;
-        all.rq += c * best.rq;
-        s->error += best.rr;
+        const struct values *v = &k->sub[j];
+        struct fit_lanes lanes;
+        float sc[FIT_LANES], m[FIT_LANES];
+        for (int l = 0; l < FIT_LANES; l += VF) {
+            const vf c = vf_min(vf_max(vf_set((float)s->sc[j]) + vf_load(to->sc + l), lo), hi);
+            const vf n = vf_min(vf_max(vf_set((float)s->m[j]) + vf_load(to->m + l), vf_set(0)), m_hi);
+            vf_store(sc + l, c);
+            vf_store(m + l, n);
+            vf_store(lanes.d + l, vf_set(s->at.d) * c);
+            vf_store(lanes.m + l, vf_set(s->at.m) * n);
+        }
+        k->k->fit(&lanes, &f->code, v->x, v->w, v->n, has_minima(f));
+        const int best = least(lanes.rr);
+        const float c = sc[best], n = m[best];
+        s->sc[j] = (int)c;
+        s->m[j] = (int)n;
+        all.w += n * n * v->sum_w;
+        all.q += c * n * lanes.q[best];
+        all.qq += c * c * lanes.qq[best];
+        all.r += n * lanes.r[best];
+        all.rq += c * lanes.rq[best];
+        s->error += lanes.rr[best];
     }
     return all;
+}
+
+static float sum_of(const float *w, size_t n)
+{
+    float sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += w[i];
+    return sum;
 }
 
 /* d and dmin, and the steps of each sub-block, from what each would have alone. */
@@ -91,107 +147,167 @@ static void start(const struct work *k, struct state *s)
     float d[SUB_MAX] = { 0 }, m[SUB_MAX] = { 0 }, d_weight[SUB_MAX] = { 0 }, m_weight[SUB_MAX] = { 0 };
     for (int j = 0; j < k->n_sub; j++) {
         const struct values *v = &k->sub[j];
-        struct line at = { 0, 0 };
-        if (f->min_hi > 0 || f->has_minimum)
-            at = search_line(v, &f->code, f->has_minimum);
-        else
-            at.d = search_scale(v, &f->code);
-        const struct sums sums = measure(v, &f->code, at, NULL);
-        d[j] = at.d;
-        m[j] = at.m;
-        d_weight[j] = sums.qq;
-        m_weight[j] = sums.w;
+        const struct found found =
+            has_minima(f) ? search_line(k->k, v, &f->code, f->has_minimum) : search_scale(k->k, v, &f->code);
+        d[j] = found.at.d;
+        m[j] = found.at.m;
+        d_weight[j] = found.qq;
+        m_weight[j] = v->sum_w;
     }
     s->at = (struct line){ d[0], m[0] };
-    if (f->scale.hi > f->scale.lo)
-        s->at.d = search_scale(&(struct values){ d, d_weight, SUB_MAX }, &f->scale);
+    const struct values scales = { d, d_weight, SUB_MAX, sum_of(d_weight, SUB_MAX) };
+    const struct values minima = { m, m_weight, SUB_MAX, sum_of(m_weight, SUB_MAX) };
+    if (has_scales(f))
+        s->at.d = search_scale(k->k, &scales, &f->scale).at.d;
     if (f->min_hi > 0)
-        s->at.m = search_scale(&(struct values){ m, m_weight, SUB_MAX }, &(struct code){ 0, f->min_hi, NULL });
+        s->at.m = search_scale(k->k, &minima, &(struct code){ 0, f->min_hi, NULL }).at.d;
     s->at = (struct line){ held(k, s->at.d), held(k, s->at.m) };
     for (int j = 0; j < k->n_sub; j++) {
         s->sc[j] = s->m[j] = 1;
-        if (f->scale.hi > f->scale.lo)
+        if (has_scales(f))
             s->sc[j] = s->at.d == 0 ? 0 : nearest_in(d[j] / s->at.d, f->scale.lo, f->scale.hi);
         if (f->min_hi > 0)
             s->m[j] = s->at.m == 0 ? 0 : nearest_in(m[j] / s->at.m, 0, f->min_hi);
     }
 }
 
+/* The same for a block without sub-blocks: of the numbers around d that the type can hold, the best. A d beyond all
+ * of them is not brought back: that would cut the values. */
+static struct sums settle_alone(const struct work *k, struct state *s)
+{
+    const struct values *v = &k->sub[0];
+    const uint16_t h = f16_from_f32(s->at.d * k->scaled.unit);
+    struct fit_lanes f;
+    for (int l = 0; l < FIT_LANES; l++) {
+        const int magnitude = within((h & 0x7fff) + l - FIT_LANES / 2, 0, 0x7bff);
+        f.d[l] = f16_to_f32((uint16_t)((h & 0x8000) | magnitude)) / k->scaled.unit;
+        f.m[l] = s->at.m;
+    }
+    k->k->fit(&f, &k->form->code, v->x, v->w, v->n, has_minima(k->form));
+    const int best = least(f.rr);
+    s->error = isfinite(s->at.d) ? f.rr[best] : INFINITY;
+    s->at.d = f.d[best];
+    return (struct sums){ v->sum_w, f.q[best], f.qq[best], f.r[best], f.rq[best], f.rr[best] };
+}
+
 static struct state search_block(const struct work *k)
 {
-    const bool has_minimum = k->form->has_minimum || k->form->min_hi > 0;
+    const bool alone = !has_scales(k->form) && !(k->form->min_hi > 0);
     struct state now, best = { .error = INFINITY };
     start(k, &now);
     for (int round = 0; round < ROUNDS; round++) {
-        const struct sums s = settle(k, &now);
+        const struct sums s = alone ? settle_alone(k, &now) : settle(k, &now);
         if (!(now.error < best.error))
             break;
         best = now;
         struct line c = { s.qq > 0 ? s.rq / s.qq : 0, 0 };
-        if (has_minimum && s.w > 0)
+        if (has_minima(k->form) && s.w > 0)
             c = correction(&s);
         now.at = (struct line){ held(k, now.at.d + c.d), held(k, now.at.m + c.m) };
+        if (now.at.d == best.at.d && now.at.m == best.at.m)
+            break;
     }
     return best;
 }
 
-/* The power of two around "the largest value has the outermost code" that leaves the least. 2^-128 is the smallest. */
-static struct state search_power(const struct work *k)
+/* ---- Scales that are numbers of a small format ---- */
+
+enum { NUMBERS_E8M0 = 255, NUMBERS_UE4M3 = 127 };
+
+static float number_at(const struct form *f, int i)
 {
-    int exponent;
-    frexpf(k->unit / k->form->code.hi, &exponent);
-    struct state best = { .error = INFINITY };
-    for (int e = exponent - 3; e <= exponent + 1; e++) {
-        struct state now = { .at = { ldexpf(1, e < -128 ? -128 : e) / k->unit, 0 }, .sc = { 1 }, .m = { 1 } };
-        settle(k, &now);
-        if (now.error < best.error)
-            best = now;
-    }
-    return best;
+    return 0.5f * (f->kind == SCALE_E8M0 ? e8m0_to_f32((uint8_t)i) : ue4m3_to_f32((uint8_t)i));
 }
 
-/* Values over the largest; weights over the largest, those near zero not quite so: columns that nothing is known of
- * still get sensible codes. */
-static bool prepare(struct work *k, const float *x, const float *importance)
+/* The numbers rise: the first that is not below. */
+static int number_from(const struct form *f, float scale)
 {
+    int lo = 0, hi = (f->kind == SCALE_E8M0 ? NUMBERS_E8M0 : NUMBERS_UE4M3) - 1;
+    while (lo < hi) {
+        const int middle = (lo + hi) / 2;
+        if (number_at(f, middle) < scale)
+            lo = middle + 1;
+        else
+            hi = middle;
+    }
+    return lo;
+}
+
+/* The number that leaves the least, of those around "the largest value has the outermost code". False if no number
+ * reaches it. */
+static bool fit_number(struct fitted *out, const struct work *k, int j)
+{
+    const struct form *f = k->form;
+    const struct values *v = &k->sub[j];
+    const int last = (f->kind == SCALE_E8M0 ? NUMBERS_E8M0 : NUMBERS_UE4M3) - 1;
+    struct fit_lanes lanes;
     float most = 0;
-    k->unit = 0;
-    for (int i = 0; i < k->form->block; i++) {
-        if (!(fabsf(x[i]) <= LARGEST))
-            return false;
-        k->unit = fmaxf(k->unit, fabsf(x[i]));
-        most = importance ? fmaxf(most, importance[i]) : 1;
+    int number[FIT_LANES];
+    for (size_t i = 0; i < v->n; i++)
+        most = fmaxf(most, fabsf(v->x[i]) * k->scaled.unit);
+    const int first = number_from(f, most / f->code.hi) - FIT_LANES / 2;
+    for (int l = 0; l < FIT_LANES; l++) {
+        number[l] = within(first + l, 0, (float)last);
+        lanes.d[l] = number_at(f, number[l]) / k->scaled.unit;
     }
-    const bool is_zero = k->unit < LEAST;
-    if (is_zero)
-        k->unit = 1;
-    for (int i = 0; i < k->form->block; i++) {
-        k->x[i] = is_zero ? 0 : x[i] / k->unit;
-        k->w[i] = importance && most > 0 ? fmaxf(importance[i] / most, 1e-6f) : 1;
-    }
-    k->n_sub = k->form->block / k->form->sub;
-    for (int j = 0; j < k->n_sub; j++)
-        k->sub[j] = (struct values){ k->x + j * k->form->sub, k->w + j * k->form->sub, k->form->sub };
-    return true;
+    k->k->fit(&lanes, &f->code, v->x, v->w, v->n, false);
+    out->number[j] = (uint8_t)number[least(lanes.rr)];
+    return most / f->code.hi <= 1.2f * number_at(f, last);
 }
 
-bool fit_block(struct fitted *out, const struct form *form, const float *x, const float *importance)
+/* ---- All of it ---- */
+
+/* The nearest codes, as the sums took them. */
+static void put_codes(int8_t *q, const struct values *v, const struct code *code, struct line at)
 {
-    struct work k = { .form = form };
-    if (!prepare(&k, x, importance))
-        return false;
-    const struct state s = form->power_of_two ? search_power(&k) : search_block(&k);
-    out->d = s.at.d * k.unit;
-    out->dmin = s.at.m * k.unit;
-    if (!isfinite(s.error) || !isfinite(out->d) || !isfinite(out->dmin))
-        return false;
-    float q[BLOCK_MAX];
-    for (int j = 0; j < k.n_sub; j++) {
-        measure(&k.sub[j], &form->code, line_of(&s, j), q + j * form->sub);
+    const float t = fabsf(at.d) < 0x1p-100f ? 0 : 1 / at.d;
+    float c[BLOCK_MAX];
+    for (size_t i = 0; i < v->n; i += VF)
+        vf_store(c + i, vf_min(vf_max((vf_load(v->x + i) + vf_set(at.m)) * vf_set(t), vf_set(code->lo)),
+                               vf_set(code->hi)));
+    for (size_t i = 0; i < v->n && !code->levels; i++)
+        q[i] = (int8_t)(int)(c[i] + 0x1.8p23f - 0x1.8p23f);
+    for (size_t i = 0; i < v->n && code->levels; i++) {
+        int level = 0;
+        while (level < 15 && 2 * c[i] > (float)(code->levels[level] + code->levels[level + 1]))
+            level++;
+        q[i] = code->levels[level];
+    }
+}
+
+static bool fit_scales(struct fitted *out, const struct work *k)
+{
+    const struct state s = search_block(k);
+    out->d = s.at.d * k->scaled.unit;
+    out->dmin = s.at.m * k->scaled.unit;
+    for (int j = 0; j < k->n_sub; j++) {
+        put_codes(out->q + j * k->form->sub, &k->sub[j], &k->form->code, line_of(&s, j));
         out->sc[j] = (int8_t)s.sc[j];
         out->m[j] = (uint8_t)s.m[j];
     }
-    for (int i = 0; i < form->block; i++)
-        out->q[i] = (int8_t)q[i];
+    return isfinite(s.error) && isfinite(out->d) && isfinite(out->dmin);
+}
+
+static bool fit_numbers(struct fitted *out, const struct work *k)
+{
+    for (int j = 0; j < k->n_sub; j++) {
+        if (!fit_number(out, k, j))
+            return false;
+        const struct line at = { number_at(k->form, out->number[j]) / k->scaled.unit, 0 };
+        put_codes(out->q + j * k->form->sub, &k->sub[j], &k->form->code, at);
+    }
     return true;
+}
+
+bool fit_block(struct fitted *out, const struct kernels *kernels, const struct form *form, const float *x,
+               const float *importance)
+{
+    struct work k = { .k = kernels, .form = form, .n_sub = form->block / form->sub };
+    if (!scale_block(&k.scaled, x, importance, form->block))
+        return false;
+    for (int j = 0; j < k.n_sub; j++) {
+        const float *w = k.scaled.w + j * form->sub;
+        k.sub[j] = (struct values){ k.scaled.x + j * form->sub, w, form->sub, sum_of(w, form->sub) };
+    }
+    return form->kind == SCALE_F16 ? fit_scales(out, &k) : fit_numbers(out, &k);
 }

@@ -7,25 +7,41 @@
 
 #include "kernels/blocks.h"
 
-enum { SUB_MAX = 16, SUB_MIN_LENGTH = 16 };
+enum { SUB_MAX = 16 };
+
+/** How a type holds its floating-point scale. */
+enum scale_kind {
+    SCALE_F16, /* one for the block */
+    SCALE_E8M0, SCALE_UE4M3, /* one for each sub-block, half of what the number means: see blocks.h */
+};
 
 /** What a type can say. */
 struct form {
     struct code code;
-    uint16_t block, sub;  /* values in a block and in a sub-block */
-    struct code scale;    /* of sub-blocks; both ends 0: there are none */
-    float min_hi;         /* minima of sub-blocks are 0 .. min_hi; 0: there are none */
-    bool has_minimum;     /* one for the block, of any sign, where there are no sub-blocks */
-    bool power_of_two;    /* d is one, instead of an f16 */
+    uint16_t block, sub;     /* values in a block and in a sub-block */
+    struct code scale;       /* of sub-blocks; both ends 0: there are none */
+    float min_hi;            /* minima of sub-blocks are 0 .. min_hi; 0: there are none */
+    bool has_minimum;        /* one for the block, of any sign, where there are no sub-blocks */
+    enum scale_kind kind;
 };
 
 struct fitted {
     float d, dmin; /* as the type will hold them */
     int8_t q[BLOCK_MAX], sc[SUB_MAX];
     uint8_t m[SUB_MAX];
+    uint8_t number[SUB_MAX]; /* the scales of sub-blocks that are numbers of their own, as bytes */
 };
 
+/** A block's values divided by the largest, so that no sum can overflow or vanish, and how much each counts. */
+struct scaled {
+    float unit; /* what x was divided by */
+    float x[BLOCK_MAX], w[BLOCK_MAX];
+};
+/** False if a value is not finite, or above 2^124. `importance` may be NULL: all count the same. */
+bool scale_block(struct scaled *s, const float *x, const float *importance, int n);
+
 /** False if a value is not finite, or so large that d or dmin is. */
-bool fit_block(struct fitted *out, const struct form *form, const float *x, const float *importance);
+bool fit_block(struct fitted *out, const struct kernels *k, const struct form *form, const float *x,
+               const float *importance);
 
 #endif

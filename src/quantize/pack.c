@@ -2,13 +2,6 @@
 #include "src/quantize/pack.h"
 
 #include "kernels/codebooks.h"
-#include "src/base/numbers.h"
-
-static void put_f16(uint8_t *at, float value)
-{
-    const uint16_t h = f16_from_f32(value);
-    memcpy(at, &h, sizeof h);
-}
 
 /* 2 n codes of four bits: first the low nibbles of n bytes, then the high ones. */
 static void put_nibbles(uint8_t *qs, const uint8_t *q, int n)
@@ -102,11 +95,18 @@ void pack_mxfp4(void *block, const struct fitted *f)
 {
     struct block_mxfp4 *b = block;
     uint8_t q[32];
-    int e = 0;
-    while (e < 254 && 0.5f * e8m0_to_f32((uint8_t)e) < 0.75f * f->d) /* d may be off by a rounding */
-        e++;
-    b->e = (uint8_t)e;
+    b->e = f->number[0];
     put_nibbles(b->qs, places(q, f->q, 32, codebook_fp4), 16);
+}
+
+void pack_nvfp4(void *block, const struct fitted *f)
+{
+    struct block_nvfp4 *b = block;
+    uint8_t q[64];
+    memcpy(b->d, f->number, sizeof b->d);
+    places(q, f->q, 64, codebook_fp4);
+    for (int j = 0; j < 4; j++)
+        put_nibbles(b->qs + 8 * j, q + 16 * j, 8);
 }
 
 /* ---- Blocks of 256 with scales for sub-blocks ---- */

@@ -1,174 +1,180 @@
 /* search.c - the search for scales: candidates over the range that can be best, each improved by least squares.
  *
  * With the codes held, the best d and m follow by least squares; with d and m held, the best codes are the nearest.
- * Doing this in turn never makes the error larger, but ends in the nearest of many local minima. So it starts from a
- * number of candidates that shift the outermost value by fractions of a step around the outermost code, which covers
- * both "all codes used" and "the largest value cut, the others finer".
+ * Doing this in turn never makes the error larger, but ends in the nearest of many local minima. So it starts from many
+ * candidates, a lane for each, that shift the outermost value by fractions of a step around the outermost code, which
+ * covers both "all codes used" and "the largest value cut, the others finer". The best of them take a second turn.
  *
  * All sums are of what is left, r, rather than of x itself: with eight bits the error is a hundred-thousandth of the
  * sum of squares, which floats would not resolve as a difference. */
 #include "src/quantize/search.h"
 
+#include "kernels/generic/simd4.h"
+
 #include <math.h>
-#include <stddef.h>
 
-enum { LANES = 8, LEVELS = 16, TURNS = 3 };
+enum minimum { MINIMUM_NONE, MINIMUM_ANY, MINIMUM_NOT_NEGATIVE };
 
-/* Nearest whole number for |v| < 2^22: the sum has no room for fractions. */
-static inline float nearest(float v)
-{
-    return v + 0x1.8p23f - 0x1.8p23f;
-}
-
-static inline float nearest_code(float v, const struct code *code, const float *edge, const float *step)
-{
-    v = v < code->lo ? code->lo : v;
-    v = v > code->hi ? code->hi : v;
-    if (!edge)
-        return nearest(v);
-    float level = code->lo;
-    for (int i = 0; i < LEVELS - 1; i++)
-        level += v > edge[i] ? step[i] : 0;
-    return level;
-}
-
-/* Sums in eight lanes, so that the compiler may use vectors without changing their order. */
-static inline struct sums measure_with(const struct values *v, const struct code *code, struct line at, float *codes,
-                                       const float *edge, const float *step)
-{
-    float w[LANES] = { 0 }, wq[LANES] = { 0 }, wqq[LANES] = { 0 };
-    float wr[LANES] = { 0 }, wrq[LANES] = { 0 }, wrr[LANES] = { 0 };
-    const float t = fabsf(at.d) < 0x1p-100f ? 0 : 1 / at.d;
-    for (int i = 0; i < v->n; i += LANES)
-        for (int l = 0; l < LANES; l++) {
-            const float x = v->x[i + l], weight = v->w[i + l];
-            const float q = nearest_code((x + at.m) * t, code, edge, step), r = x + at.m - at.d * q;
-            w[l] += weight;
-            wq[l] += weight * q;
-            wqq[l] += weight * q * q;
-            wr[l] += weight * r;
-            wrq[l] += weight * r * q;
-            wrr[l] += weight * r * r;
-            if (codes)
-                codes[i + l] = q;
-        }
-    struct sums s = { 0 };
-    for (int l = 0; l < LANES; l++) {
-        s.w += w[l];
-        s.q += wq[l];
-        s.qq += wqq[l];
-        s.r += wr[l];
-        s.rq += wrq[l];
-        s.rr += wrr[l];
-    }
-    return s;
-}
-
-struct sums measure(const struct values *v, const struct code *code, struct line at, float *q)
-{
-    if (!code->levels)
-        return q ? measure_with(v, code, at, q, NULL, NULL) : measure_with(v, code, at, NULL, NULL, NULL);
-    float edge[LEVELS - 1], step[LEVELS - 1];
-    for (int i = 0; i < LEVELS - 1; i++) {
-        step[i] = (float)(code->levels[i + 1] - code->levels[i]);
-        edge[i] = (float)code->levels[i] + 0.5f * step[i];
-    }
-    return measure_with(v, code, at, q, edge, step);
-}
-
-/* The least of rr - 2 (dd rq - dm r) + dd^2 qq - 2 dd dm q + dm^2 w. */
-struct line correction(const struct sums *s)
-{
-    const float det = s->qq * s->w - s->q * s->q;
-    if (!(det > 1e-6f * s->qq * s->w)) /* all codes are the same */
-        return (struct line){ 0, s->w > 0 ? -s->r / s->w : 0 };
-    return (struct line){ (s->rq * s->w - s->r * s->q) / det, (s->rq * s->q - s->r * s->qq) / det };
-}
-
-/* The error left after the change. */
-static float error_after(const struct sums *s, struct line c)
-{
-    return s->rr - 2 * (c.d * s->rq - c.m * s->r) + c.d * c.d * s->qq - 2 * c.d * c.m * s->q + c.m * c.m * s->w;
-}
-
-struct best {
-    struct line at;
-    float error;
+/* Candidates and the error that each leaves. */
+struct lanes {
+    float d[FIT_LANES], m[FIT_LANES], error[FIT_LANES];
 };
 
-/* Where one turn from `at` leads, with a minimum or without one. */
-enum minimum { MINIMUM_NONE, MINIMUM_ANY, MINIMUM_NOT_NEGATIVE };
-static void try_from(struct best *best, const struct values *v, const struct code *code, struct line at,
-                     enum minimum minimum)
+/* Four sums at a time. */
+struct sums4 {
+    vf w, q, qq, r, rq, rr;
+};
+struct line4 {
+    vf d, m;
+};
+
+/* 1 / x, or 0 where x is not above 0. */
+static inline vf inverse(vf x)
 {
-    const struct sums s = measure(v, code, at, NULL);
-    struct line c = { 0, 0 };
-    if (minimum != MINIMUM_NONE)
-        c = correction(&s);
-    if (minimum == MINIMUM_NONE || (minimum == MINIMUM_NOT_NEGATIVE && at.m + c.m < 0)) {
-        c.m = -at.m; /* to 0 */
-        c.d = s.qq > 0 ? (s.rq + c.m * s.q) / s.qq : 0;
-    }
-    const float error = error_after(&s, c);
-    if (error < best->error)
-        *best = (struct best){ { at.d + c.d, at.m + c.m }, error };
+    const vf_mask positive = vf_less(vf_set(0), x);
+    return vf_select(positive, vf_set(1) / vf_select(positive, x, vf_set(1)), vf_set(0));
 }
 
-static void take_turns(struct best *best, const struct values *v, const struct code *code, enum minimum minimum)
+/* The least of rr - 2 (dd rq - dm r) + dd^2 qq - 2 dd dm q + dm^2 w, for a change of d and m by dd and dm. Where all
+ * codes are the same, only m changes. */
+static inline struct line4 correction4(const struct sums4 *s)
 {
-    for (int turn = 0; turn < TURNS; turn++) {
-        const float before = best->error;
-        try_from(best, v, code, best->at, minimum);
-        if (!(best->error < before))
-            return;
-    }
+    const vf det = s->qq * s->w - s->q * s->q;
+    const vf_mask solvable = vf_less(vf_set(1e-6f) * s->qq * s->w, det);
+    const vf by_det = inverse(det), m_alone = -s->r * inverse(s->w);
+    return (struct line4){ vf_select(solvable, (s->rq * s->w - s->r * s->q) * by_det, vf_set(0)),
+                           vf_select(solvable, (s->rq * s->q - s->r * s->qq) * by_det, m_alone) };
 }
 
-float search_scale(const struct values *v, const struct code *code)
+struct line correction(const struct sums *s)
 {
-    enum { CANDIDATES = 20 };
+    const struct sums4 four = { vf_set(s->w), vf_set(s->q),  vf_set(s->qq),
+                                vf_set(s->r), vf_set(s->rq), vf_set(s->rr) };
+    const struct line4 c = correction4(&four);
+    return (struct line){ c.d[0], c.m[0] };
+}
+
+static inline vf error_after(const struct sums4 *s, struct line4 c)
+{
+    return s->rr - vf_set(2) * (c.d * s->rq - c.m * s->r) + c.d * c.d * s->qq - vf_set(2) * c.d * c.m * s->q +
+           c.m * c.m * s->w;
+}
+
+/* Where one turn leads from the four candidates at f, whose sums are known. */
+static inline void turn(struct lanes *best, const struct fit_lanes *f, int l, float sum_w, enum minimum minimum)
+{
+    const struct sums4 s = { vf_set(sum_w),   vf_load(f->q + l),  vf_load(f->qq + l),
+                             vf_load(f->r + l), vf_load(f->rq + l), vf_load(f->rr + l) };
+    const vf m = minimum == MINIMUM_NONE ? vf_set(0) : vf_load(f->m + l);
+    struct line4 c = { s.rq * inverse(s.qq), -m };
+    if (minimum != MINIMUM_NONE) {
+        const struct line4 free = correction4(&s);
+        const vf_mask below = vf_less(minimum == MINIMUM_NOT_NEGATIVE ? m + free.m : vf_set(0), vf_set(0));
+        c.d = vf_select(below, (s.rq - m * s.q) * inverse(s.qq), free.d); /* with m made 0 */
+        c.m = vf_select(below, -m, free.m);
+    }
+    const vf error = error_after(&s, c), before = vf_load(best->error + l);
+    const vf_mask better = vf_less(error, before);
+    vf_store(best->d + l, vf_select(better, vf_load(f->d + l) + c.d, vf_load(best->d + l)));
+    vf_store(best->m + l, vf_select(better, m + c.m, vf_load(best->m + l)));
+    vf_store(best->error + l, vf_select(better, error, before));
+}
+
+/* Measure candidates; of each lane keep what was best so far. */
+static void try_lanes(struct lanes *best, struct fit_lanes *f, const struct kernels *k, const struct values *v,
+                      const struct code *code, enum minimum minimum)
+{
+    k->fit(f, code, v->x, v->w, v->n, minimum != MINIMUM_NONE);
+    for (int l = 0; l < FIT_LANES; l += VF)
+        turn(best, f, l, v->sum_w, minimum);
+}
+
+static struct found best_lane(struct lanes *best, const struct kernels *k, const struct values *v,
+                              const struct code *code, enum minimum minimum)
+{
+    struct fit_lanes f;
+    memcpy(f.d, best->d, sizeof f.d);
+    memcpy(f.m, best->m, sizeof f.m);
+    try_lanes(best, &f, k, v, code, minimum);
+    int at = 0;
+    for (int l = 1; l < FIT_LANES; l++)
+        at = best->error[l] < best->error[at] ? l : at;
+    return (struct found){ { best->d[at], best->m[at] }, f.qq[at] };
+}
+
+static struct lanes no_lanes(void)
+{
+    struct lanes best = { 0 };
+    for (int l = 0; l < FIT_LANES; l++)
+        best.error[l] = INFINITY;
+    return best;
+}
+
+/* Lane l of the first vector holds l, and so on. */
+static inline vf lane_numbers(int l)
+{
+    return vf_set((float)l) + (vf){ 0, 1, 2, 3 };
+}
+
+/* Both ends of the codes where they are not symmetric, else twice as many candidates for the one. */
+struct found search_scale(const struct kernels *k, const struct values *v, const struct code *code)
+{
     float outer = 0;
-    for (int i = 0; i < v->n; i++)
+    for (size_t i = 0; i < v->n; i++)
         outer = v->w[i] > 0 && fabsf(v->x[i]) > fabsf(outer) ? v->x[i] : outer;
     if (outer == 0)
-        return 0;
-    const float step = code->levels ? (code->hi - code->lo) / (LEVELS - 1) : 1;
-    const float ends[2] = { code->hi, code->lo };
-    struct best best = { .error = INFINITY };
-    for (int end = 0; end < 2; end++) {
-        if (ends[end] == 0 || (end == 1 && code->lo == -code->hi))
-            continue;
-        const float sign = ends[end] < 0 ? -1 : 1, outermost = fabsf(ends[end]);
-        const float from = outermost - fminf(1.5f * step, 0.7f * outermost), to = outermost + 2 * step;
-        for (int i = 0; i < CANDIDATES; i++) {
-            const float at = from + (to - from) * (float)i / (CANDIDATES - 1);
-            try_from(&best, v, code, (struct line){ outer / (sign * at), 0 }, MINIMUM_NONE);
+        return (struct found){ { 0, 0 }, 0 };
+    const float step = code->levels ? (code->hi - code->lo) / 15 : 1;
+    const bool symmetric = code->lo == -code->hi || code->lo == 0;
+    struct lanes best = no_lanes();
+    for (int half = 0; half < 2; half++) {
+        const float end = half && !symmetric ? code->lo : code->hi, outermost = fabsf(end);
+        const float from = outermost - fminf(1.5f * step, 0.7f * outermost), width = outermost + 2 * step - from;
+        const float unit = width / (symmetric ? 2 * FIT_LANES - 1 : FIT_LANES - 1);
+        struct fit_lanes f;
+        for (int l = 0; l < FIT_LANES; l += VF) {
+            const vf at = symmetric ? vf_set(2) * lane_numbers(l) + vf_set((float)half) : lane_numbers(l);
+            vf_store(f.d + l, vf_set(copysignf(outer, end * outer)) / (vf_set(from) + vf_set(unit) * at));
         }
+        try_lanes(&best, &f, k, v, code, MINIMUM_NONE);
     }
-    take_turns(&best, v, code, MINIMUM_NONE);
-    return best.at.d;
+    return best_lane(&best, k, v, code, MINIMUM_NONE);
 }
 
-struct line search_line(const struct values *v, const struct code *code, bool any_minimum)
+/* The least and the largest of all values and `from`. */
+static struct line range_of(const struct values *v, float from)
 {
-    static const float shifts[] = { -0.3f, -0.1f, 0.1f, 0.3f, 0.5f, 0.7f };
-    enum { SHIFTS = sizeof shifts / sizeof *shifts };
-    float low = any_minimum ? INFINITY : 0, high = any_minimum ? -INFINITY : 0;
-    for (int i = 0; i < v->n; i++) {
-        low = v->x[i] < low ? v->x[i] : low;
-        high = v->x[i] > high ? v->x[i] : high;
+    vf low = vf_set(from), high = low;
+    for (size_t i = 0; i < v->n; i += VF) {
+        low = vf_min(low, vf_load(v->x + i));
+        high = vf_max(high, vf_load(v->x + i));
     }
+    const float low2 = fminf(low[0], low[1]), high2 = fmaxf(high[0], high[1]);
+    return (struct line){ fminf(low2, fminf(low[2], low[3])), fmaxf(high2, fmaxf(high[2], high[3])) };
+}
+
+struct found search_line(const struct kernels *k, const struct values *v, const struct code *code, bool any_minimum)
+{
+    enum { PASSES = 2, HIGHS = PASSES * FIT_LANES / VF };
+    const struct line range = range_of(v, any_minimum ? v->x[0] : 0);
+    const float low = range.d, high = range.m;
     if (low == high)
-        return (struct line){ 0, -low };
+        return (struct found){ { 0, -low }, 0 };
     const enum minimum minimum = any_minimum ? MINIMUM_ANY : MINIMUM_NOT_NEGATIVE;
-    struct best best = { .error = INFINITY };
-    for (int i = 0; i < SHIFTS; i++)
-        for (int k = 0; k < SHIFTS; k++) {
-            const float d = (high - low) / (code->hi + shifts[i] + shifts[k]);
-            try_from(&best, v, code, (struct line){ d, -low - shifts[i] * d }, minimum);
+    const vf at_low = { -0.25f, 0.05f, 0.35f, 0.65f };
+    struct lanes best = no_lanes();
+    for (int pass = 0; pass < PASSES; pass++) {
+        struct fit_lanes f;
+        for (int l = 0; l < FIT_LANES; l += VF) {
+            const float at_high = -0.4f + 1.2f * (float)((pass * FIT_LANES + l) / VF) / (HIGHS - 1);
+            const vf d = vf_set(high - low) / (vf_set(code->hi + at_high) + at_low);
+            vf_store(f.d + l, d);
+            vf_store(f.m + l, vf_set(-low) - at_low * d);
         }
-    take_turns(&best, v, code, minimum);
-    if (best.at.d < 0) /* cannot be by least squares on nearest codes, but for rounding */
-        best.at.d = 0;
-    return best.at;
+        try_lanes(&best, &f, k, v, code, minimum);
+    }
+    struct found found = best_lane(&best, k, v, code, minimum);
+    if (found.at.d < 0) /* cannot be by least squares on nearest codes, but for rounding */
+        found.at.d = 0;
+    return found;
 }

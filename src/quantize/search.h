@@ -3,36 +3,34 @@
 #ifndef QUANTIZE_SEARCH_H
 #define QUANTIZE_SEARCH_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-/** What a code may be: the whole numbers from lo to hi, or 16 levels from lo to hi in rising order. */
-struct code {
-    float lo, hi;
-    const int8_t *levels; /* NULL: whole numbers */
-};
+#include "kernels/kernels.h"
 
 /** Values and how much each counts. */
 struct values {
     const float *x, *w; /* |x| up to about 1 */
-    int n;              /* a multiple of 8 */
-};
-
-/** Weighted sums for one (d, m), q being the nearest codes and r = x - d q + m what is left. */
-struct sums {
-    float w, q, qq, r, rq, rr;
+    size_t n;
+    float sum_w;
 };
 
 struct line {
     float d, m;
 };
 
-/** The sums; the codes as well unless q is NULL. */
-struct sums measure(const struct values *v, const struct code *code, struct line at, float *q);
+/** The best line found, and the sum of w q^2 along it: how much the error grows as d moves away. */
+struct found {
+    struct line at;
+    float qq;
+};
+
+/** Sums for one (d, m), and what they are weighted with in all. */
+struct sums {
+    float w, q, qq, r, rq, rr;
+};
+
 /** Best scale alone (m = 0). It may be negative where the range of codes is not symmetric. */
-float search_scale(const struct values *v, const struct code *code);
+struct found search_scale(const struct kernels *k, const struct values *v, const struct code *code);
 /** Best scale, not negative, and minimum, which is not negative either unless `any_minimum`; code->lo is 0. */
-struct line search_line(const struct values *v, const struct code *code, bool any_minimum);
+struct found search_line(const struct kernels *k, const struct values *v, const struct code *code, bool any_minimum);
 /** The change of (d, m) that is best for the codes as they are, by least squares. */
 struct line correction(const struct sums *s);
 

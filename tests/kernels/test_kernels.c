@@ -6,6 +6,7 @@
 #include "tests/kernels/check_attend.h"
 #include "tests/kernels/check_convert.h"
 #include "tests/kernels/check_dispatch.h"
+#include "tests/kernels/check_fit.h"
 #include "tests/kernels/check_matmul.h"
 #include "tests/kernels/check_vector.h"
 
@@ -13,6 +14,7 @@
 
 static struct group convert = { .name = "convert" }, fast = { .name = "matmul fast" };
 static struct group exact = { .name = "matmul exact" }, vectors = { .name = "vector" }, attends = { .name = "attend" };
+static struct group fits = { .name = "fit" };
 
 static int check_all(void)
 {
@@ -21,8 +23,9 @@ static int check_all(void)
     add_matmul(&exact, PRECISION_EXACT);
     add_vector(&vectors);
     add_attend(&attends);
+    add_fit(&fits);
     int failed = run_dispatch();
-    struct group *const groups[] = { &convert, &fast, &exact, &vectors, &attends };
+    struct group *const groups[] = { &convert, &fast, &exact, &vectors, &attends, &fits };
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
         failed += group_run(groups[i]);
     if (failed)

@@ -1,19 +1,24 @@
 #!/usr/bin/env python3
 """Make errors.h beside this script: what llama.cpp's own quantisers lose, on data that test_quantize.c makes as well.
 
-    pip install llama-cpp-python numpy && python3 tests/data/quantize/make.py     (from the repository root)
+    pip install llama-cpp-python numpy && python3 tests/data/quantize/make.py [--check]     (from the repository root)
 
 The error is sqrt(sum(w (x - y)^2) / sum(w x^2)); w is 1 or, where llama.cpp is given an importance matrix, that matrix.
+Types that llama.cpp does not make without one are given one of ones. --check: only see whether errors.h still holds, to
+the hundredth part that other compilers may make of it.
 """
 import ctypes
 import json
+import re
+import sys
 from pathlib import Path
 
 import llama_cpp
 import numpy as np
 
 TYPES = {"Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q5_1": 7, "Q8_0": 8, "Q2_K": 10, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13,
-         "Q6_K": 14, "IQ4_NL": 20, "IQ4_XS": 23, "TQ1_0": 34, "TQ2_0": 35, "MXFP4": 39, "Q1_0": 41, "Q2_0": 42}
+         "Q6_K": 14, "IQ4_NL": 20, "IQ4_XS": 23, "TQ1_0": 34, "TQ2_0": 35, "MXFP4": 39, "NVFP4": 40, "Q1_0": 41,
+         "Q2_0": 42, "IQ2_XXS": 16, "IQ2_XS": 17, "IQ2_S": 22, "IQ3_XXS": 18, "IQ3_S": 21, "IQ1_S": 19, "IQ1_M": 29}
 ROW, ROWS = 512, 128
 MODEL = Path("tests/data/default-model/model.safetensors")
 TENSORS = ["model.embed_tokens.weight", "model.layers.0.self_attn.q_proj.weight", "model.layers.2.mlp.down_proj.weight"]
@@ -56,11 +61,21 @@ def importance() -> np.ndarray:
     return ((uniforms(ROW) / 2**20) ** 4 + 2.0**-10).astype("<f4")
 
 
+def check(stored: str, rows: list[str]) -> None:
+    lines = stored.splitlines()[1:]
+    assert len(lines) == len(rows), "other types"
+    for line, row in zip(lines, rows):
+        was, now = (re.findall(r"[0-9A-Z_]+\.?[0-9]*", text) for text in (line, row))
+        assert was[:2] == now[:2], f"{line} is now {row}"
+        assert all(abs(float(a) / float(b) - 1) < 0.01 for a, b in zip(was[2:], now[2:])), f"{line} is now {row}"
+
+
 def main() -> None:
     base = ctypes.CDLL(str(Path(llama_cpp.__file__).parent / "lib/libggml-base.so"))
     base.ggml_get_type_traits.restype = ctypes.POINTER(Traits)
     base.ggml_quantize_chunk.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p] + 3 * [ctypes.c_int64] + [
         ctypes.c_void_p]
+    base.ggml_quantize_requires_imatrix.restype = ctypes.c_bool
     floats = ctypes.POINTER(ctypes.c_float)
     rows = []
     for data, x in ("gaussian", gaussian()), ("trained", trained()):
@@ -69,9 +84,13 @@ def main() -> None:
             traits = base.ggml_get_type_traits(number).contents
             errors = []
             for weights in None, importance():
+                if weights is None and base.ggml_quantize_requires_imatrix(number):
+                    given = np.ones(ROW, "<f4")
+                else:
+                    given = weights
                 blocks = np.zeros(x.size // traits.block * traits.bytes, np.uint8)
                 base.ggml_quantize_chunk(number, x.ctypes.data, blocks.ctypes.data, 0, x.size // ROW, ROW,
-                                         weights.ctypes.data if weights is not None else None)
+                                         given.ctypes.data if given is not None else None)
                 y = np.zeros_like(x)
                 to_float = ctypes.CFUNCTYPE(None, ctypes.c_void_p, floats, ctypes.c_int64)(traits.to_float)
                 to_float(blocks.ctypes.data, y.ctypes.data_as(floats), x.size)
@@ -80,8 +99,12 @@ def main() -> None:
                 difference = x.astype(float) - y
                 errors.append(np.sqrt((w * difference ** 2).sum() / (w * x.astype(float) ** 2).sum()))
             rows.append(f"    {{ DTYPE_{name}, {data.upper()}, {{ {errors[0]:.6f}, {errors[1]:.6f} }} }},\n")
-    text = "/* errors.h - made by make.py: what llama.cpp loses, without and with an importance matrix. */\n"
-    (Path(__file__).parent / "errors.h").write_text(text + "".join(rows))
+    path = Path(__file__).parent / "errors.h"
+    if "--check" in sys.argv:
+        check(path.read_text(), rows)
+    else:
+        text = "/* errors.h - made by make.py: what llama.cpp loses, without and with an importance matrix. */\n"
+        path.write_text(text + "".join(rows))
 
 
 main()
