@@ -15,7 +15,7 @@
 #include "kernels/avx512/matmul_types.h"
 
 #define ROWS 2        /* together */
-#define COLUMNS 8     /* at most, together */
+#define COLUMNS 4     /* at most, together */
 #define PREFETCH 1024 /* bytes ahead in a row */
 #define CHUNK 8192    /* values of k, over all columns together, that are prepared at a time: what the L1 cache holds */
 #define KEPT 256      /* rows whose sums are kept from chunk to chunk, where k is longer than one */
@@ -88,20 +88,20 @@ INLINE void prepare_column(struct activations *a, const uint8_t *x, size_t i, si
         prepare_unit(a, x, i, k, (int)n / 32, type);
 }
 
-/* Add the products of a unit, n_groups groups of 32, of n_rows rows and n_cols columns. */
+/* Add the products of a unit, n_groups groups of 32, of ROWS rows and n_cols columns. */
 INLINE void add_unit(__m512 sums[ROWS][COLUMNS], const uint8_t *w, size_t w_stride, const struct activations *x,
-                     size_t x_step, int n_groups, int n_rows, int n_cols, struct type type)
+                     size_t x_step, int n_groups, int n_cols, struct type type)
 {
     const int step = type.pairs ? 2 : 1; /* registers summed before they are scaled */
     struct unit u[ROWS];
-    for (int row = 0; row < n_rows; row++)
+    for (int row = 0; row < ROWS; row++)
         for (int line = 0; line < UNIT / type.block * type.bytes; line += 64)
             _mm_prefetch((const char *)((uintptr_t)w + (uintptr_t)row * w_stride + PREFETCH + (uintptr_t)line),
                          _MM_HINT_T0);
-    for (int row = 0; row < n_rows; row++)
+    for (int row = 0; row < ROWS; row++)
         type.unpack(&u[row], w + (size_t)row * w_stride, n_groups * 32 / type.block);
     for (int c = 0; c < n_cols; c++, x += x_step)
-        for (int row = 0; row < n_rows; row++) {
+        for (int row = 0; row < ROWS; row++) {
             const __m512 d = _mm512_mul_ps(u[row].d, x->d);
             for (int r = 0; r < 4; r += step) {
                 const __m512i start = type.offset ? x->less[r] : _mm512_setzero_si512();
@@ -116,14 +116,14 @@ INLINE void add_unit(__m512 sums[ROWS][COLUMNS], const uint8_t *w, size_t w_stri
         }
 }
 
-/* Add n products of n_rows rows and n_cols columns. */
+/* Add n products of ROWS rows and n_cols columns. */
 INLINE void add_rows(__m512 sums[ROWS][COLUMNS], const uint8_t *w, size_t w_stride, const struct activations *x,
-                     size_t x_step, size_t n, int n_rows, int n_cols, struct type type)
+                     size_t x_step, size_t n, int n_cols, struct type type)
 {
     for (; n >= UNIT; n -= UNIT, x++, w += UNIT / type.block * type.bytes)
-        add_unit(sums, w, w_stride, x, x_step, UNIT / 32, n_rows, n_cols, type);
+        add_unit(sums, w, w_stride, x, x_step, UNIT / 32, n_cols, type);
     if (type.block < UNIT && n > 0)
-        add_unit(sums, w, w_stride, x, x_step, (int)n / 32, n_rows, n_cols, type);
+        add_unit(sums, w, w_stride, x, x_step, (int)n / 32, n_cols, type);
 }
 
 /* What is cut from the tile: rows from `row`, columns from `col`, n values from value i; the sums of earlier values are
@@ -134,18 +134,18 @@ struct piece {
     __m512 (*kept)[COLUMNS];
 };
 
-/* Elements of n_rows rows and n_cols columns. */
-INLINE void dot_rows(const struct matmul_tile *t, const struct piece *p, int n_rows, int n_cols, struct type type)
+/* Elements of ROWS rows and n_cols columns. Where they are 0 apart they are one. */
+INLINE void dot_rows(const struct matmul_tile *t, const struct piece *p, int n_cols, struct type type)
 {
     const struct scratch *const scratch = t->scratch;
     const uint8_t *const w = (const uint8_t *)t->w + (size_t)p->row * t->w_stride;
     __m512 sums[ROWS][COLUMNS];
-    for (int r = 0; r < n_rows; r++)
+    for (int r = 0; r < ROWS; r++)
         for (int c = 0; c < n_cols; c++)
             sums[r][c] = p->i == 0 ? _mm512_setzero_ps() : p->kept[r * p->apart][c];
     add_rows(sums, w + p->i / (size_t)type.block * (size_t)type.bytes, (size_t)p->apart * t->w_stride, scratch->x,
-             p->x_step, p->n, n_rows, n_cols, type);
-    for (int r = 0; r < n_rows; r++)
+             p->x_step, p->n, n_cols, type);
+    for (int r = 0; r < ROWS; r++)
         for (int c = 0; c < n_cols; c++)
             if (p->i + p->n == t->k)
                 t->y[(size_t)(p->col + c) * t->y_stride + (size_t)(p->row + r * p->apart)] =
@@ -163,19 +163,20 @@ INLINE void dot_columns(const struct matmul_tile *t, int col, int n_cols, struct
     const int rows = t->k > chunk ? KEPT : t->n_rows;
     for (int begin = 0; begin < t->n_rows; begin += rows) {
         const int end = t->n_rows - begin < rows ? t->n_rows : begin + rows;
-        p.apart = (end - begin) / ROWS;
         for (p.i = 0; p.i < t->k; p.i += chunk) {
             p.n = t->k - p.i < chunk ? t->k - p.i : chunk;
             for (int c = 0; c < n_cols; c++)
                 prepare_column(scratch->x + (size_t)c * p.x_step,
                                (const uint8_t *)t->x + (size_t)(col + c) * t->x_stride, p.i, p.n, t->k, type);
             p.kept = scratch->sums;
+            p.apart = (end - begin) / ROWS;
             for (p.row = begin; p.row < begin + p.apart; p.row++, p.kept++)
-                dot_rows(t, &p, ROWS, n_cols, type);
-            const int rest = begin + ROWS * p.apart;
-            p.kept = scratch->sums + (rest - begin);
-            for (p.row = rest; p.row < end; p.row++, p.kept++)
-                dot_rows(t, &p, 1, n_cols, type);
+                dot_rows(t, &p, n_cols, type);
+            p.row = begin + ROWS * p.apart; /* the last rows one by one */
+            p.kept = scratch->sums + ROWS * p.apart;
+            p.apart = 0;
+            for (; p.row < end; p.row++, p.kept++)
+                dot_rows(t, &p, n_cols, type);
         }
     }
 }
@@ -183,8 +184,6 @@ INLINE void dot_columns(const struct matmul_tile *t, int col, int n_cols, struct
 INLINE void dot(const struct matmul_tile *t, struct type type)
 {
     int col = 0;
-    for (; col + 8 <= t->n_cols; col += 8)
-        dot_columns(t, col, 8, type);
     for (; col + 4 <= t->n_cols; col += 4)
         dot_columns(t, col, 4, type);
     for (; col + 2 <= t->n_cols; col += 2)

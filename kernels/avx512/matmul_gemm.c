@@ -38,14 +38,19 @@ struct scratch {
 };
 _Static_assert(sizeof(struct scratch) <= KERNEL_SCRATCH_BYTES && sizeof(struct packed) % 64 == 0, "room, alignment");
 
-INLINE int group_values(struct type type)
+/* What a panel's form depends on. Code that knows the form alone is made once for all types that have it. */
+struct form {
+    bool pairs, minima;
+};
+
+INLINE int group_values(struct form form)
 {
-    return type.pairs ? 32 : 16;
+    return form.pairs ? 32 : 16;
 }
 
-INLINE size_t group_bytes(struct type type)
+INLINE size_t group_bytes(struct form form)
 {
-    return (size_t)PANEL * (size_t)(group_values(type) + 4 + (type.offset ? 0 : 4));
+    return (size_t)PANEL * (size_t)(group_values(form) + 4 + (form.minima ? 4 : 0));
 }
 
 /* Sums of 64 products with `weight`, of each 16 values a dword, in order. */
@@ -57,14 +62,14 @@ INLINE __m512i sums_of_16(__m512i q, __m512i weight)
 }
 
 /* start[] of 16 sub-blocks, 256 values; of 8 groups if they are pairs. */
-INLINE void pack_starts(int32_t *start, const int8_t *q, struct type type)
+INLINE void pack_starts(int32_t *start, const int8_t *q, int type_offset, bool pairs)
 {
-    const __m512i offset = _mm512_set1_epi8((char)type.offset);
+    const __m512i offset = _mm512_set1_epi8((char)type_offset);
     __m512i sums = sums_of_16(_mm512_load_si512(q), offset); /* dword 4 l + i: sub-block l of register i */
     sums = _mm512_mask_mov_epi32(sums, 0x2222, sums_of_16(_mm512_load_si512(q + 64), offset));
     sums = _mm512_mask_mov_epi32(sums, 0x4444, sums_of_16(_mm512_load_si512(q + 128), offset));
     sums = _mm512_mask_mov_epi32(sums, 0x8888, sums_of_16(_mm512_load_si512(q + 192), offset));
-    if (type.pairs) {
+    if (pairs) {
         const __m512i even = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 0, 0, 0, 0, 0, 0, 0, 0);
         const __m512i odd = _mm512_setr_epi32(4, 12, 5, 13, 6, 14, 7, 15, 0, 0, 0, 0, 0, 0, 0, 0);
         sums = _mm512_add_epi32(_mm512_permutexvar_epi32(even, sums), _mm512_permutexvar_epi32(odd, sums));
@@ -72,7 +77,7 @@ INLINE void pack_starts(int32_t *start, const int8_t *q, struct type type)
         sums = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), sums);
     }
     sums = _mm512_sub_epi32(_mm512_setzero_si512(), sums);
-    _mm512_mask_storeu_epi32(start, type.pairs ? 0x00ff : 0xffff, sums);
+    _mm512_mask_storeu_epi32(start, pairs ? 0x00ff : 0xffff, sums);
 }
 
 /* s[] of 16 sub-blocks; of 8 groups if they are pairs. */
@@ -90,7 +95,7 @@ INLINE void pack_sums(float *s, __m512 by_sub_block, bool pairs)
 }
 
 /* n values, a multiple of 32, from value i of the row x. Past them p holds zeros up to a multiple of 256. */
-INLINE void pack_column(struct packed *p, const uint8_t *x, size_t i, size_t n, size_t k, struct type type)
+INLINE void pack_column(struct packed *p, const uint8_t *x, size_t i, size_t n, size_t k, int offset, struct form form)
 {
     const int8_t *const q = (const int8_t *)x + i;
     const float *const d = (const float *)(x + act_q8_d(k)) + i / 32;
@@ -100,72 +105,57 @@ INLINE void pack_column(struct packed *p, const uint8_t *x, size_t i, size_t n, 
     for (size_t j = (n + 63) / 64 * 64; j % UNIT != 0; j += 64)
         _mm512_store_si512(p->q + j, _mm512_setzero_si512());
     _mm512_store_ps(p->d, _mm512_maskz_loadu_ps((__mmask16)((1u << n / 32) - 1), d));
-    const size_t groups_of_unit = UNIT / (size_t)group_values(type);
+    const size_t groups_of_unit = UNIT / (size_t)group_values(form);
     for (size_t j = 0; j < n; j += UNIT) {
         const size_t left = (n - j) / 16;
         const __mmask16 there = left < 16 ? (__mmask16)((1u << left) - 1) : 0xffff;
-        if (type.offset)
-            pack_starts(p->start + j / UNIT * groups_of_unit, p->q + j, type);
+        if (form.minima)
+            pack_sums(p->s + j / UNIT * groups_of_unit, _mm512_maskz_loadu_ps(there, s + j / 16), form.pairs);
         else
-            pack_sums(p->s + j / UNIT * groups_of_unit, _mm512_maskz_loadu_ps(there, s + j / 16), type.pairs);
+            pack_starts(p->start + j / UNIT * groups_of_unit, p->q + j, offset, form.pairs);
     }
 }
 
-/* 16 rows of a unit to their half of a panel. */
-INLINE void unpack_half(uint8_t *panel, const uint8_t *const w[16], size_t at, int n_blocks, struct type type)
+/* n values from value i of the columns [col, col + n_cols). */
+INLINE void pack(struct scratch *s, const struct matmul_tile *t, int col, int n_cols, size_t i, size_t n, int offset,
+                 struct form form)
 {
-    const int per_group = group_values(type) / 16; /* sub-blocks */
-    struct unit rows[16];
+    for (int c = 0; c < n_cols; c++)
+        pack_column(&s->x[c], (const uint8_t *)t->x + (size_t)(col + c) * t->x_stride, i, n, t->k, offset, form);
+}
+
+/* A unit of 16 rows to their half of a panel. */
+INLINE void store_half(uint8_t *panel, const struct unit rows[16], struct form form)
+{
+    const int per_group = group_values(form) / 16; /* sub-blocks */
+    uint8_t *const scales = panel + group_values(form) * PANEL;
     __m512i v[16];
-    for (int row = 0; row < 16; row++)
-        type.unpack(&rows[row], w[row] + at, n_blocks);
     for (int r = 0; r < 4; r++) {
         transpose_16x16(v, &rows[0].q[r], sizeof rows[0]);
         for (int j = 0; j < 16; j++) {
-            const int sub = sub_block(type.pairs, r, j / 4), dword = sub % per_group * 4 + j % 4;
-            _mm512_store_si512(panel + (size_t)(sub / per_group) * group_bytes(type) + dword * PANEL * 4, v[j]);
+            const int sub = sub_block(form.pairs, r, j / 4), dword = sub % per_group * 4 + j % 4;
+            _mm512_store_si512(panel + (size_t)(sub / per_group) * group_bytes(form) + dword * PANEL * 4, v[j]);
         }
     }
-    uint8_t *const scales = panel + group_values(type) * PANEL;
     transpose_16x16(v, &rows[0].d, sizeof rows[0]);
     for (int sub = 0; sub < 16; sub += per_group)
-        _mm512_store_si512(scales + (size_t)(sub / per_group) * group_bytes(type), v[sub]);
-    if (type.offset)
+        _mm512_store_si512(scales + (size_t)(sub / per_group) * group_bytes(form), v[sub]);
+    if (!form.minima)
         return;
-    if (!type.pairs)
+    if (!form.pairs)
         transpose_16x16(v, &rows[0].m, sizeof rows[0]);
     for (int sub = 0; sub < 16; sub += per_group) /* the minima of pairs are in the odd lanes of d */
-        _mm512_store_si512(scales + (size_t)(sub / per_group) * group_bytes(type) + PANEL * 4, v[sub + per_group - 1]);
-}
-
-/* Rows from `row` on, n values from value i of each. Rows past the last one are copies of it. */
-INLINE void unpack_panel(uint8_t *panel, const struct matmul_tile *t, int row, size_t i, size_t n, struct type type)
-{
-    for (int half = 0; half < 2; half++) {
-        const uint8_t *w[16];
-        for (int r = 0; r < 16; r++) {
-            const int at = row + 16 * half + r;
-            w[r] = (const uint8_t *)t->w + (size_t)(at < t->n_rows ? at : t->n_rows - 1) * t->w_stride;
-        }
-        for (size_t j = 0; j < n; j += UNIT) {
-            const size_t left = n - j < UNIT ? n - j : UNIT, at = (i + j) / (size_t)type.block * (size_t)type.bytes;
-            uint8_t *const to = panel + j / (size_t)group_values(type) * group_bytes(type) + 64 * half;
-            if (left == UNIT)
-                unpack_half(to, w, at, UNIT / type.block, type);
-            else if (type.block < UNIT)
-                unpack_half(to, w, at, (int)left / type.block, type);
-        }
-    }
+        _mm512_store_si512(scales + (size_t)(sub / per_group) * group_bytes(form) + PANEL * 4, v[sub + per_group - 1]);
 }
 
 /* The products of a group with n_cols columns, as integers, to products[c][h]. */
 INLINE void multiply_group(__m512i products[COLUMNS][2], const uint8_t *panel, const struct packed *x, size_t group,
-                           int n_cols, struct type type)
+                           int n_cols, struct form form)
 {
-    const int values = group_values(type);
+    const int values = group_values(form);
     for (int c = 0; c < n_cols; c++)
         for (int h = 0; h < 2; h++)
-            products[c][h] = type.offset ? _mm512_set1_epi32(x[c].start[group]) : _mm512_setzero_si512();
+            products[c][h] = form.minima ? _mm512_setzero_si512() : _mm512_set1_epi32(x[c].start[group]);
     for (int j = 0; j < values / 4; j++) {
         const __m512i w0 = _mm512_load_si512(panel + j * PANEL * 4), w1 = _mm512_load_si512(panel + j * PANEL * 4 + 64);
         for (int c = 0; c < n_cols; c++) {
@@ -178,19 +168,19 @@ INLINE void multiply_group(__m512i products[COLUMNS][2], const uint8_t *panel, c
 
 /* 32 values, a group of pairs or two groups of singles: their products, scaled, are added to the sums. */
 INLINE void add_32(__m512 sums[COLUMNS][2], const uint8_t *panel, const struct packed *x, size_t i, int n_cols,
-                   struct type type)
+                   struct form form)
 {
-    const int values = group_values(type), n_groups = 32 / values;
+    const int values = group_values(form), n_groups = 32 / values;
     __m512 scaled[COLUMNS][2];
-    for (int g = 0; g < n_groups; g++, panel += group_bytes(type)) {
+    for (int g = 0; g < n_groups; g++, panel += group_bytes(form)) {
         const float *const scales = (const float *)(const void *)(panel + values * PANEL);
         __m512i products[COLUMNS][2];
-        multiply_group(products, panel, x, i * (size_t)n_groups + (size_t)g, n_cols, type);
+        multiply_group(products, panel, x, i * (size_t)n_groups + (size_t)g, n_cols, form);
         for (int c = 0; c < n_cols; c++)
             for (int h = 0; h < 2; h++) {
                 const __m512 d = _mm512_load_ps(scales + 16 * h), sum = _mm512_cvtepi32_ps(products[c][h]);
                 scaled[c][h] = g ? _mm512_fmadd_ps(sum, d, scaled[c][h]) : _mm512_mul_ps(sum, d);
-                if (!type.offset)
+                if (form.minima)
                     sums[c][h] = _mm512_fmadd_ps(_mm512_load_ps(scales + PANEL + 16 * h),
                                                  _mm512_set1_ps(x[c].s[i * (size_t)n_groups + (size_t)g]), sums[c][h]);
             }
@@ -202,7 +192,7 @@ INLINE void add_32(__m512 sums[COLUMNS][2], const uint8_t *panel, const struct p
 
 /* A panel times n_cols packed columns: n values more of the elements at y, of which n_rows are wanted. */
 INLINE void multiply(float *y, size_t y_stride, const uint8_t *panel, const struct packed *x, size_t n, bool first,
-                     int n_rows, int n_cols, struct type type)
+                     int n_rows, int n_cols, struct form form)
 {
     const __mmask16 rows[2] = { (__mmask16)(n_rows < 16 ? (1u << n_rows) - 1 : 0xffff),
                                 (__mmask16)(n_rows < 16   ? 0
@@ -213,8 +203,8 @@ INLINE void multiply(float *y, size_t y_stride, const uint8_t *panel, const stru
         for (int h = 0; h < 2; h++)
             sums[c][h] =
                 first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(rows[h], y + (size_t)c * y_stride + 16 * h);
-    for (size_t i = 0; i < n / 32; i++, panel += 32 / (size_t)group_values(type) * group_bytes(type))
-        add_32(sums, panel, x, i, n_cols, type);
+    for (size_t i = 0; i < n / 32; i++, panel += 32 / (size_t)group_values(form) * group_bytes(form))
+        add_32(sums, panel, x, i, n_cols, form);
     for (int c = 0; c < n_cols; c++)
         for (int h = 0; h < 2; h++)
             _mm512_mask_storeu_ps(y + (size_t)c * y_stride + 16 * h, rows[h], sums[c][h]);
@@ -222,18 +212,87 @@ INLINE void multiply(float *y, size_t y_stride, const uint8_t *panel, const stru
 
 /* A panel times all packed columns: COLUMNS at a time, and the last ones in two halves if there are more than that. */
 INLINE void multiply_all(float *y, size_t y_stride, const struct scratch *s, size_t n, bool first, int n_rows,
-                         int n_cols, struct type type)
+                         int n_cols, struct form form)
 {
     for (int c = 0, some; c < n_cols; c += some, y += (size_t)some * y_stride) {
         const int left = n_cols - c;
         some = left >= 2 * COLUMNS ? COLUMNS : left > COLUMNS ? (left + 1) / 2 : left;
         switch (some) {
-        case 6: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 6, type); break;
-        case 5: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 5, type); break;
-        case 4: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 4, type); break;
-        case 3: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 3, type); break;
-        case 2: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 2, type); break;
-        case 1: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 1, type); break;
+        case 6: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 6, form); break;
+        case 5: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 5, form); break;
+        case 4: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 4, form); break;
+        case 3: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 3, form); break;
+        case 2: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 2, form); break;
+        case 1: multiply(y, y_stride, s->panel, s->x + c, n, first, n_rows, 1, form); break;
+        }
+    }
+}
+
+/* The steps, for each form. */
+typedef void pack_fn(struct scratch *s, const struct matmul_tile *t, int col, int n_cols, size_t i, size_t n,
+                     int offset);
+typedef void store_fn(uint8_t *panel, const struct unit rows[16]);
+typedef void multiply_fn(float *y, size_t y_stride, const struct scratch *s, size_t n, bool first, int n_rows,
+                         int n_cols);
+struct steps {
+    pack_fn *pack;
+    store_fn *store;
+    multiply_fn *multiply;
+};
+#define STEPS(name, pairs, minima) \
+    static void pack_##name(struct scratch *s, const struct matmul_tile *t, int col, int n_cols, size_t i, size_t n, \
+                            int offset) \
+    { \
+        pack(s, t, col, n_cols, i, n, offset, (struct form){ pairs, minima }); \
+    } \
+    static void store_##name(uint8_t *panel, const struct unit rows[16]) \
+    { \
+        store_half(panel, rows, (struct form){ pairs, minima }); \
+    } \
+    static void multiply_##name(float *y, size_t y_stride, const struct scratch *s, size_t n, bool first, int n_rows, \
+                                int n_cols) \
+    { \
+        multiply_all(y, y_stride, s, n, first, n_rows, n_cols, (struct form){ pairs, minima }); \
+    }
+STEPS(singles, false, false)
+STEPS(singles_minima, false, true)
+STEPS(pairs, true, false)
+STEPS(pairs_minima, true, true)
+static const struct steps steps_of[2][2] = {
+    { { pack_singles, store_singles, multiply_singles },
+      { pack_singles_minima, store_singles_minima, multiply_singles_minima } },
+    { { pack_pairs, store_pairs, multiply_pairs }, { pack_pairs_minima, store_pairs_minima, multiply_pairs_minima } },
+};
+
+/* ---- What knows the type: unpacking ---- */
+
+INLINE void unpack_half(uint8_t *panel, const uint8_t *const w[16], size_t at, int n_blocks, store_fn *store,
+                        struct type type)
+{
+    struct unit rows[16];
+    for (int row = 0; row < 16; row++)
+        type.unpack(&rows[row], w[row] + at, n_blocks);
+    store(panel, rows);
+}
+
+/* Rows from `row` on, n values from value i of each. Rows past the last one are copies of it. */
+INLINE void unpack_panel(uint8_t *panel, const struct matmul_tile *t, int row, size_t i, size_t n, store_fn *store,
+                         struct type type)
+{
+    const struct form form = { type.pairs, !type.offset };
+    for (int half = 0; half < 2; half++) {
+        const uint8_t *w[16];
+        for (int r = 0; r < 16; r++) {
+            const int at = row + 16 * half + r;
+            w[r] = (const uint8_t *)t->w + (size_t)(at < t->n_rows ? at : t->n_rows - 1) * t->w_stride;
+        }
+        for (size_t j = 0; j < n; j += UNIT) {
+            const size_t left = n - j < UNIT ? n - j : UNIT, at = (i + j) / (size_t)type.block * (size_t)type.bytes;
+            uint8_t *const to = panel + j / (size_t)group_values(form) * group_bytes(form) + 64 * half;
+            if (left == UNIT)
+                unpack_half(to, w, at, UNIT / type.block, store, type);
+            else if (type.block < UNIT)
+                unpack_half(to, w, at, (int)left / type.block, store, type);
         }
     }
 }
@@ -241,16 +300,16 @@ INLINE void multiply_all(float *y, size_t y_stride, const struct scratch *s, siz
 INLINE void gemm(const struct matmul_tile *t, struct type type)
 {
     struct scratch *const s = t->scratch;
+    const struct steps *const steps = &steps_of[type.pairs][!type.offset];
     for (int col = 0; col < t->n_cols; col += PACKED) {
         const int n_cols = t->n_cols - col < PACKED ? t->n_cols - col : PACKED;
         for (size_t i = 0; i < t->k; i += CHUNK) {
             const size_t n = t->k - i < CHUNK ? t->k - i : CHUNK;
-            for (int c = 0; c < n_cols; c++)
-                pack_column(&s->x[c], (const uint8_t *)t->x + (size_t)(col + c) * t->x_stride, i, n, t->k, type);
+            steps->pack(s, t, col, n_cols, i, n, type.offset);
             for (int row = 0; row < t->n_rows; row += PANEL) {
-                unpack_panel(s->panel, t, row, i, n, type);
-                multiply_all(t->y + (size_t)col * t->y_stride + row, t->y_stride, s, n, i == 0, t->n_rows - row, n_cols,
-                             type);
+                unpack_panel(s->panel, t, row, i, n, steps->store, type);
+                steps->multiply(t->y + (size_t)col * t->y_stride + row, t->y_stride, s, n, i == 0, t->n_rows - row,
+                                n_cols);
             }
         }
     }
