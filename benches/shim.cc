@@ -152,7 +152,8 @@ class Table : public benchmark::BenchmarkReporter {
         if (counters.count("GB/s"))
             return text_of("%.1f GB/s", value("GB/s"));
         if (counters.count("items/s"))
-            return text_of("%.4g items/s", value("items/s"));
+            return value("items/s") < 1e6 ? text_of("%.1f k/s", value("items/s") * 1e-3)
+                                          : text_of("%.1f M/s", value("items/s") * 1e-6);
         return text_of("%.0f ", run.GetAdjustedRealTime()) + benchmark::GetTimeUnitString(run.time_unit);
     }
 

@@ -1,5 +1,6 @@
 /* convert.c - rows from one form to another: weights to floats and back, floats to activations of matrix products. */
 #include "benches/tensor_ops/tensor_ops.h"
+#include "src/base/memory.h"
 #include "src/quantize/quantize.h"
 #include "tools/common/random_blocks.h"
 
@@ -34,7 +35,7 @@ static uint8_t *blocks(void)
 {
     static uint8_t *w;
     if (!w)
-        w = bench_memory(N * MAX_BYTES + act_row_bytes(ACT_Q8, N));
+        w = bench_memory(N * MAX_BYTES + act_row_bytes(ACT_Q8_PAIR, N));
     return w;
 }
 
@@ -64,18 +65,21 @@ static void run_prepare(struct bench *b, const void *arg)
 static void run_quantize(struct bench *b, const void *arg)
 {
     const struct row *r = arg;
-    bool good = true;
+    infer_error err = { 0 };
+    struct quantizer *q = quantizer_open(&mem_default, r->k, (enum dtype)r->what, &err);
+    bool good = q;
     bench_one_thread(b);
     while (bench_next(b))
-        good = good && quantize_row((enum dtype)r->what, blocks(), floats(), N, NULL);
+        good = good && quantize_row(q, blocks(), floats(), N, NULL);
     if (!good)
         bench_skip(b, "the row cannot be quantised");
     bench_items(b, N);
+    quantizer_close(&q);
 }
 
 void add_convert(void)
 {
-    static const char *const acts[ACT_COUNT] = { "f32", "bf16", "q8" };
+    static const char *const acts[ACT_COUNT] = { "f32", "bf16", "q8", "q8_pair" };
     char name[64];
     for (int type = 0; type < DTYPE_COUNT; type++) {
         struct row r = { NULL, type };
@@ -90,10 +94,10 @@ void add_convert(void)
         bench_add_levels(name, offsetof(struct kernels, prepare[0]) + (size_t)act * sizeof(void (*)(void)), CPU_SCALAR,
                          run_prepare, &r, sizeof r);
     }
-    for (int type = 0; type < DTYPE_COUNT; type++) { /* the quantisers are the same at every level */
-        const struct row r = { NULL, type };
-        snprintf(name, sizeof name, "quantize/%s/%d/%s", dtype_name((uint64_t)type), N, cpu_level_name(CPU_SCALAR));
+    for (int type = 0; type < DTYPE_COUNT; type++) { /* most quantisers look for scales by `fit` */
+        struct row r = { NULL, type };
+        snprintf(name, sizeof name, "quantize/%s/%d", dtype_name((uint64_t)type), N);
         if (quantize_has((enum dtype)type))
-            bench_add(name, run_quantize, &r, sizeof r);
+            bench_add_levels(name, offsetof(struct kernels, fit), CPU_SCALAR, run_quantize, &r, sizeof r);
     }
 }
