@@ -1,20 +1,10 @@
 /* test_footprint.c - the memory that a process takes: the weights once, the cache, the work buffers, little else. */
+#include "tests/common/sanitized.h"
 #include "tests/reference/reference.h"
 
 #include <malloc.h>
 
 #define MODEL "tools/default-model/model.gguf"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED true
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED false
-#endif
 
 /* A line of /proc/self/status in bytes. */
 static double status_bytes(const char *name)
