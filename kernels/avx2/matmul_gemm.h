@@ -19,6 +19,7 @@
 #include "kernels/avx2/matmul.h"
 #include "kernels/avx2/matmul_transpose.h"
 #include "kernels/avx2/matmul_types.h"
+#include "kernels/generic/pieces.h"
 
 #include <string.h>
 
@@ -203,18 +204,15 @@ INLINE void unpack_unit(uint8_t *panel, const uint8_t *const w[8], size_t at, in
     }
 }
 
-/* Rows from `row` on, n values from value i of each. Rows past the last one are copies of it. */
-INLINE void unpack_panel(uint8_t *panel, const struct matmul_tile *t, int row, size_t i, size_t n, struct type type,
-                         enum form form)
+INLINE void unpack_panel(uint8_t *panel, const struct matmul_tile *t, struct piece piece, struct cut cut,
+                         struct type type, enum form form)
 {
     for (int half = 0; half < 2; half++) {
         const uint8_t *w[8];
-        for (int r = 0; r < 8; r++) {
-            const int at = row + 8 * half + r;
-            w[r] = (const uint8_t *)t->w + (size_t)(at < t->n_rows ? at : t->n_rows - 1) * t->w_stride;
-        }
-        for (size_t j = 0; j < n; j += UNIT) {
-            const size_t left = n - j < UNIT ? n - j : UNIT, at = (i + j) / (size_t)type.block * (size_t)type.bytes;
+        for (int r = 0; r < 8; r++)
+            w[r] = piece_row(t, piece, 8 * half + r, cut);
+        for (size_t j = 0; j < piece.n; j += UNIT) {
+            const size_t left = piece.n - j < UNIT ? piece.n - j : UNIT, at = j / cut.block * cut.bytes;
             uint8_t *const to = panel + j / (size_t)group_values(type) * group_bytes(type, form) + 32 * half;
             if (left == UNIT)
                 unpack_unit(to, w, at, UNIT / type.block, type, form);
@@ -268,37 +266,53 @@ INLINE void multiply(float *y, size_t y_stride, const uint8_t *panel, const stru
                 _mm256_maskstore_ps(y + (size_t)c * y_stride + 8 * h, rows[h], sums[c][h]);
 }
 
-/* A panel times all packed columns. */
-INLINE void multiply_all(float *y, size_t y_stride, const struct scratch *s, size_t n, bool first, int n_rows,
-                         int n_cols, struct type type, enum form form, products_fn *products)
+/* multiply() for each number of columns. */
+INLINE void multiply_columns(float *y, size_t y_stride, const uint8_t *panel, const struct packed *x, size_t n,
+                             bool first, int n_rows, int n_cols, struct type type, enum form form,
+                             products_fn *products)
 {
-    int c = 0;
-    for (; c + COLUMNS <= n_cols; c += COLUMNS)
-        multiply(y + (size_t)c * y_stride, y_stride, s->panel, s->x + c, n, first, n_rows, COLUMNS, type, form, products);
-    float *const rest = y + (size_t)c * y_stride;
-    switch (n_cols - c) {
-    case 3: multiply(rest, y_stride, s->panel, s->x + c, n, first, n_rows, 3, type, form, products); break;
-    case 2: multiply(rest, y_stride, s->panel, s->x + c, n, first, n_rows, 2, type, form, products); break;
-    case 1: multiply(rest, y_stride, s->panel, s->x + c, n, first, n_rows, 1, type, form, products); break;
+    switch (n_cols) {
+    case 4: multiply(y, y_stride, panel, x, n, first, n_rows, 4, type, form, products); break;
+    case 3: multiply(y, y_stride, panel, x, n, first, n_rows, 3, type, form, products); break;
+    case 2: multiply(y, y_stride, panel, x, n, first, n_rows, 2, type, form, products); break;
+    case 1: multiply(y, y_stride, panel, x, n, first, n_rows, 1, type, form, products); break;
+    }
+}
+
+/* All rows, n_cols columns from column `first` on. Columns are packed beside the first panel; those that follow, and
+ * the next panel's weights, are fetched meanwhile. */
+INLINE void gemm_columns(const struct matmul_tile *t, int first, int n_cols, struct type type, enum form form,
+                         products_fn *products)
+{
+    struct scratch *const s = t->scratch;
+    const struct cut cut = { PANEL, CHUNK, (size_t)type.block, (size_t)type.bytes };
+    const uint8_t *const x = (const uint8_t *)t->x + (size_t)first * t->x_stride;
+    const int n_blocks = (n_cols + COLUMNS - 1) / COLUMNS;
+    struct piece piece = piece_of(t, 0, cut);
+    for (int index = 1; piece.n > 0; index++) {
+        const struct piece next = piece_of(t, index, cut);
+        float *const y = t->y + (size_t)first * t->y_stride + piece.row;
+        unpack_panel(s->panel, t, piece, cut, type, form);
+        for (int block = 0; block < n_blocks; block++) {
+            const int col = block * COLUMNS, end = n_cols - col < COLUMNS ? n_cols : col + COLUMNS;
+            for (int c = col; c < end && piece.row == 0; c++) {
+                pack_column(&s->x[c], x + (size_t)c * t->x_stride, piece.i, piece.n, t->k, type, form);
+                prefetch_bytes(x + (size_t)(c + COLUMNS) * t->x_stride + piece.i, piece.n);
+            }
+            for (int c = end; c < end + COLUMNS && c < n_cols; c++)
+                _mm_prefetch((const char *)(y + (size_t)c * t->y_stride), _MM_HINT_T0);
+            prefetch_piece(t, next, block, n_blocks, cut);
+            multiply_columns(y + (size_t)col * t->y_stride, t->y_stride, s->panel, s->x + col, piece.n, piece.i == 0,
+                             t->n_rows - piece.row, end - col, type, form, products);
+        }
+        piece = next;
     }
 }
 
 INLINE void gemm(const struct matmul_tile *t, struct type type, enum form form, products_fn *products)
 {
-    struct scratch *const s = t->scratch;
-    for (int col = 0; col < t->n_cols; col += PACKED) {
-        const int n_cols = t->n_cols - col < PACKED ? t->n_cols - col : PACKED;
-        float *const y = t->y + (size_t)col * t->y_stride;
-        for (size_t i = 0; i < t->k; i += CHUNK) {
-            const size_t n = t->k - i < CHUNK ? t->k - i : CHUNK;
-            for (int c = 0; c < n_cols; c++)
-                pack_column(&s->x[c], (const uint8_t *)t->x + (size_t)(col + c) * t->x_stride, i, n, t->k, type, form);
-            for (int row = 0; row < t->n_rows; row += PANEL) {
-                unpack_panel(s->panel, t, row, i, n, type, form);
-                multiply_all(y + row, t->y_stride, s, n, i == 0, t->n_rows - row, n_cols, type, form, products);
-            }
-        }
-    }
+    for (int first = 0; first < t->n_cols; first += PACKED)
+        gemm_columns(t, first, t->n_cols - first < PACKED ? t->n_cols - first : PACKED, type, form, products);
 }
 
 #endif

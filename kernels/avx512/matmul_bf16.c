@@ -39,7 +39,7 @@ INLINE void steps_f16(uint32_t *steps, const void *w, size_t n)
 #define GEMM(name) \
     void avx512_bf16_gemm_##name(const struct matmul_tile *t) \
     { \
-        panel_gemm(t, (struct panels){ steps_##name, STEP, 1, 2, multiply_columns }); \
+        panel_gemm(t, (struct panels){ steps_##name, STEP, { PANEL, CHUNK * STEP, 1, 2 }, multiply_columns }); \
     }
 GEMM(f16)
 GEMM(bf16)

@@ -132,7 +132,7 @@ DEFINE_MULTIPLY_COLUMNS(add_floats)
 /* One for all types: only unpacking differs. */
 static void gemm(const struct matmul_tile *t, steps_fn *steps, size_t block, size_t bytes)
 {
-    panel_gemm(t, (struct panels){ steps, 1, block, bytes, multiply_columns });
+    panel_gemm(t, (struct panels){ steps, 1, { PANEL, CHUNK, block, bytes }, multiply_columns });
 }
 
 #define PRODUCTS(name, load, dequantize, block, bytes) \

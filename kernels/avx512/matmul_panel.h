@@ -11,8 +11,7 @@
 #define KERNELS_AVX512_MATMUL_PANEL_H
 
 #include "kernels/avx512/matmul_transpose.h"
-#include "kernels/generic/unpack.h"
-#include "kernels/kernels.h"
+#include "kernels/generic/pieces.h"
 
 #include <string.h>
 
@@ -39,38 +38,16 @@ typedef void multiply_fn(float *y, size_t y_stride, const struct scratch *s, int
 /* How to go about a type of weights. */
 struct panels {
     steps_fn *steps;
-    size_t values;       /* in a step */
-    size_t block, bytes; /* weights and bytes of a block */
+    size_t values; /* in a step */
+    struct cut cut;
     multiply_fn *const *multiply; /* by number of columns, up to COLUMNS */
 };
-
-/* What a panel is made from: 32 rows from `row` on, n values from value i of each. */
-struct piece {
-    int row;
-    size_t i, n;
-};
-
-/* Pieces follow each other down the rows, then along k. n is 0 past the last one. */
-INLINE struct piece piece_of(const struct matmul_tile *t, int index, size_t values)
-{
-    const int panels = (t->n_rows + PANEL - 1) / PANEL;
-    const size_t i = (size_t)(index / panels) * CHUNK * values;
-    const size_t n = i >= t->k ? 0 : t->k - i < CHUNK * values ? t->k - i : CHUNK * values;
-    return (struct piece){ index % panels * PANEL, i, n };
-}
-
-/* Where the piece begins in its row r. Rows past the last one are copies of it. */
-INLINE const uint8_t *row_of(const struct matmul_tile *t, struct piece piece, int r, const struct panels *p)
-{
-    const int row = piece.row + r < t->n_rows ? piece.row + r : t->n_rows - 1;
-    return (const uint8_t *)t->w + (size_t)row * t->w_stride + piece.i / p->block * p->bytes;
-}
 
 INLINE void unpack_panel(struct scratch *s, const struct matmul_tile *t, struct piece piece, const struct panels *p)
 {
     for (int half = 0; half < 2; half++) {
         for (int r = 0; r < 16; r++)
-            p->steps(s->rows[r], row_of(t, piece, 16 * half + r, p), piece.n);
+            p->steps(s->rows[r], piece_row(t, piece, 16 * half + r, p->cut), piece.n);
         for (size_t step = 0; step * p->values < piece.n; step += 16) {
             __m512i v[16];
             transpose_16x16(v, s->rows[0] + step, sizeof s->rows[0]);
@@ -80,20 +57,6 @@ INLINE void unpack_panel(struct scratch *s, const struct matmul_tile *t, struct 
     }
 }
 
-INLINE void prefetch(const uint8_t *p, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i += 64)
-        _mm_prefetch((const char *)p + i, _MM_HINT_T1);
-}
-
-/* Part `part` of n_parts of a piece. */
-INLINE void prefetch_piece(const struct matmul_tile *t, struct piece piece, int part, int n_parts,
-                           const struct panels *p)
-{
-    for (int r = part * PANEL / n_parts; r < (part + 1) * PANEL / n_parts && piece.row + r < t->n_rows; r++)
-        prefetch(row_of(t, piece, r, p), piece.n / p->block * p->bytes);
-}
-
 /* The columns [col, end) of x, steps * 4 bytes of each, to s->x; and a look ahead at those that follow. */
 INLINE void pack_columns(struct scratch *s, const uint8_t *x, size_t x_stride, size_t steps, int col, int end,
                          int n_cols)
@@ -101,7 +64,7 @@ INLINE void pack_columns(struct scratch *s, const uint8_t *x, size_t x_stride, s
     for (int c = col; c < end; c++)
         memcpy(s->x[c], x + (size_t)c * x_stride, steps * 4);
     for (int c = end; c < end + COLUMNS && c < n_cols; c++)
-        prefetch(x + (size_t)c * x_stride, steps * 4);
+        prefetch_bytes(x + (size_t)c * x_stride, steps * 4);
 }
 
 INLINE void multiply(float *y, size_t y_stride, const struct scratch *s, int col, size_t n, bool first, int n_rows,
@@ -149,18 +112,18 @@ INLINE void gemm_columns(const struct matmul_tile *t, int first, int n_cols, con
     struct scratch *const s = t->scratch;
     const uint8_t *const x = (const uint8_t *)t->x + (size_t)first * t->x_stride;
     const int n_blocks = (n_cols + COLUMNS - 1) / COLUMNS;
-    struct piece piece = piece_of(t, 0, p->values);
+    struct piece piece = piece_of(t, 0, p->cut);
     for (int index = 1; piece.n > 0; index++) {
-        const struct piece next = piece_of(t, index, p->values);
+        const struct piece next = piece_of(t, index, p->cut);
         const size_t steps = (piece.n + p->values - 1) / p->values;
+        float *const y = t->y + (size_t)first * t->y_stride + piece.row;
         unpack_panel(s, t, piece, p);
         for (int block = 0; block < n_blocks; block++) {
             const int col = block * COLUMNS, end = n_cols - col < COLUMNS ? n_cols : col + COLUMNS;
             if (piece.row == 0)
                 pack_columns(s, x + piece.i / p->values * 4, t->x_stride, steps, col, end, n_cols);
-            prefetch_piece(t, next, block, n_blocks, p);
-            p->multiply[end - col](t->y + (size_t)first * t->y_stride + piece.row, t->y_stride, s, col, steps,
-                                   piece.i == 0, t->n_rows - piece.row);
+            prefetch_piece(t, next, block, n_blocks, p->cut);
+            p->multiply[end - col](y, t->y_stride, s, col, steps, piece.i == 0, t->n_rows - piece.row);
         }
         piece = next;
     }
