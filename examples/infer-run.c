@@ -18,6 +18,7 @@ static struct {
     int32_t n_predict, n_ctx, n_batch, n_threads;
     int64_t seed;
     int precision;
+    struct kv_options kv;
     struct opt_list stops;
     infer_sampler_options sampler;
 } o;
@@ -67,6 +68,7 @@ static const struct opt rows[] = {
     { OPT_INT, "-b, --batch-size", "N", "tokens of the prompt computed at once", &o.n_batch, 1, 4096 },
     { OPT_CHOICE, "--precision", "fast|exact", "activations as 8-bit blocks where the weights are quantised, or as "
       "floats", &o.precision, 0, 0 },
+    KV_ROWS(o.kv),
 
     PROGRAM_MACHINE_OPTIONS,
 
@@ -186,13 +188,16 @@ static void print_model(const struct run *r)
 {
     infer_model_info m = { .size = sizeof m };
     infer_model_get_info(r->model, &m);
+    infer_session_info s = { .size = sizeof s };
+    infer_session_get_info(r->session, &s);
     const double n = (double)infer_session_capacity(r->session);
     fprintf(stderr, "model     %s: %s, %s, mostly %s, %.4g million parameters\n", m.name, m.format, m.architecture,
             m.quantization, (double)m.n_params / 1e6);
     fprintf(stderr, "shape     %d layers, width %d, %d heads with %d of keys and values, vocabulary %d\n", m.n_layer,
             m.n_embd, m.n_head, m.n_head_kv, m.n_vocab);
-    fprintf(stderr, "context   %.0f tokens (trained on %d), cache %s a token, %s when full\n", n, m.n_ctx_train,
-            human_bytes((double)m.kv_bytes_per_token), human_bytes((double)m.kv_bytes_per_token * n));
+    fprintf(stderr, "context   %.0f tokens (trained on %d), cache %s/%s, %s a token, %s when full\n", n, m.n_ctx_train,
+            kv_type_name(s.kv_type_k), kv_type_name(s.kv_type_v), human_bytes((double)s.kv_bytes_per_token),
+            human_bytes((double)s.kv_bytes_per_token * n));
     fprintf(stderr, "machine   %s, %d threads\nseed      %llu\n", infer_context_cpu(r->context),
             infer_context_threads(r->context), (unsigned long long)o.sampler.seed);
 }
@@ -345,6 +350,7 @@ static bool open_all(struct run *r, infer_error *err)
     session.n_ctx = o.n_ctx;
     session.n_batch = o.n_batch;
     session.precision = (infer_precision)o.precision;
+    program_kv_types(&session, &o.kv);
     uint32_t random = 0; /* short enough to type again */
     if (o.seed < 0 && getentropy(&random, sizeof random) != 0)
         random = (uint32_t)(r->began * 1e9);

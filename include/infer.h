@@ -251,7 +251,7 @@ typedef struct infer_model_info {
     bool runnable;       /**< sessions can be opened; false only for models opened with `inspect` */
     uint64_t n_params;
     uint64_t bytes;              /**< of all tensors, mapped */
-    uint64_t kv_bytes_per_token; /**< of a session's cache at the default cache type */
+    uint64_t kv_bytes_per_token; /**< of a session's cache at the default type, F16 */
 } infer_model_info;
 INFER_API void infer_model_get_info(const infer_model *model, infer_model_info *info);
 /** Valid as long as the model; NULL if the files hold no vocabulary or one of a kind this version does not know (a log
@@ -288,11 +288,24 @@ typedef enum infer_precision {
     INFER_EXACT = 1 /**< f32 activations for every type of weight */
 } infer_precision;
 
+/** How a session stores keys and values. Values are for ever. Those of 8 and 4 bits are blocks of 32 numbers with a scale,
+ *  for heads whose width is a multiple of 32. */
+typedef enum infer_kv_type {
+    INFER_KV_DEFAULT = 0, /**< F16, and F32 at INFER_EXACT */
+    INFER_KV_F32 = 1,
+    INFER_KV_F16 = 2,
+    INFER_KV_BF16 = 3,
+    INFER_KV_Q8_0 = 4, /**< 8.5 bits a number */
+    INFER_KV_Q4_0 = 5  /**< 4.5 bits a number */
+} infer_kv_type;
+
 typedef struct infer_session_options {
     size_t size;               /**< sizeof(infer_session_options) */
     int32_t n_ctx;             /**< most tokens the session can hold; 0 = the smaller of what the model was trained on and 4096 (default) */
     int32_t n_batch;           /**< most tokens computed at once, 1..4096; 0 = 512 (default). More costs memory, not accuracy */
     infer_precision precision; /**< INFER_FAST (default) */
+    infer_kv_type kv_type_k;   /**< of keys; INFER_KV_DEFAULT (default). Types that do not fit the heads are refused */
+    infer_kv_type kv_type_v;   /**< of values; INFER_KV_DEFAULT (default) */
 } infer_session_options;
 
 static inline infer_session_options infer_session_defaults(void)
@@ -325,6 +338,15 @@ INFER_API size_t infer_session_length(const infer_session *session);
 INFER_API size_t infer_session_capacity(const infer_session *session);
 INFER_API const int32_t *infer_session_tokens(const infer_session *session); /**< infer_session_length() ids */
 INFER_API size_t infer_session_bytes(const infer_session *session);          /**< memory taken: cache and work buffers */
+
+typedef struct infer_session_info {
+    size_t size;                 /**< in: sizeof(infer_session_info) */
+    infer_kv_type kv_type_k;     /**< never INFER_KV_DEFAULT */
+    infer_kv_type kv_type_v;     /**< never INFER_KV_DEFAULT */
+    uint64_t kv_bytes;           /**< of the cache as it is now; it grows by 64 tokens at a time */
+    uint64_t kv_bytes_per_token;
+} infer_session_info;
+INFER_API void infer_session_get_info(const infer_session *session, infer_session_info *info);
 /** Make a running or the next eval or generate return INFER_E_CANCELLED soon. May be called from any thread and from a
  *  signal handler. */
 INFER_API void infer_session_cancel(infer_session *session);

@@ -1,6 +1,8 @@
 /* kernels.c - fills a table from the scalar one up, and the layout of activations that all sets share. */
 #include "kernels/kernels.h"
 
+#include "kernels/kv.h"
+
 static size_t round_up_64(size_t n)
 {
     return (n + 63) / 64 * 64;
@@ -16,6 +18,31 @@ size_t act_row_bytes(enum act act, size_t k)
     case ACT_COUNT: break;
     }
     return 0;
+}
+
+/* Types that keys and values have here; quantised they come in whole parts. */
+static bool is_stored(enum dtype type, size_t d)
+{
+    switch (type) {
+    case DTYPE_F32:
+    case DTYPE_F16:
+    case DTYPE_BF16: return d > 0 && d <= ATTEND_WIDTH;
+    case DTYPE_Q8_0:
+    case DTYPE_Q4_0: return d > 0 && d <= ATTEND_WIDTH && d % KV_PART == 0;
+    default: return false;
+    }
+}
+
+size_t kv_key_bytes(enum dtype type, size_t d)
+{
+    return is_stored(type, d) ? round_up_64(kv_key_line(type, kv_key_lines(d) - 1) + kv_bytes(type, KV_LINE)) : 0;
+}
+
+size_t kv_value_bytes(enum dtype type, size_t d)
+{
+    if (!is_stored(type, d))
+        return 0;
+    return kv_is_quantised(type) ? d / KV_PART * kv_part_bytes(type) : kv_bytes(type, kv_width(d) * ATTEND_KEYS);
 }
 
 void kernels_init(struct kernels *k, enum cpu_level level)

@@ -74,24 +74,45 @@ struct matmul {
 
 enum activation { ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_GELU_TANH, ACTIVATION_RELU, ACTIVATION_COUNT };
 
-/** Attention of n_q query rows (those of the query heads that share one KV head, for some tokens) to one block of
- *  n_keys <= ATTEND_KEYS keys, by running soft-max. Row i sees the keys [first[i], last[i]) of the block, maybe none.
- *  Before the first block max = -INFINITY, sum = 0, out = 0; after the last one the result is out / sum. */
+/* Keys and values as a cache stores them: in blocks of ATTEND_KEYS positions of one head, as F32, F16, BF16, Q8_0 or
+ * Q4_0. Two numbers that are summed in one product stand side by side, so that no sum goes across a vector's lanes:
+ *
+ *   keys      [d / 2][ATTEND_KEYS][2]       numbers 2i and 2i + 1 of a key; if d is odd, the last pair's second is 0
+ *   values    [ATTEND_KEYS / 2][width][2]   number i of the positions 2j and 2j + 1; width: d rounded up to 16
+ *
+ * Quantised, d is a multiple of KV_PART, and a block has d / KV_PART parts one after the other, each with KV_PART
+ * numbers of all positions: an f16 scale for each position, then the quants in the order above. A number is scale * q:
+ * in Q8_0 q is a signed byte; in Q4_0 byte i of each 16 holds of 32 quants number i (low nibble) and number 16 + i,
+ * each plus 8. */
 #define ATTEND_KEYS 64
-struct attend_block {
-    int n_q, n_keys;
-    int d_k, d_v;    /* width of keys and values */
-    const float *q;  /* already scaled */
+#define ATTEND_WIDTH 1024 /* of a head, at most */
+#define KV_PART 32
+
+/** Bytes of a block of keys or of values, a multiple of 64; 0 if the type is none of those above or does not fit d. */
+size_t kv_key_bytes(enum dtype type, size_t d);
+size_t kv_value_bytes(enum dtype type, size_t d);
+
+/** Attention of n_q query rows (those of the query heads that share one KV head, for some tokens) to a run of blocks,
+ *  by running soft-max. A key's weight is 2^score: who wants e^score gives queries and soft_cap times log2(e).
+ *  Before the first call max = -INFINITY, sum = 0, out = 0; or, for a score without a value (a sink), max = score,
+ *  sum = 1. After the last call the result is out / sum. A row that sees nothing is left as it is. */
+struct attend {
+    int n_q;
+    int d_k, d_v; /* numbers of a key and of a value, at most ATTEND_WIDTH */
+    enum dtype k_type, v_type;
+    const float *q; /* already scaled */
     size_t q_stride; /* floats */
-    const float *k, *v;
-    size_t k_stride, v_stride; /* floats */
-    const int *first, *last;   /* n_q each, 0 <= first, last <= n_keys */
-    float soft_cap;            /* scores become cap * tanh(score / cap); 0 = none */
-    float *max, *sum;          /* n_q each */
+    uint8_t *const *pages;   /* block i: keys at pages[i] + k_at, values at pages[i] + v_at, aligned to 64 */
+    size_t k_at, v_at;
+    int n_keys;              /* of all blocks: ATTEND_KEYS each, fewer in the last */
+    const int *first, *last; /* n_q each: row i sees the keys [first[i], last[i]), 0 <= first, last <= n_keys */
+    float soft_cap;          /* scores become cap * tanh(score / cap); 0 = none */
+    float *max, *sum;        /* n_q each */
     float *out;
     size_t out_stride; /* floats */
     void *scratch;
 };
+typedef void attend_fn(const struct attend *a);
 
 /** What a code may be: the whole numbers from lo to hi, |lo| and |hi| < 2^22, or 16 levels from lo to hi that rise. */
 struct code {
@@ -130,7 +151,12 @@ struct kernels {
      * Pairs: (x[2i], x[2i+1]). Halves: (x[i], x[i + n_rot/2]). */
     void (*rope_pairs)(float *x, const float *cos, const float *sin, size_t n_rot);
     void (*rope_halves)(float *x, const float *cos, const float *sin, size_t n_rot);
-    void (*attend)(const struct attend_block *block);
+    /* Exact: products of floats. Fast: where that is faster, the two factors may be rounded to bf16 first, unless keys
+     * or values are F32. */
+    attend_fn *attend[PRECISION_COUNT];
+    /* Put a key or a value of d numbers into a block, at position `slot`. All sets store the same bits of finite x. */
+    void (*store_key)(void *block, enum dtype type, int slot, const float *x, size_t d);
+    void (*store_value)(void *block, enum dtype type, int slot, const float *x, size_t d);
     /* Fill the sums of f. `has_m`: else all m count as 0, and q and r become 0. Every set gives the same bits. */
     void (*fit)(struct fit_lanes *f, const struct code *code, const float *x, const float *w, size_t n, bool has_m);
 };

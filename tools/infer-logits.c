@@ -19,6 +19,7 @@ static struct {
     const char *model, *ids, *out, *greedy_out;
     int32_t threads, greedy;
     int precision;
+    struct kv_options kv;
 } o = { .greedy_out = "-" };
 
 static const struct opt rows[] = {
@@ -36,6 +37,7 @@ static const struct opt rows[] = {
     { OPT_INT, "-t, --threads", "N", "threads; 0 = one per physical core", &o.threads, 0, 256 },
     { OPT_CHOICE, "--precision", "exact|fast", "activations as f32, or as 8-bit blocks where weights are quantised",
       &o.precision, 0, 0 },
+    KV_ROWS(o.kv),
     PROGRAM_MACHINE_OPTIONS,
     OPT_STANDARD,
 };
@@ -130,6 +132,7 @@ static infer_status run(infer_model *model, const struct ids *ids, infer_error *
     const int64_t n_ctx = (int64_t)ids->n + o.greedy;
     options.n_ctx = n_ctx < INT32_MAX ? (int32_t)n_ctx : INT32_MAX;
     options.precision = o.precision == EXACT ? INFER_EXACT : INFER_FAST;
+    program_kv_types(&options, &o.kv);
     infer_session *session = infer_session_open(model, &options, err);
     if (!session)
         return err->code;

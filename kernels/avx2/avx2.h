@@ -7,5 +7,6 @@
 void kernels_init_avx2_matmul(struct kernels *k, const struct cpu_features *f);
 void kernels_init_avx2_vector(struct kernels *k, const struct cpu_features *f);
 void kernels_init_avx2_fit(struct kernels *k, const struct cpu_features *f);
+void kernels_init_avx2_attend(struct kernels *k, const struct cpu_features *f);
 
 #endif

@@ -4,10 +4,12 @@
 #define KERNELS_AVX2_SIMD_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-enum { VF = 8 };
+enum { VF = 8, VF_REGISTERS = 16 };
 typedef __m256 vf;
 typedef __m256 vf_mask; /* all bits of a lane, or none */
 
@@ -75,6 +77,10 @@ static inline vf_mask vf_not_at_most(vf a, vf b)
 {
     return _mm256_cmp_ps(a, b, _CMP_NLE_UQ);
 }
+static inline bool vf_any(vf_mask m)
+{
+    return _mm256_movemask_ps(m) != 0;
+}
 static inline vf vf_select(vf_mask m, vf yes, vf no)
 {
     return _mm256_blendv_ps(no, yes, m);
@@ -120,15 +126,66 @@ static inline vf vf_fma_sub_add(vf a, vf b, vf c)
     return _mm256_fmaddsub_ps(a, b, c);
 }
 
-/** Lane i of the result is the sum over the lanes of x[i]. Each step adds what one half of the lanes of two vectors
- *  holds to the other half, so that the order of additions is the same for all i. */
-static inline vf vf_sums(vf x[VF])
+/** Lanes p[0] p[1] p[0] p[1] ... */
+static inline vf vf_set_pair(const float *p)
 {
-    for (int i = 0; i < 4; i++)
-        x[i] = _mm256_blend_ps(x[i], x[i + 4], 0xf0) + _mm256_permute2f128_ps(x[i], x[i + 4], 0x21);
-    for (int i = 0; i < 2; i++)
-        x[i] = _mm256_blend_ps(x[i], x[i + 2], 0xcc) + _mm256_shuffle_ps(x[i], x[i + 2], 0x4e);
-    return _mm256_blend_ps(x[0], x[1], 0xaa) + vf_swap_pairs(_mm256_blend_ps(x[0], x[1], 0x55));
+    double pair;
+    memcpy(&pair, p, sizeof pair);
+    return _mm256_castpd_ps(_mm256_set1_pd(pair));
+}
+/** Lane i of the result is the sum of the lanes 2i and 2i + 1 of a followed by b. */
+static inline vf vf_pair_sums(vf a, vf b)
+{
+    const vf sums = _mm256_shuffle_ps(a, b, 0x88) + _mm256_shuffle_ps(a, b, 0xdd);
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(sums), 0xd8));
+}
+/** Lanes 0 2 4 ... and 1 3 5 ..., if wanted; the others become 0, whatever they hold. */
+static inline vf vf_keep(vf x, bool even, bool odd)
+{
+    const __m128i one = _mm_cvtsi32_si128(even ? -1 : 0), other = _mm_cvtsi32_si128(odd ? -1 : 0);
+    return _mm256_and_ps(x, _mm256_castsi256_ps(_mm256_broadcastq_epi64(_mm_unpacklo_epi32(one, other))));
+}
+
+/** VF values of other types, at any address. */
+static inline vf vf_load_f16(const void *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128(p));
+}
+static inline vf vf_load_bf16(const void *p)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(p)), 16));
+}
+static inline vf vf_load_i8(const void *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)));
+}
+/** The low or high halves of VF bytes: 0 to 15. */
+static inline vf vf_load_low_nibbles(const void *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_and_si256(_mm256_cvtepu8_epi32(_mm_loadl_epi64(p)), _mm256_set1_epi32(15)));
+}
+static inline vf vf_load_high_nibbles(const void *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_srli_epi32(_mm256_cvtepu8_epi32(_mm_loadl_epi64(p)), 4));
+}
+/** Two f16 values as vf_set_pair. */
+static inline vf vf_set_pair_f16(const void *p)
+{
+    int32_t pair;
+    memcpy(&pair, p, sizeof pair);
+    return _mm256_cvtph_ps(_mm_set1_epi32(pair));
+}
+/** To nearest, ties to even; what is too large becomes infinite. */
+static inline void vf_store_f16(void *p, vf x)
+{
+    _mm_storeu_si128(p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+/** To nearest, ties to even, of |x| <= 127. */
+static inline void vf_store_i8(void *p, vf x)
+{
+    const __m256i i = _mm256_cvtps_epi32(x);
+    const __m128i i16 = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
+    _mm_storel_epi64(p, _mm_packs_epi16(i16, i16));
 }
 
 #endif

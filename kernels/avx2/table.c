@@ -6,4 +6,5 @@ void kernels_init_avx2(struct kernels *k, const struct cpu_features *f)
     kernels_init_avx2_matmul(k, f);
     kernels_init_avx2_vector(k, f);
     kernels_init_avx2_fit(k, f);
+    kernels_init_avx2_attend(k, f);
 }

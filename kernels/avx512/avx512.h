@@ -7,5 +7,10 @@
 void kernels_init_avx512_matmul(struct kernels *k, const struct cpu_features *f);
 void kernels_init_avx512_vector(struct kernels *k, const struct cpu_features *f);
 void kernels_init_avx512_fit(struct kernels *k, const struct cpu_features *f);
+void kernels_init_avx512_attend(struct kernels *k, const struct cpu_features *f);
+
+/* With products of floats, and of bf16: for the latter the processor must have AVX512_BF16. */
+void avx512_attend(const struct attend *a);
+void avx512_attend_bf16(const struct attend *a);
 
 #endif

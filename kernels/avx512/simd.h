@@ -4,9 +4,12 @@
 #define KERNELS_AVX512_SIMD_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
-enum { VF = 16 };
+enum { VF = 16, VF_REGISTERS = 32 };
 typedef __m512 vf;
 typedef __mmask16 vf_mask;
 
@@ -73,6 +76,10 @@ static inline vf_mask vf_not_at_most(vf a, vf b)
 {
     return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ);
 }
+static inline bool vf_any(vf_mask m)
+{
+    return m != 0;
+}
 static inline vf vf_select(vf_mask m, vf yes, vf no)
 {
     return _mm512_mask_blend_ps(m, no, yes);
@@ -114,18 +121,63 @@ static inline vf vf_fma_sub_add(vf a, vf b, vf c)
     return _mm512_fmaddsub_ps(a, b, c);
 }
 
-/** Lane i of the result is the sum over the lanes of x[i]. Each step adds what one half of the lanes of two vectors
- *  holds to the other half, so that the order of additions is the same for all i. */
-static inline vf vf_sums(vf x[VF])
+/** Lanes p[0] p[1] p[0] p[1] ... */
+static inline vf vf_set_pair(const float *p)
 {
-    const __m512i swap_quarters = _mm512_set_epi32(27, 26, 25, 24, 15, 14, 13, 12, 19, 18, 17, 16, 7, 6, 5, 4);
-    for (int i = 0; i < 8; i++)
-        x[i] = _mm512_mask_blend_ps(0xff00, x[i], x[i + 8]) + _mm512_shuffle_f32x4(x[i], x[i + 8], 0x4e);
-    for (int i = 0; i < 4; i++)
-        x[i] = _mm512_mask_blend_ps(0xf0f0, x[i], x[i + 4]) + _mm512_permutex2var_ps(x[i], swap_quarters, x[i + 4]);
-    for (int i = 0; i < 2; i++)
-        x[i] = _mm512_mask_blend_ps(0xcccc, x[i], x[i + 2]) + _mm512_shuffle_ps(x[i], x[i + 2], 0x4e);
-    return _mm512_mask_blend_ps(0xaaaa, x[0], x[1]) + vf_swap_pairs(_mm512_mask_blend_ps(0x5555, x[0], x[1]));
+    double pair;
+    memcpy(&pair, p, sizeof pair);
+    return _mm512_castpd_ps(_mm512_set1_pd(pair));
+}
+/** Lane i of the result is the sum of the lanes 2i and 2i + 1 of a followed by b. */
+static inline vf vf_pair_sums(vf a, vf b)
+{
+    const vf sums = _mm512_shuffle_ps(a, b, 0x88) + _mm512_shuffle_ps(a, b, 0xdd);
+    return _mm512_castpd_ps(_mm512_permutexvar_pd(_mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0), _mm512_castps_pd(sums)));
+}
+/** Lanes 0 2 4 ... and 1 3 5 ..., if wanted; the others become 0, whatever they hold. */
+static inline vf vf_keep(vf x, bool even, bool odd)
+{
+    return _mm512_maskz_mov_ps((__mmask16)((even ? 0x5555 : 0) | (odd ? 0xaaaa : 0)), x);
+}
+
+/** VF values of other types, at any address. */
+static inline vf vf_load_f16(const void *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256(p));
+}
+static inline vf vf_load_bf16(const void *p)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16));
+}
+static inline vf vf_load_i8(const void *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p)));
+}
+/** The low or high halves of VF bytes: 0 to 15. */
+static inline vf vf_load_low_nibbles(const void *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_cvtepu8_epi32(_mm_loadu_si128(p)), _mm512_set1_epi32(15)));
+}
+static inline vf vf_load_high_nibbles(const void *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_srli_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128(p)), 4));
+}
+/** Two f16 values as vf_set_pair. */
+static inline vf vf_set_pair_f16(const void *p)
+{
+    int32_t pair;
+    memcpy(&pair, p, sizeof pair);
+    return _mm512_cvtph_ps(_mm256_set1_epi32(pair));
+}
+/** To nearest, ties to even; what is too large becomes infinite. */
+static inline void vf_store_f16(void *p, vf x)
+{
+    _mm256_storeu_si256(p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+/** To nearest, ties to even, of |x| <= 127. */
+static inline void vf_store_i8(void *p, vf x)
+{
+    _mm_storeu_si128(p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
 }
 
 #endif

@@ -6,4 +6,5 @@ void kernels_init_avx512(struct kernels *k, const struct cpu_features *f)
     kernels_init_avx512_matmul(k, f);
     kernels_init_avx512_vector(k, f);
     kernels_init_avx512_fit(k, f);
+    kernels_init_avx512_attend(k, f);
 }

@@ -76,6 +76,11 @@ def main():
     high = mp.floor(mp.log(2) * 2**12) / 2**12
     print("ln 2:", literal(high), literal(to_float(mp.log(2) - high)))
 
+    # 2^f = 1 + f q(f), so that whole powers are exact; the error is taken relative to 2^f.
+    half = mpf(1) / 2
+    q = lambda f: (mp.mpf(2) ** f - 1) / f if abs(f) > mpf(10) ** -12 else mp.log(2) * (1 + f * mp.log(2) / 2)
+    show("exp2: q", *rounded(q, lambda f: f / mp.mpf(2) ** f + mpf(10) ** -9, -half, half, 5))
+
     # Upper tail of the normal distribution: erfc(t / sqrt 2) / 2 = exp(-t^2 / 2) s p(u), s = 1 / (t + K), u = (t - K) s.
     K, last = mpf(2), mpf(13.5)
     t_of = lambda u: 2 * K / (1 - u) - K

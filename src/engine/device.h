@@ -27,6 +27,15 @@ struct span {
     uint32_t n;
 };
 
+/** How the tokens of a layer see each other. */
+struct attention {
+    float scale;        /* of the scores */
+    float soft_cap;     /* scores become cap * tanh(score / cap); 0: none */
+    uint32_t window;    /* a token sees no position that is `window` or more away from its own; 0: all */
+    bool causal;        /* no token sees one after it; else it sees the whole span and what is before it */
+    const float *sinks; /* n_head scores without a value that join every soft-max, or NULL */
+};
+
 struct device_ops {
     const char *name;
     /* y (n, table->k): rows of the table. */
@@ -35,12 +44,13 @@ struct device_ops {
     void (*norm)(struct device *d, float *y, const float *x, const struct weight *w, uint32_t n, uint32_t width, float eps);
     /* Products that read the same x (n, k). */
     void (*matmul)(struct device *d, const struct product *products, int n_products, const float *x, uint32_t n);
-    /* Angles for the span's positions, used by `rotate` until the next call. */
+    /* Angles for the span's positions, used by `attention` until the next call. */
     void (*angles)(struct device *d, const struct span *s);
-    /* Rotate q (n, n_head * d_k) and k, then put k and v into the span's pages of the layer. */
-    void (*rotate_store)(struct device *d, const struct span *s, uint32_t layer, float *q, float *k, const float *v);
-    /* out (n, n_head * d_v): attention of the span's tokens to all up to themselves, at most `window` back (0: all). */
-    void (*attention)(struct device *d, const struct span *s, uint32_t layer, uint32_t window, float *out, const float *q);
+    /* Rotate k (n, n_head_kv * d_k) and put it and v (n, n_head_kv * d_v) into the span's pages of the layer. Then
+     * out (n_q, n_head * d_v) is the attention of the span's last n_q tokens, whose queries q (n_q, n_head * d_k) are
+     * rotated too. n_q may be 0. */
+    void (*attention)(struct device *d, const struct span *s, uint32_t layer, const struct attention *how, uint32_t n_q,
+                      float *out, const float *q, const float *k, const float *v);
     /* y = act(g) * u, n rows of `width`; y may be g or u. */
     void (*gate)(struct device *d, enum activation act, float *y, const float *g, const float *u, uint32_t n, uint32_t width);
 };

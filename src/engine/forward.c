@@ -3,6 +3,8 @@
 
 #include "src/base/error.h"
 
+#include <math.h>
+
 infer_status step_buffers_init(struct step_buffers *b, const infer_allocator *a, const struct hparams *h, uint32_t n_batch,
                                infer_error *err)
 {
@@ -59,8 +61,8 @@ static void attention_block(const struct forward *f, const struct span *s, uint3
         ops->norm(d, b->q, b->q, &w[ATTN_Q_NORM], s->n * h->n_head, h->d_k, h->eps);
     if (w[ATTN_K_NORM].data)
         ops->norm(d, b->k, b->k, &w[ATTN_K_NORM], s->n * h->n_head_kv, h->d_k, h->eps);
-    ops->rotate_store(d, s, l, b->q, b->k, b->v);
-    ops->attention(d, s, l, layer->window, b->out, b->q);
+    const struct attention how = { .scale = 1 / sqrtf((float)h->d_k), .window = layer->window, .causal = true };
+    ops->attention(d, s, l, &how, s->n, b->out, b->q, b->k, b->v);
     const struct product out = product(&w[ATTN_OUT], &w[ATTN_OUT_BIAS], b->x, true);
     ops->matmul(d, &out, 1, b->out, s->n);
 }

@@ -1,9 +1,9 @@
 /* kv.h - the keys and values of a session's tokens, in pages of ATTEND_KEYS positions.
  *
- * A page holds its positions for all layers:
- *   [layer][KV head]{ keys [position][d_k], values [position][d_v] }   floats
- * so that the block of one layer and head is contiguous: what one call of the attention kernel reads. Pages are taken when
- * the first token of theirs comes and stay until the session closes. */
+ * A page holds its positions for all layers and KV heads: of each, a block of keys and a block of values, as kernels.h
+ * describes them. Pages are taken some at a time, a slab, when the first token of theirs comes, and stay until the
+ * session closes. What a slab holds of one layer and head is contiguous, for attention reads it page after page:
+ *   slab: [layer][KV head][page of the slab]{ block of keys, block of values } */
 #ifndef ENGINE_KV_H
 #define ENGINE_KV_H
 
@@ -13,26 +13,29 @@
 struct kv {
     const infer_allocator *a;
     uint32_t n_layer, n_head_kv, d_k, d_v;
-    size_t head_floats, page_floats; /* of one layer's head in a page; of a page */
-    float **pages;                   /* n_pages so far, room for max_pages */
+    enum dtype k_type, v_type;
+    size_t key_bytes, head_bytes; /* of a block of keys; of a layer's head in a page */
+    uint32_t slab_pages;          /* of a slab; the last one may have fewer in use */
+    size_t slab_bytes;
+    uint8_t **pages; /* the block of the first layer and head of each page there is; room for max_pages */
     uint32_t n_pages, max_pages;
 };
 
-infer_status kv_init(struct kv *kv, const infer_allocator *a, const struct hparams *h, uint32_t n_ctx, infer_error *err);
+/** n_ctx positions of the types; refused if the model's heads do not fit these. */
+infer_status kv_init(struct kv *kv, const infer_allocator *a, const struct hparams *h, uint32_t n_ctx,
+                     enum dtype k_type, enum dtype v_type, infer_error *err);
 void kv_free(struct kv *kv);
 /** Have pages for n_tokens positions. */
 infer_status kv_reserve(struct kv *kv, uint32_t n_tokens, infer_error *err);
-/** Bytes that a token takes. */
-uint64_t kv_token_bytes(const struct hparams *h);
+/** Bytes that a token takes in a full page; 0 if the heads do not fit the types. */
+uint64_t kv_token_bytes(const struct hparams *h, enum dtype k_type, enum dtype v_type);
 
-/** Keys of a page for one layer and head, (ATTEND_KEYS, d_k); the values follow them. */
-static inline float *kv_keys(const struct kv *kv, uint32_t page, uint32_t layer, uint32_t head)
+/** From the pointer of a page to its keys of a layer's head; the values follow them after key_bytes. */
+static inline size_t kv_offset(const struct kv *kv, uint32_t layer, uint32_t head)
 {
-    return kv->pages[page] + ((size_t)layer * kv->n_head_kv + head) * kv->head_floats;
+    return ((size_t)layer * kv->n_head_kv + head) * kv->slab_pages * kv->head_bytes;
 }
-static inline float *kv_values(const struct kv *kv, uint32_t page, uint32_t layer, uint32_t head)
-{
-    return kv_keys(kv, page, layer, head) + (size_t)ATTEND_KEYS * kv->d_k;
-}
+/** Bytes of the cache as it is. */
+uint64_t kv_taken(const struct kv *kv);
 
 #endif

@@ -171,7 +171,7 @@ void infer_model_get_info(const infer_model *m, infer_model_info *info)
         .runnable = m->runnable,
         .n_params = m->n_params,
         .bytes = m->bytes,
-        .kv_bytes_per_token = kv_token_bytes(h),
+        .kv_bytes_per_token = kv_token_bytes(h, DTYPE_F16, DTYPE_F16),
     };
     memcpy(info, &full, info->size < sizeof full ? info->size : sizeof full);
 }

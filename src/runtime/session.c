@@ -11,6 +11,7 @@ enum { DEFAULT_CTX = 4096, DEFAULT_BATCH = 512, MAX_BATCH = 4096, MAX_CTX = 1 <<
 struct infer_session {
     infer_model *model;
     struct kv kv;
+    infer_kv_type kv_type_k, kv_type_v;
     struct step_buffers buffers;
     struct device *device;
     uint32_t n_ctx, n_batch;
@@ -23,6 +24,22 @@ struct infer_session {
 };
 
 /* ---- Opening and closing ---- */
+
+static const enum dtype kv_types[] = {
+    [INFER_KV_F32] = DTYPE_F32,   [INFER_KV_F16] = DTYPE_F16,   [INFER_KV_BF16] = DTYPE_BF16,
+    [INFER_KV_Q8_0] = DTYPE_Q8_0, [INFER_KV_Q4_0] = DTYPE_Q4_0,
+};
+enum { N_KV_TYPES = sizeof kv_types / sizeof *kv_types };
+
+static infer_status read_kv_type(infer_kv_type *type, const char *name, infer_precision precision, infer_error *err)
+{
+    if ((unsigned)*type >= N_KV_TYPES)
+        return fail(err, INFER_E_ARGUMENT, "session options: %s is %d, expected an infer_kv_type, 0 to %d", name,
+                    (int)*type, N_KV_TYPES - 1);
+    if (*type == INFER_KV_DEFAULT)
+        *type = precision == INFER_EXACT ? INFER_KV_F32 : INFER_KV_F16;
+    return INFER_OK;
+}
 
 static infer_status read_options(infer_session_options *o, const infer_session_options *given, const infer_model *m,
                                  infer_error *err)
@@ -42,7 +59,8 @@ static infer_status read_options(infer_session_options *o, const infer_session_o
         return fail(err, INFER_E_ARGUMENT, "session options: precision is %d, expected INFER_FAST or INFER_EXACT", (int)o->precision);
     if (o->n_batch > o->n_ctx)
         o->n_batch = o->n_ctx;
-    return INFER_OK;
+    const infer_status status = read_kv_type(&o->kv_type_k, "kv_type_k", o->precision, err);
+    return status == INFER_OK ? read_kv_type(&o->kv_type_v, "kv_type_v", o->precision, err) : status;
 }
 
 static infer_status make_session(infer_session *s, const infer_session_options *o, infer_error *err)
@@ -55,12 +73,14 @@ static infer_status make_session(infer_session *s, const infer_session_options *
     s->logits = mem_raw(a, h->n_vocab, sizeof *s->logits);
     if (!s->tokens || !s->logits)
         return fail_memory(err, "the session");
-    infer_status status = kv_init(&s->kv, a, h, s->n_ctx, err);
+    s->kv_type_k = o->kv_type_k;
+    s->kv_type_v = o->kv_type_v;
+    infer_status status = kv_init(&s->kv, a, h, s->n_ctx, kv_types[o->kv_type_k], kv_types[o->kv_type_v], err);
     if (status == INFER_OK)
         status = step_buffers_init(&s->buffers, a, h, s->n_batch, err);
     if (status != INFER_OK)
         return status;
-    s->device = cpu_open(s->model->context, &s->model->net, s->n_batch, (enum precision)o->precision, err);
+    s->device = cpu_open(s->model->context, &s->model->net, &s->kv, s->n_batch, (enum precision)o->precision, err);
     return s->device ? INFER_OK : INFER_E_NOMEM;
 }
 
@@ -221,6 +241,18 @@ const int32_t *infer_session_tokens(const infer_session *s)
 
 size_t infer_session_bytes(const infer_session *s)
 {
-    return s->kv.n_pages * s->kv.page_floats * sizeof(float) + s->buffers.bytes + cpu_bytes(s->device) +
+    return kv_taken(&s->kv) + s->buffers.bytes + cpu_bytes(s->device) +
            s->n_ctx * sizeof *s->tokens + s->model->net.h.n_vocab * sizeof *s->logits;
+}
+
+void infer_session_get_info(const infer_session *s, infer_session_info *info)
+{
+    const infer_session_info full = {
+        .size = info->size,
+        .kv_type_k = s->kv_type_k,
+        .kv_type_v = s->kv_type_v,
+        .kv_bytes = kv_taken(&s->kv),
+        .kv_bytes_per_token = kv_token_bytes(&s->model->net.h, s->kv.k_type, s->kv.v_type),
+    };
+    memcpy(info, &full, info->size < sizeof full ? info->size : sizeof full);
 }

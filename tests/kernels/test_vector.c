@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 enum { BATCH = 512 };
@@ -22,42 +23,57 @@ static _Alignas(64) uint8_t scratch[KERNEL_SCRATCH_BYTES];
 
 typedef void function(const struct kernels *k, float *y, const float *x);
 
-/* Rows with the query x see the keys 0 and 1: the scores are 0 and x <= 0. Of the values 0 and 1 remains exp(x - 0). */
-static void by_exp(const struct kernels *k, float *y, const float *x)
+/* One block of F32 keys and values of one number each; row i sees the first n_keys. */
+static void attend_numbers(const struct kernels *k, float *max, float *out, const float *q, const float *keys,
+                           const float *values, int n_keys, float soft_cap)
 {
-    static const float key[] = { 0, 1 };
+    static _Alignas(64) uint8_t block[2 * ATTEND_KEYS * 16 * sizeof(float)];
     static int first[BATCH], last[BATCH];
-    static float max[BATCH], sum[BATCH];
-    for (int i = 0; i < BATCH; i++) {
-        last[i] = 2;
-        max[i] = -INFINITY;
-        sum[i] = y[i] = 0;
+    static float sum[BATCH];
+    uint8_t *const page = block;
+    const size_t v_at = kv_key_bytes(DTYPE_F32, 1);
+    assert_true(v_at + kv_value_bytes(DTYPE_F32, 1) <= sizeof block);
+    for (int i = 0; i < n_keys; i++) {
+        k->store_key(block, DTYPE_F32, i, keys + i, 1);
+        k->store_value(block + v_at, DTYPE_F32, i, values + i, 1);
     }
-    const struct attend_block b = {
-        .n_q = BATCH, .n_keys = 2, .d_k = 1, .d_v = 1, .q = x, .q_stride = 1, .k = key, .v = key, .k_stride = 1,
-        .v_stride = 1, .first = first, .last = last, .max = max, .sum = sum, .out = y, .out_stride = 1,
-        .scratch = scratch,
+    for (int i = 0; i < BATCH; i++) {
+        last[i] = n_keys;
+        max[i] = -INFINITY;
+        sum[i] = out[i] = 0;
+    }
+    const struct attend a = {
+        .n_q = BATCH, .d_k = 1, .d_v = 1, .k_type = DTYPE_F32, .v_type = DTYPE_F32, .q = q, .q_stride = 1,
+        .pages = &page, .v_at = v_at, .n_keys = n_keys, .first = first, .last = last, .soft_cap = soft_cap, .max = max, .sum = sum,
+        .out = out, .out_stride = 1, .scratch = scratch,
     };
-    k->attend(&b);
+    k->attend[PRECISION_EXACT](&a);
+}
+
+/* Rows with the query x see the keys 0 and 1: the scores are 0 and x <= 0. Of the values 0 and 1 remains 2^(x - 0). */
+static void by_exp2(const struct kernels *k, float *y, const float *x)
+{
+    static const float numbers[] = { 0, 1 };
+    static float max[BATCH];
+    attend_numbers(k, max, y, x, numbers, numbers, 2, 0);
 }
 
 /* The only score is x, capped by 1: it is the maximum. */
 static void by_tanh(const struct kernels *k, float *y, const float *x)
 {
     static const float one = 1;
-    static int first[BATCH], last[BATCH];
-    static float sum[BATCH], out[BATCH];
+    static float out[BATCH];
+    attend_numbers(k, y, out, x, &one, &one, 1, 1);
+}
+
+/* The soft-max of 0 and x <= 0: exp(x) and a division. */
+static void by_softmax(const struct kernels *k, float *y, const float *x)
+{
     for (int i = 0; i < BATCH; i++) {
-        last[i] = 1;
-        y[i] = -INFINITY;
-        sum[i] = out[i] = 0;
+        float both[] = { 0, x[i] };
+        k->softmax(both, 2);
+        y[i] = both[1];
     }
-    const struct attend_block b = {
-        .n_q = BATCH, .n_keys = 1, .d_k = 1, .d_v = 1, .q = x, .q_stride = 1, .k = &one, .v = &one, .k_stride = 1,
-        .v_stride = 1, .first = first, .last = last, .soft_cap = 1, .max = y, .sum = sum, .out = out, .out_stride = 1,
-        .scratch = scratch,
-    };
-    k->attend(&b);
 }
 
 #define BY_ACTIVATION(name, NAME) \
@@ -69,6 +85,10 @@ BY_ACTIVATION(silu, SILU)
 BY_ACTIVATION(gelu, GELU)
 BY_ACTIVATION(gelu_tanh, GELU_TANH)
 
+static double true_softmax(double x)
+{
+    return exp(x) / (1 + exp(x));
+}
 static double true_silu(double x)
 {
     return x / (1 + exp(-x));
@@ -92,7 +112,8 @@ static const struct claim {
     float from, to;
     double ulps, floor;
 } claims[] = {
-    { "exp", by_exp, exp, -INFINITY, 0, 1.1, 0 },
+    { "exp2", by_exp2, exp2, -INFINITY, 0, 1.1, 0 },
+    { "softmax", by_softmax, true_softmax, -INFINITY, 0, 3.0, 0 },
     { "tanh", by_tanh, tanh, -3e38f, 3e38f, 2.6, 0 },
     { "silu", by_silu, true_silu, -87, 3e38f, 2.6, 0 },
     { "silu", by_silu, true_silu, -3e38f, -87, 0, 0x1p-127 },
@@ -133,7 +154,7 @@ static void check_claim(const struct kernels *k, const struct claim *c)
         c->function(k, y, x);
         for (int n = 0; n < BATCH; n++) {
             const double truth = c->truth((double)x[n]);
-            if (c->function == by_exp && truth < 0x1p-126 && y[n] == 0)
+            if ((c->function == by_exp2 || c->function == by_softmax) && truth < 0x1p-126 && y[n] == 0)
                 continue;
             const double ulps = ulps_between(y[n], truth), relative = fabs((double)y[n] - truth) / fabs((double)x[n]);
             if (!(ulps <= most_ulps))
@@ -185,113 +206,127 @@ static void infinities_and_nan_come_out_as_limits(void **state)
 
 /* ---- attention ---- */
 
-enum { ROWS = 512, WIDTH = 128, KEYS = 2 * ATTEND_KEYS };
+enum { ROWS = 512, WIDTH = 128, KEYS = 2 * ATTEND_KEYS, BLOCKS = KEYS / ATTEND_KEYS };
 
+/* Random keys and values of one type, and rows of queries. */
 struct attention {
-    float *q, *k, *v, *out, *max, *sum;
-    int *first, *last;
+    struct attend a;
+    uint8_t *pages[BLOCKS], *memory;
+    float q[ROWS * WIDTH], out[ROWS * WIDTH], max[ROWS], sum[ROWS];
+    int first[ROWS], last[ROWS];
 };
 
-static float *random_floats(size_t n)
+static float random_number(void)
 {
-    float *const x = aligned_alloc(64, (n * sizeof *x + 63) / 64 * 64);
     static uint32_t seed = 1;
-    for (size_t i = 0; i < n; i++) {
-        seed = seed * 1664525 + 1013904223;
-        x[i] = (float)(int32_t)seed * 0x1p-31f;
-    }
-    return x;
+    seed = seed * 1664525 + 1013904223;
+    return (float)(int32_t)seed * 0x1p-31f;
 }
 
-static struct attention attention_new(void)
+static struct attention *attention_new(const struct kernels *k, enum dtype type, int width)
 {
-    struct attention a = {
-        random_floats((size_t)ROWS * WIDTH), random_floats((size_t)KEYS * WIDTH), random_floats((size_t)KEYS * WIDTH),
-        random_floats((size_t)ROWS * WIDTH), random_floats(ROWS), random_floats(ROWS),
-        calloc(ROWS, sizeof(int)), calloc(ROWS, sizeof(int)),
-    };
+    struct attention *const t = calloc(1, sizeof *t);
+    const size_t k_bytes = kv_key_bytes(type, (size_t)width), v_bytes = kv_value_bytes(type, (size_t)width);
+    t->memory = aligned_alloc(64, (k_bytes + v_bytes) * BLOCKS);
+    for (int block = 0; block < BLOCKS; block++) {
+        t->pages[block] = t->memory + (k_bytes + v_bytes) * (size_t)block;
+        for (int slot = 0; slot < ATTEND_KEYS; slot++) {
+            float x[2][WIDTH];
+            for (int i = 0; i < WIDTH; i++)
+                x[0][i] = random_number(), x[1][i] = random_number();
+            k->store_key(t->pages[block], type, slot, x[0], (size_t)width);
+            k->store_value(t->pages[block] + k_bytes, type, slot, x[1], (size_t)width);
+        }
+    }
+    for (int i = 0; i < ROWS * WIDTH; i++)
+        t->q[i] = random_number();
     for (int i = 0; i < ROWS; i++)
-        a.last[i] = ATTEND_KEYS;
-    return a;
-}
-
-static void attention_free(struct attention *a)
-{
-    free(a->q), free(a->k), free(a->v), free(a->out), free(a->max), free(a->sum), free(a->first), free(a->last);
-}
-
-static void attention_start(struct attention *a, int n_q)
-{
-    for (int i = 0; i < n_q; i++) {
-        a->max[i] = -INFINITY;
-        a->sum[i] = 0;
-    }
-    memset(a->out, 0, (size_t)n_q * WIDTH * sizeof(float));
-}
-
-static void attention_block(const struct kernels *k, struct attention *a, int n_q, int block)
-{
-    const size_t at = (size_t)block * ATTEND_KEYS * WIDTH;
-    const struct attend_block b = {
-        .n_q = n_q, .n_keys = ATTEND_KEYS, .d_k = WIDTH, .d_v = WIDTH, .q = a->q, .q_stride = WIDTH, .k = a->k + at,
-        .v = a->v + at, .k_stride = WIDTH, .v_stride = WIDTH, .first = a->first, .last = a->last, .max = a->max,
-        .sum = a->sum, .out = a->out, .out_stride = WIDTH, .scratch = scratch,
+        t->last[i] = KEYS;
+    t->a = (struct attend){
+        .n_q = ROWS, .d_k = width, .d_v = width, .k_type = type, .v_type = type, .q = t->q, .q_stride = (size_t)width,
+        .pages = t->pages, .v_at = k_bytes, .n_keys = KEYS, .first = t->first, .last = t->last, .max = t->max,
+        .sum = t->sum, .out = t->out, .out_stride = (size_t)width, .scratch = scratch,
     };
-    k->attend(&b);
+    return t;
 }
 
-/* Row i sees i + 1 keys; the value of the last key it sees is NaN, infinite values follow. Earlier rows stay clean. */
+static void attention_free(struct attention *t)
+{
+    free(t->memory);
+    free(t);
+}
+
+/* The rows [row, row + n) anew. */
+static void attention_run(struct attention *t, attend_fn *attend, int row, int n)
+{
+    struct attend a = t->a;
+    const size_t at = (size_t)row * a.q_stride;
+    a.n_q = n;
+    a.q += at, a.out += at, a.max += row, a.sum += row, a.first += row, a.last += row;
+    for (int i = 0; i < n; i++) {
+        a.max[i] = -INFINITY;
+        a.sum[i] = 0;
+    }
+    memset(a.out, 0, (size_t)n * a.out_stride * sizeof *a.out);
+    attend(&a);
+}
+
+static const enum dtype types[] = { DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0 };
+enum { N_TYPES = sizeof types / sizeof *types };
+
+/* Row i sees i + 1 keys; the value of key N / 2 is NaN, infinite ones follow. Earlier rows stay clean. */
 static void a_row_does_not_touch_values_it_does_not_see(void **state)
 {
     (void)state;
     enum { N = 24 };
-    struct attention a = attention_new();
-    for (int i = 0; i < N; i++)
-        a.last[i] = i + 1;
-    for (size_t i = (size_t)(N / 2) * WIDTH; i < (size_t)ATTEND_KEYS * WIDTH; i++)
-        a.v[i] = i < (size_t)(N / 2 + 1) * WIDTH ? NAN : INFINITY;
-    for (enum cpu_level level = CPU_SCALAR; level <= cpu_detect(); level++) {
-        struct kernels k;
-        kernels_init(&k, level);
-        attention_start(&a, N);
-        attention_block(&k, &a, N, 0);
-        for (int i = 0; i < N; i++)
-            for (int d = 0; d < WIDTH; d++)
-                assert_true(i < N / 2 ? isfinite(a.out[i * WIDTH + d]) : isnan(a.out[i * WIDTH + d]));
-    }
-    attention_free(&a);
+    float nan[WIDTH], infinite[WIDTH];
+    for (int i = 0; i < WIDTH; i++)
+        nan[i] = NAN, infinite[i] = INFINITY;
+    for (enum cpu_level level = CPU_SCALAR; level <= cpu_detect(); level++)
+        for (int run = 0; run < 3 * PRECISION_COUNT; run++) {
+            struct kernels k;
+            kernels_init(&k, level);
+            struct attention *const t = attention_new(&k, types[run % 3], WIDTH);
+            for (int i = N / 2; i < ATTEND_KEYS; i++)
+                k.store_value(t->pages[0] + t->a.v_at, types[run % 3], i, i == N / 2 ? nan : infinite, WIDTH);
+            for (int i = 0; i < N; i++)
+                t->last[i] = i + 1;
+            for (int n = N / 2; n <= N; n += N / 2) { /* few rows, and many */
+                attention_run(t, k.attend[run / 3], N - n, n);
+                for (int i = N - n; i < N; i++)
+                    for (int d = 0; d < WIDTH; d++)
+                        assert_true(i < N / 2 ? isfinite(t->out[i * WIDTH + d]) : isnan(t->out[i * WIDTH + d]));
+            }
+            attention_free(t);
+        }
 }
 
-/* 512 rows at once and the same in calls of 1 to 12 rows: the same bits, with two blocks. */
+/* 512 rows at once and the same in calls of 1 to 12 rows: the same bits. */
 static void any_cut_of_the_rows_gives_the_same_bits(void **state)
 {
     (void)state;
-    struct attention a = attention_new();
     float *const whole = malloc((size_t)ROWS * WIDTH * sizeof *whole);
-    for (int i = 0; i < ROWS; i++) {
-        a.first[i] = i % 7 == 3 ? i % 60 : 0;
-        a.last[i] = i % 11 == 5 ? 0 : 1 + (i * 5) % ATTEND_KEYS;
-    }
-    for (enum cpu_level level = CPU_SCALAR; level <= cpu_detect(); level++) {
-        struct kernels k;
-        kernels_init(&k, level);
-        attention_start(&a, ROWS);
-        attention_block(&k, &a, ROWS, 0);
-        attention_block(&k, &a, ROWS, 1);
-        memcpy(whole, a.out, (size_t)ROWS * WIDTH * sizeof *whole);
-        attention_start(&a, ROWS);
-        for (int i = 0, n = 1; i < ROWS; i += n, n = n % 12 + 1) {
-            if (n > ROWS - i)
-                n = ROWS - i;
-            struct attention part = a;
-            part.q += i * WIDTH, part.out += i * WIDTH, part.max += i, part.sum += i, part.first += i, part.last += i;
-            attention_block(&k, &part, n, 0);
-            attention_block(&k, &part, n, 1);
+    for (enum cpu_level level = CPU_SCALAR; level <= cpu_detect(); level++)
+        for (int run = 0; run < N_TYPES * PRECISION_COUNT; run++) {
+            struct kernels k;
+            kernels_init(&k, level);
+            struct attention *const t = attention_new(&k, types[run % N_TYPES], 32);
+            attend_fn *const attend = k.attend[run / N_TYPES];
+            for (int i = 0; i < ROWS; i++) {
+                t->first[i] = i % 7 == 3 ? i % 60 : 0;
+                t->last[i] = i % 11 == 5 ? 0 : 1 + (i * 5) % (2 * ATTEND_KEYS);
+            }
+            attention_run(t, attend, 0, ROWS);
+            memcpy(whole, t->out, (size_t)ROWS * 32 * sizeof *whole);
+            for (int i = 0, n = 1; i < ROWS; i += n, n = n % 12 + 1) {
+                if (n > ROWS - i)
+                    n = ROWS - i;
+                attention_run(t, attend, i, n);
+            }
+            assert_memory_equal(whole, t->out, (size_t)ROWS * 32 * sizeof *whole);
+            attention_free(t);
         }
-        assert_memory_equal(whole, a.out, (size_t)ROWS * WIDTH * sizeof *whole);
-    }
     free(whole);
-    attention_free(&a);
 }
 
 int main(int argc, char **argv)

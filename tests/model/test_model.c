@@ -171,7 +171,7 @@ static void info_says_what_the_file_holds(void **state)
     assert_int_equal(info.n_ctx_train, 64);
     assert_true(info.runnable);
     assert_int_equal(info.bytes, 4 * info.n_params);
-    assert_int_equal(info.kv_bytes_per_token, 2 * 2 * (16 + 16) * 4);
+    assert_int_equal(info.kv_bytes_per_token, 2 * 2 * (16 + 16) * 2);
     assert_null(infer_model_tokenizer(m));
     infer_tensor_info tensor = { .size = sizeof tensor };
     size_t n = 0;

@@ -141,6 +141,89 @@ static void options_outside_their_range_are_refused(void **state)
     }
 }
 
+static infer_session *open_with_cache(infer_model *m, infer_precision precision, infer_kv_type k, infer_kv_type v,
+                                      infer_error *err)
+{
+    infer_session_options o = infer_session_defaults();
+    o.precision = precision;
+    o.kv_type_k = k;
+    o.kv_type_v = v;
+    return infer_session_open(m, &o, err);
+}
+
+/* The embedded model's heads are 32 wide, which fits all types. */
+static void types_of_the_cache_give_logits_near_those_of_floats(void **state)
+{
+    struct fixture *f = *state;
+    static const double near[] = { [INFER_KV_DEFAULT] = 0, [INFER_KV_F32] = 0, [INFER_KV_F16] = 5e-3,
+                                   [INFER_KV_BF16] = 4e-2, [INFER_KV_Q8_0] = 0.1, [INFER_KV_Q4_0] = 1.5 };
+    infer_model *m = infer_model_open_default(f->context, NULL, NULL);
+    infer_session *floats = open_with_cache(m, INFER_EXACT, INFER_KV_F32, INFER_KV_F32, NULL);
+    assert_int_equal(infer_session_eval(floats, text, N, NULL), INFER_OK);
+    for (int k = INFER_KV_DEFAULT; k <= INFER_KV_Q4_0; k++)
+        for (int v = INFER_KV_DEFAULT; v <= INFER_KV_Q4_0; v++) {
+            infer_session *s = open_with_cache(m, INFER_EXACT, (infer_kv_type)k, (infer_kv_type)v, NULL);
+            assert_int_equal(infer_session_eval(s, text, N, NULL), INFER_OK);
+            const double d = distance(infer_session_logits(s), infer_session_logits(floats), 1024);
+            if (!(d <= near[k] + near[v]) || (d > 0) != (near[k] + near[v] > 0))
+                fail_msg("types %d and %d: logits are off by %g standard deviations", k, v, d);
+            infer_session_close(&s);
+        }
+    infer_session_close(&floats);
+    infer_model_close(&m);
+}
+
+static void the_cache_is_as_large_as_its_types_say(void **state)
+{
+    struct fixture *f = *state;
+    static const double bits[] = { [INFER_KV_F32] = 32, [INFER_KV_F16] = 16, [INFER_KV_BF16] = 16,
+                                   [INFER_KV_Q8_0] = 8.5, [INFER_KV_Q4_0] = 4.5 };
+    infer_model *m = infer_model_open_default(f->context, NULL, NULL);
+    infer_model_info model = { .size = sizeof model };
+    infer_model_get_info(m, &model);
+    const double numbers = (double)model.kv_bytes_per_token / sizeof(uint16_t); /* at the default, F16 */
+    for (int k = INFER_KV_F32; k <= INFER_KV_Q4_0; k++) {
+        infer_session *s = open_with_cache(m, INFER_FAST, (infer_kv_type)k, INFER_KV_BF16, NULL);
+        infer_session_info info = { .size = sizeof info };
+        infer_session_get_info(s, &info);
+        assert_int_equal(info.kv_type_k, k);
+        assert_int_equal(info.kv_type_v, INFER_KV_BF16);
+        assert_int_equal(info.kv_bytes, 0);
+        assert_int_equal(info.kv_bytes_per_token * 16, numbers * (bits[k] + 16));
+        assert_int_equal(infer_session_eval(s, text, 1, NULL), INFER_OK);
+        infer_session_get_info(s, &info);
+        assert_true(info.kv_bytes >= 64 * info.kv_bytes_per_token && info.kv_bytes < infer_session_bytes(s));
+        infer_session_close(&s);
+    }
+    for (int precision = INFER_FAST; precision <= INFER_EXACT; precision++) {
+        infer_session *s = open_with_cache(m, (infer_precision)precision, INFER_KV_DEFAULT, INFER_KV_DEFAULT, NULL);
+        infer_session_info info = { .size = sizeof info };
+        infer_session_get_info(s, &info);
+        assert_int_equal(info.kv_type_k, precision == INFER_FAST ? INFER_KV_F16 : INFER_KV_F32);
+        assert_int_equal(info.kv_type_v, info.kv_type_k);
+        infer_session_close(&s);
+    }
+    infer_model_close(&m);
+}
+
+static void types_of_the_cache_that_do_not_fit_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    infer_error err = { 0 };
+    assert_null(open_with_cache(f->model, INFER_FAST, (infer_kv_type)6, INFER_KV_F16, &err));
+    assert_int_equal(err.code, INFER_E_ARGUMENT);
+    assert_non_null(strstr(err.message, "kv_type_k is 6"));
+    assert_null(open_with_cache(f->model, INFER_FAST, INFER_KV_F16, (infer_kv_type)-1, &err));
+    assert_non_null(strstr(err.message, "kv_type_v is -1"));
+    infer_model *m = infer_model_open(f->context, "tests/data/tiny/llama3/model.gguf", NULL, &err);
+    assert_non_null(m);
+    assert_null(open_with_cache(m, INFER_FAST, INFER_KV_F16, INFER_KV_Q8_0, &err));
+    assert_int_equal(err.code, INFER_E_ARGUMENT);
+    assert_string_equal(err.message,
+                        "values of 8 numbers cannot be stored as q8_0, which takes multiples of 32; f16 takes any");
+    infer_model_close(&m);
+}
+
 static void a_session_keeps_its_model_and_context(void **state)
 {
     struct fixture *f = *state;
@@ -276,6 +359,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_token_outside_the_vocabulary_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cancelling_stops_the_next_evaluation_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(options_outside_their_range_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(types_of_the_cache_give_logits_near_those_of_floats, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_cache_is_as_large_as_its_types_say, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(types_of_the_cache_that_do_not_fit_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_session_keeps_its_model_and_context, set_up, tear_down),
         cmocka_unit_test(sessions_of_one_model_run_in_threads_side_by_side),
         cmocka_unit_test(every_failing_allocation_is_an_error_without_a_leak),

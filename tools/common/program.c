@@ -137,6 +137,18 @@ char *unescape(const char *text, size_t *length)
 
 /* ---- Figures ---- */
 
+void program_kv_types(infer_session_options *session, const struct kv_options *kv)
+{
+    session->kv_type_k = (infer_kv_type)(kv->keys ? kv->keys : kv->both);
+    session->kv_type_v = (infer_kv_type)(kv->values ? kv->values : kv->both);
+}
+
+const char *kv_type_name(infer_kv_type type)
+{
+    static const char *const names[] = { "default", "f32", "f16", "bf16", "q8_0", "q4_0" };
+    return names[type];
+}
+
 double seconds_now(void)
 {
     struct timespec t;

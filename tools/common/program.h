@@ -52,6 +52,23 @@ char *read_stream(FILE *stream, const char *name, size_t *length, infer_error *e
  *  out. */
 char *unescape(const char *text, size_t *length);
 
+/** How a session stores keys and values, as options: rows of a command's table, and what they say put into the
+ *  session's options. */
+struct kv_options {
+    int both, keys, values; /* infer_kv_type */
+};
+#define KV_TYPES "default|f32|f16|bf16|q8_0|q4_0"
+#define KV_ROWS(kv) \
+    { OPT_CHOICE, "--kv-type", KV_TYPES, "type of the keys and values in the cache; the default is f16, and f32 at " \
+      "--precision exact", &(kv).both, 0, 0 }, \
+    { OPT_CHOICE, "-ctk, --kv-type-k, --cache-type-k", KV_TYPES, "type of the keys alone; default: as --kv-type", \
+      &(kv).keys, 0, 0 }, \
+    { OPT_CHOICE, "-ctv, --kv-type-v, --cache-type-v", KV_TYPES, "type of the values alone; default: as --kv-type", \
+      &(kv).values, 0, 0 }
+void program_kv_types(infer_session_options *session, const struct kv_options *kv);
+/** The word for a type in KV_TYPES. */
+const char *kv_type_name(infer_kv_type type);
+
 double seconds_now(void);
 /** Most memory that was resident at a time, bytes. */
 size_t peak_bytes(void);

@@ -1,46 +1,89 @@
-/* attention.c - attention over the pages of a session's cache.
+/* attention.c - storing keys and values, and attention over the pages of a session's cache.
  *
  * A task is one KV head and some tokens: the query heads that share the KV head, for these tokens, are the rows of one
- * running soft-max, so that each block of keys and values is read once for all of them. The cut does not depend on the
- * number of threads, and a row's result does not depend on the other rows. */
+ * running soft-max, so that each block of keys and values is read once for all of them.
+ *
+ * Many tokens: the keys and values of all are stored first, then each task sees its whole context. Few tokens, which
+ * one task per head could do: the context is cut into pieces besides, a slab or more each, so that one token keeps all
+ * threads busy. A task stores what falls into its piece, then sees that piece; who ends the last piece of a head joins
+ * them, in their order.
+ *
+ * The cuts do not depend on the number of threads, and a row's result does not depend on the other rows. */
 #include "src/engine/cpu/cpu.h"
 
 #include <math.h>
 
-enum { TASK_ROWS = 64 }; /* about so many query rows a task */
+enum {
+    TASK_ROWS = 64,   /* about so many query rows a task */
+    MAX_PIECES = 256, /* of all heads together */
+};
+static const float log2_e = 1.44269504088896341f; /* the kernel's weights are powers of 2 */
 
 struct attention_job {
-    const struct device *d;
+    struct device *d;
     const struct span *span;
-    uint32_t layer, window, tokens; /* tokens a task */
+    uint32_t layer;
+    const struct attention *how;
+    uint32_t n_q;                     /* the span's last tokens, whose attention is wanted */
+    uint32_t tokens;                  /* of these a task */
+    uint32_t first_page, end_page;    /* what tasks see or store */
+    uint32_t pages_a_piece, n_pieces; /* more than one: all n_q tokens are one task's */
     float *out;
-    const float *q;
+    const float *q, *k, *v;
 };
 
-static uint32_t tokens_per_task(const struct hparams *h)
+/* ---- Memory ---- */
+
+static uint32_t group_of(const struct hparams *h)
 {
-    const uint32_t group = h->n_head / h->n_head_kv;
-    return group < TASK_ROWS ? TASK_ROWS / group : 1;
+    return h->n_head / h->n_head_kv;
+}
+
+static uint32_t tokens_a_task(const struct hparams *h)
+{
+    return group_of(h) < TASK_ROWS ? TASK_ROWS / group_of(h) : 1;
+}
+
+static uint32_t rows_a_task(const struct hparams *h)
+{
+    return tokens_a_task(h) * group_of(h);
+}
+
+/* Results of some rows before they are divided: out (rows, d_v), max and sum. */
+struct part {
+    float *out, *max, *sum;
+};
+
+static size_t part_floats(const struct hparams *h)
+{
+    return round_up((size_t)rows_a_task(h) * (h->d_v + 2), CACHE_LINE / sizeof(float));
+}
+
+static struct part part_at(float *p, const struct hparams *h)
+{
+    const size_t rows = rows_a_task(h);
+    return (struct part){ p, p + rows * h->d_v, p + rows * (h->d_v + 1) };
 }
 
 /* What a task lays out in its thread's scratch, behind the kernel's own. */
 struct task_buffers {
-    float *q, *out, *max, *sum;
+    float *q, *key; /* (rows, d_k), (d_k) */
     int *first, *last;
+    struct part part;
 };
 
 static size_t lay_out(struct task_buffers *b, uint8_t *at, const struct hparams *h)
 {
-    const size_t rows = (size_t)tokens_per_task(h) * (h->n_head / h->n_head_kv);
-    const size_t bytes[] = { rows * h->d_k * sizeof(float), rows * h->d_v * sizeof(float), rows * sizeof(float),
-                             rows * sizeof(float), rows * sizeof(int), rows * sizeof(int) };
-    size_t offset[7] = { KERNEL_SCRATCH_BYTES };
-    for (int i = 0; i < 6; i++)
+    const size_t rows = rows_a_task(h);
+    const size_t bytes[] = { rows * h->d_k * sizeof(float), h->d_k * sizeof(float), rows * sizeof(int),
+                             rows * sizeof(int), part_floats(h) * sizeof(float) };
+    size_t offset[6] = { KERNEL_SCRATCH_BYTES };
+    for (int i = 0; i < 5; i++)
         offset[i + 1] = offset[i] + round_up(bytes[i], CACHE_LINE);
     if (b)
-        *b = (struct task_buffers){ (float *)(at + offset[0]), (float *)(at + offset[1]), (float *)(at + offset[2]),
-                                    (float *)(at + offset[3]), (int *)(at + offset[4]), (int *)(at + offset[5]) };
-    return offset[6];
+        *b = (struct task_buffers){ (float *)(at + offset[0]), (float *)(at + offset[1]), (int *)(at + offset[2]),
+                                    (int *)(at + offset[3]), part_at((float *)(at + offset[4]), h) };
+    return offset[5];
 }
 
 size_t cpu_attention_scratch(const struct hparams *h)
@@ -48,93 +91,252 @@ size_t cpu_attention_scratch(const struct hparams *h)
     return lay_out(NULL, NULL, h);
 }
 
-/* Rows [token][head of the group], scaled queries in, running soft-max empty. */
-static void start_rows(const struct attention_job *job, const struct task_buffers *b, uint32_t head, uint32_t first, uint32_t n)
+static uint32_t most_pieces(const struct hparams *h)
 {
-    const struct hparams *h = &job->d->net->h;
-    const uint32_t group = h->n_head / h->n_head_kv;
-    const float scale = 1 / sqrtf((float)h->d_k);
-    for (uint32_t t = 0; t < n; t++)
-        job->d->k->scale(b->q + (size_t)t * group * h->d_k,
-                         job->q + ((size_t)(first + t) * h->n_head + (size_t)head * group) * h->d_k, scale,
-                         (size_t)group * h->d_k);
-    for (uint32_t i = 0; i < n * group; i++) {
-        b->max[i] = -INFINITY;
-        b->sum[i] = 0;
-    }
-    memset(b->out, 0, (size_t)n * group * h->d_v * sizeof(float));
+    return h->n_head_kv < MAX_PIECES ? MAX_PIECES / h->n_head_kv : 1;
 }
 
-/* Which keys of the block from position `begin` on each row sees: [from, own position], cut to the block. */
-static void set_ranges(const struct attention_job *job, const struct task_buffers *b, uint32_t begin, uint32_t keys,
-                       uint32_t first, uint32_t n)
+size_t cpu_attention_parts(const struct hparams *h, const struct kv *kv)
+{
+    const uint32_t pieces = kv->max_pages / kv->slab_pages + 1, most = most_pieces(h);
+    return (size_t)h->n_head_kv * (pieces < most ? pieces : most) * part_floats(h);
+}
+
+/* ---- Storing ---- */
+
+static void rotate(const struct device *d, float *x, uint32_t token)
+{
+    const struct rope *r = &d->net->h.rope;
+    const size_t at = (size_t)token * (r->n_rot / 2);
+    (r->kind == ROPE_PAIRS ? d->k->rope_pairs : d->k->rope_halves)(x, d->cosine + at, d->sine + at, r->n_rot);
+}
+
+/* Keys, rotated, and values of a head for the span's tokens that fall into the pages [first, end). */
+static void store_pages(const struct attention_job *job, const struct task_buffers *b, uint32_t head, uint32_t first,
+                        uint32_t end)
+{
+    const struct device *d = job->d;
+    const struct span *s = job->span;
+    const struct kv *kv = s->kv;
+    const size_t d_k = kv->d_k, d_v = kv->d_v, at = kv_offset(kv, job->layer, head);
+    const uint32_t from = s->first > first * ATTEND_KEYS ? s->first : first * ATTEND_KEYS;
+    for (uint32_t position = from; position < s->first + s->n && position / ATTEND_KEYS < end; position++) {
+        const uint32_t token = position - s->first;
+        const size_t row = (size_t)token * kv->n_head_kv + head;
+        uint8_t *const block = kv->pages[position / ATTEND_KEYS] + at;
+        const int slot = (int)(position % ATTEND_KEYS);
+        memcpy(b->key, job->k + row * d_k, d_k * sizeof(float));
+        rotate(d, b->key, token);
+        d->k->store_key(block, kv->k_type, slot, b->key, d_k);
+        d->k->store_value(block + kv->key_bytes, kv->v_type, slot, job->v + row * d_v, d_v);
+    }
+}
+
+static void store_task(void *arg, int task, int thread)
+{
+    const struct attention_job *job = arg;
+    const uint32_t n_heads = job->span->kv->n_head_kv, page = job->span->first / ATTEND_KEYS + (uint32_t)task / n_heads;
+    struct task_buffers b;
+    lay_out(&b, cpu_scratch(job->d, thread), &job->d->net->h);
+    store_pages(job, &b, (uint32_t)task % n_heads, page, page + 1);
+}
+
+/* ---- Attending ---- */
+
+/* Tokens [first, first + n) of the span, one KV head, and the pages [page, end). */
+struct attention_task {
+    uint32_t head, first, n, page, end;
+    bool is_first; /* the first piece */
+};
+
+/* Rows [token][head of the group]: queries rotated and scaled, running soft-max empty but for sinks. */
+static void start_rows(const struct attention_job *job, const struct attention_task *t, const struct task_buffers *b,
+                       const struct part *part)
+{
+    const struct device *d = job->d;
+    const struct hparams *h = &d->net->h;
+    const uint32_t group = group_of(h), skipped = job->span->n - job->n_q;
+    for (uint32_t i = 0; i < t->n * group; i++) {
+        const uint32_t token = t->first + i / group, head = t->head * group + i % group;
+        float *const q = b->q + (size_t)i * h->d_k;
+        d->k->scale(q, job->q + ((size_t)(token - skipped) * h->n_head + head) * h->d_k, job->how->scale * log2_e,
+                    h->d_k);
+        rotate(d, q, token);
+        const bool sink = t->is_first && job->how->sinks;
+        part->max[i] = sink ? job->how->sinks[head] * log2_e : -INFINITY;
+        part->sum[i] = sink ? 1 : 0;
+    }
+    memset(part->out, 0, (size_t)t->n * group * h->d_v * sizeof(float));
+}
+
+/* The positions that a token sees: from *first on, before *last. */
+static void seen(const struct attention_job *job, uint32_t token, uint32_t *first, uint32_t *last)
+{
+    const uint32_t own = job->span->first + token, end = job->span->first + job->span->n, window = job->how->window;
+    *first = window && own >= window ? own - window + 1 : 0;
+    *last = job->how->causal ? own + 1 : window && end - own > window ? own + window : end;
+}
+
+/* Which of the n_keys keys from the first of the task's pages on each row sees. */
+static void set_ranges(const struct attention_job *job, const struct attention_task *t, const struct task_buffers *b,
+                       uint32_t n_keys)
+{
+    const uint32_t group = group_of(&job->d->net->h), begin = t->page * ATTEND_KEYS;
+    for (uint32_t i = 0; i < t->n * group; i++) {
+        uint32_t first, last;
+        seen(job, t->first + i / group, &first, &last);
+        first = first > begin ? first - begin : 0;
+        last = last > begin ? last - begin : 0;
+        b->first[i] = (int)(first < n_keys ? first : n_keys);
+        b->last[i] = (int)(last < n_keys ? last : n_keys);
+    }
+}
+
+static void attend(const struct attention_job *job, const struct attention_task *t, const struct task_buffers *b,
+                   const struct part *part, void *scratch)
+{
+    const struct device *d = job->d;
+    const struct hparams *h = &d->net->h;
+    const struct kv *kv = job->span->kv;
+    const uint32_t begin = t->page * ATTEND_KEYS, length = job->span->first + job->span->n;
+    if (t->page >= t->end || begin >= length)
+        return;
+    const uint32_t n_keys = t->end * ATTEND_KEYS < length ? t->end * ATTEND_KEYS - begin : length - begin;
+    set_ranges(job, t, b, n_keys);
+    const size_t at = kv_offset(kv, job->layer, t->head);
+    d->k->attend[d->precision](&(struct attend){
+        .n_q = (int)(t->n * group_of(h)),
+        .d_k = (int)h->d_k,
+        .d_v = (int)h->d_v,
+        .k_type = kv->k_type,
+        .v_type = kv->v_type,
+        .q = b->q,
+        .q_stride = h->d_k,
+        .pages = kv->pages + t->page,
+        .k_at = at,
+        .v_at = at + kv->key_bytes,
+        .n_keys = (int)n_keys,
+        .first = b->first,
+        .last = b->last,
+        .soft_cap = job->how->soft_cap * log2_e,
+        .max = part->max,
+        .sum = part->sum,
+        .out = part->out,
+        .out_stride = h->d_v,
+        .scratch = scratch,
+    });
+}
+
+static void finish_rows(const struct attention_job *job, const struct attention_task *t, const struct part *part)
 {
     const struct hparams *h = &job->d->net->h;
-    const uint32_t group = h->n_head / h->n_head_kv;
-    for (uint32_t t = 0; t < n; t++) {
-        const uint32_t own = job->span->first + first + t;
-        const uint32_t from = job->window && own >= job->window ? own - job->window + 1 : 0;
-        const uint32_t lo = from > begin ? from - begin : 0, hi = own + 1 > begin ? own + 1 - begin : 0;
-        for (uint32_t g = 0; g < group; g++) {
-            b->first[t * group + g] = (int)(lo < keys ? lo : keys);
-            b->last[t * group + g] = (int)(hi < keys ? hi : keys);
+    const uint32_t group = group_of(h), skipped = job->span->n - job->n_q;
+    for (uint32_t i = 0; i < t->n * group; i++) {
+        const size_t row = (size_t)(t->first - skipped + i / group) * h->n_head + (size_t)t->head * group + i % group;
+        job->d->k->scale(job->out + row * h->d_v, part->out + (size_t)i * h->d_v, 1 / part->sum[i], h->d_v);
+    }
+}
+
+/* ---- Pieces of the context ---- */
+
+static struct part piece_part(const struct attention_job *job, uint32_t head, uint32_t piece)
+{
+    const struct hparams *h = &job->d->net->h;
+    return part_at(job->d->parts + ((size_t)head * job->n_pieces + piece) * part_floats(h), h);
+}
+
+/* All pieces of a head into the first one: each is weighed by 2^(its maximum - the largest). */
+static void join_pieces(const struct attention_job *job, const struct attention_task *t)
+{
+    const struct hparams *h = &job->d->net->h;
+    const struct part sum = piece_part(job, t->head, 0);
+    for (uint32_t i = 0; i < t->n * group_of(h); i++) {
+        float *const out = sum.out + (size_t)i * h->d_v;
+        for (uint32_t piece = 1; piece < job->n_pieces; piece++) {
+            const struct part part = piece_part(job, t->head, piece);
+            const float max = part.max[i] > sum.max[i] ? part.max[i] : sum.max[i];
+            if (max == -INFINITY)
+                continue;
+            const float old = exp2f(sum.max[i] - max), new = exp2f(part.max[i] - max);
+            const float *const more = part.out + (size_t)i * h->d_v;
+            for (uint32_t j = 0; j < h->d_v; j++)
+                out[j] = out[j] * old + more[j] * new;
+            sum.sum[i] = sum.sum[i] * old + part.sum[i] * new;
+            sum.max[i] = max;
         }
     }
 }
 
-static void finish_rows(const struct attention_job *job, const struct task_buffers *b, uint32_t head, uint32_t first, uint32_t n)
-{
-    const struct hparams *h = &job->d->net->h;
-    const uint32_t group = h->n_head / h->n_head_kv;
-    for (uint32_t i = 0; i < n * group; i++) {
-        const size_t row = (size_t)(first + i / group) * h->n_head + (size_t)head * group + i % group;
-        job->d->k->scale(job->out + row * h->d_v, b->out + (size_t)i * h->d_v, 1 / b->sum[i], h->d_v);
-    }
-}
-
-static void attention_task(void *arg, int task, int thread)
+/* A piece of few tokens' context. */
+static void piece_task(void *arg, int task, int thread)
 {
     const struct attention_job *job = arg;
-    const struct hparams *h = &job->d->net->h;
-    const struct span *s = job->span;
-    const uint32_t head = (uint32_t)task % h->n_head_kv, first = (uint32_t)task / h->n_head_kv * job->tokens;
-    const uint32_t n = s->n - first < job->tokens ? s->n - first : job->tokens;
+    const uint32_t n_heads = job->span->kv->n_head_kv;
+    const uint32_t head = (uint32_t)task % n_heads, piece = (uint32_t)task / n_heads;
+    const uint32_t page = job->first_page + piece * job->pages_a_piece, left = job->end_page - page;
+    const uint32_t pages = left < job->pages_a_piece ? left : job->pages_a_piece;
+    const struct attention_task t = { head, job->span->n - job->n_q, job->n_q, page, page + pages, piece == 0 };
     struct task_buffers b;
     uint8_t *scratch = cpu_scratch(job->d, thread);
-    lay_out(&b, scratch, h);
-    start_rows(job, &b, head, first, n);
-
-    const uint32_t oldest = s->first + first; /* position of the task's first token: it looks back furthest */
-    const uint32_t from = job->window && oldest >= job->window ? oldest - job->window + 1 : 0;
-    const uint32_t end = s->first + first + n;
-    for (uint32_t page = from / ATTEND_KEYS; page * ATTEND_KEYS < end; page++) {
-        const uint32_t begin = page * ATTEND_KEYS, keys = end - begin < ATTEND_KEYS ? end - begin : ATTEND_KEYS;
-        set_ranges(job, &b, begin, keys, first, n);
-        job->d->k->attend(&(struct attend_block){
-            .n_q = (int)(n * (h->n_head / h->n_head_kv)),
-            .n_keys = (int)keys,
-            .d_k = (int)h->d_k,
-            .d_v = (int)h->d_v,
-            .q = b.q,
-            .q_stride = h->d_k,
-            .k = kv_keys(s->kv, page, job->layer, head),
-            .v = kv_values(s->kv, page, job->layer, head),
-            .k_stride = h->d_k,
-            .v_stride = h->d_v,
-            .first = b.first,
-            .last = b.last,
-            .max = b.max,
-            .sum = b.sum,
-            .out = b.out,
-            .out_stride = h->d_v,
-            .scratch = scratch,
-        });
+    lay_out(&b, scratch, &job->d->net->h);
+    const struct part part = job->n_pieces > 1 ? piece_part(job, head, piece) : b.part;
+    store_pages(job, &b, head, t.page, t.end);
+    start_rows(job, &t, &b, &part);
+    attend(job, &t, &b, &part, scratch);
+    if (job->n_pieces == 1) {
+        finish_rows(job, &t, &part);
+    } else if (atomic_fetch_sub(&job->d->pieces_left[head], 1) == 1) {
+        join_pieces(job, &t);
+        const struct part sum = piece_part(job, head, 0);
+        finish_rows(job, &t, &sum);
     }
-    finish_rows(job, &b, head, first, n);
 }
 
-void cpu_attention(struct device *d, const struct span *s, uint32_t layer, uint32_t window, float *out, const float *q)
+/* Some of many tokens and their whole context; later tokens, which see more, come first. */
+static void tokens_task(void *arg, int task, int thread)
 {
-    struct attention_job job = { d, s, layer, window, tokens_per_task(&d->net->h), out, q };
-    pool_run(d->pool, tasks_of(s->n, job.tokens) * (int)d->net->h.n_head_kv, attention_task, &job);
+    const struct attention_job *job = arg;
+    const uint32_t n_heads = job->span->kv->n_head_kv, skipped = job->span->n - job->n_q;
+    const uint32_t last = ((job->n_q - 1) / job->tokens - (uint32_t)task / n_heads) * job->tokens;
+    struct attention_task t = { .head = (uint32_t)task % n_heads, .first = skipped + last, .is_first = true };
+    t.n = job->n_q - last < job->tokens ? job->n_q - last : job->tokens;
+    uint32_t first, end;
+    seen(job, t.first, &first, &end);
+    t.page = first / ATTEND_KEYS;
+    seen(job, t.first + t.n - 1, &first, &end);
+    t.end = (end - 1) / ATTEND_KEYS + 1;
+    struct task_buffers b;
+    uint8_t *scratch = cpu_scratch(job->d, thread);
+    lay_out(&b, scratch, &job->d->net->h);
+    start_rows(job, &t, &b, &b.part);
+    attend(job, &t, &b, &b.part, scratch);
+    finish_rows(job, &t, &b.part);
+}
+
+void cpu_attention(struct device *d, const struct span *s, uint32_t layer, const struct attention *how, uint32_t n_q,
+                   float *out, const float *q, const float *k, const float *v)
+{
+    const struct hparams *h = &d->net->h;
+    const int heads = (int)h->n_head_kv;
+    const uint32_t stored_page = s->first / ATTEND_KEYS, end_page = (s->first + s->n - 1) / ATTEND_KEYS + 1;
+    struct attention_job job = {
+        .d = d, .span = s, .layer = layer, .how = how, .n_q = n_q, .tokens = tokens_a_task(h), .end_page = end_page,
+        .out = out, .q = q, .k = k, .v = v,
+    };
+    if (n_q == 0 || n_q > job.tokens) {
+        pool_run(d->pool, (int)(end_page - stored_page) * heads, store_task, &job);
+        if (n_q)
+            pool_run(d->pool, tasks_of(n_q, job.tokens) * heads, tokens_task, &job);
+        return;
+    }
+    uint32_t first, last;
+    seen(&job, s->n - n_q, &first, &last);
+    job.first_page = first / ATTEND_KEYS < stored_page ? first / ATTEND_KEYS : stored_page;
+    const uint32_t n_pages = end_page - job.first_page, most = most_pieces(h), least = s->kv->slab_pages;
+    job.pages_a_piece = n_pages / most + (n_pages % most != 0);
+    job.pages_a_piece = job.pages_a_piece > least ? job.pages_a_piece : least;
+    job.n_pieces = (uint32_t)tasks_of(n_pages, job.pages_a_piece);
+    for (int head = 0; head < heads; head++)
+        atomic_store_explicit(&d->pieces_left[head], job.n_pieces, memory_order_relaxed);
+    pool_run(d->pool, (int)job.n_pieces * heads, piece_task, &job);
 }

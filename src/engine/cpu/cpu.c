@@ -34,7 +34,7 @@ static void widest_inputs(const struct device *d, uint32_t n_batch, size_t wides
     }
 }
 
-static bool take_buffers(struct device *d, uint32_t n_batch)
+static bool take_buffers(struct device *d, const struct kv *kv, uint32_t n_batch)
 {
     const struct hparams *h = &d->net->h;
     const size_t half = h->rope.n_rot / 2;
@@ -48,18 +48,20 @@ static bool take_buffers(struct device *d, uint32_t n_batch)
     const size_t attention = cpu_attention_scratch(h), matmul = cpu_matmul_scratch(d, n_batch);
     d->scratch_bytes = round_up(attention > matmul ? attention : matmul, CACHE_LINE);
     return (d->scratch = take(d, (size_t)pool_threads(d->pool), d->scratch_bytes)) &&
-           (d->sums = take(d, n_batch, h->n_embd * sizeof(float))) && (d->frequency = take(d, half, sizeof(float))) && (d->cosine = take(d, n_batch, half * sizeof(float))) &&
-           (d->sine = take(d, n_batch, half * sizeof(float)));
+           (d->sums = take(d, n_batch, h->n_embd * sizeof(float))) && (d->frequency = take(d, half, sizeof(float))) &&
+           (d->cosine = take(d, n_batch, half * sizeof(float))) && (d->sine = take(d, n_batch, half * sizeof(float))) &&
+           (d->parts = take(d, cpu_attention_parts(h, kv), sizeof *d->parts)) &&
+           (d->pieces_left = take(d, h->n_head_kv, sizeof *d->pieces_left));
 }
 
-struct device *cpu_open(infer_context *c, const struct network *net, uint32_t n_batch, enum precision precision,
-                        infer_error *err)
+struct device *cpu_open(infer_context *c, const struct network *net, const struct kv *kv, uint32_t n_batch,
+                        enum precision precision, infer_error *err)
 {
     struct device *d = mem_new(&c->a, 1, sizeof *d);
     if (!d)
         return fail_memory(err, "the CPU device"), NULL;
     *d = (struct device){ .pool = c->pool, .k = &c->kernels, .net = net, .precision = precision, .a = &c->a };
-    if (!take_buffers(d, n_batch)) {
+    if (!take_buffers(d, kv, n_batch)) {
         cpu_close(d);
         return fail(err, INFER_E_NOMEM, "out of memory for work buffers of %u tokens a step; n_batch can be lowered", n_batch), NULL;
     }
@@ -78,6 +80,8 @@ void cpu_close(struct device *d)
     mem_free(d->a, d->frequency);
     mem_free(d->a, d->cosine);
     mem_free(d->a, d->sine);
+    mem_free(d->a, d->parts);
+    mem_free(d->a, d->pieces_left);
     mem_free(d->a, d);
 }
 
@@ -97,10 +101,6 @@ struct row_job {
     const int32_t *ids;
     float eps;
     enum activation act;
-    const struct span *span;
-    uint32_t layer;
-    float *k;
-    const float *v;
 };
 
 static void run_rows(struct row_job *job, pool_task_fn *fn)
@@ -174,46 +174,12 @@ static void cpu_angles(struct device *d, const struct span *s)
         }
 }
 
-static void rotate_store_task(void *arg, int task, int thread)
-{
-    (void)thread;
-    const struct row_job *job = arg;
-    const struct device *d = job->d;
-    const struct hparams *h = &d->net->h;
-    const size_t half = h->rope.n_rot / 2, d_k = h->d_k, d_v = h->d_v;
-    void (*rope)(float *, const float *, const float *, size_t) =
-        h->rope.kind == ROPE_PAIRS ? d->k->rope_pairs : d->k->rope_halves;
-    uint32_t first, last;
-    rows_of(job, task, &first, &last);
-    for (uint32_t t = first; t < last; t++) {
-        const float *cosine = d->cosine + t * half, *sine = d->sine + t * half;
-        float *q = job->y + (size_t)t * h->n_head * d_k, *k = job->k + (size_t)t * h->n_head_kv * d_k;
-        const float *v = job->v + (size_t)t * h->n_head_kv * d_v;
-        const uint32_t position = job->span->first + t, page = position / ATTEND_KEYS, slot = position % ATTEND_KEYS;
-        for (uint32_t head = 0; head < h->n_head; head++)
-            rope(q + head * d_k, cosine, sine, h->rope.n_rot);
-        for (uint32_t head = 0; head < h->n_head_kv; head++) {
-            rope(k + head * d_k, cosine, sine, h->rope.n_rot);
-            memcpy(kv_keys(job->span->kv, page, job->layer, head) + slot * d_k, k + head * d_k, d_k * sizeof(float));
-            memcpy(kv_values(job->span->kv, page, job->layer, head) + slot * d_v, v + head * d_v, d_v * sizeof(float));
-        }
-    }
-}
-
-static void cpu_rotate_store(struct device *d, const struct span *s, uint32_t layer, float *q, float *k, const float *v)
-{
-    const uint32_t width = (uint32_t)(arch_dim(&d->net->h, DIM_Q) + arch_dim(&d->net->h, DIM_K));
-    run_rows(&(struct row_job){ .d = d, .n = s->n, .width = width, .y = q, .span = s, .layer = layer, .k = k, .v = v },
-             rotate_store_task);
-}
-
 const struct device_ops cpu_ops = {
     .name = "cpu",
     .embed = cpu_embed,
     .norm = cpu_norm,
     .matmul = cpu_matmul,
     .angles = cpu_angles,
-    .rotate_store = cpu_rotate_store,
     .attention = cpu_attention,
     .gate = cpu_gate,
 };

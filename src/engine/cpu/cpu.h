@@ -5,11 +5,13 @@
 #include "src/engine/context.h"
 #include "src/engine/device.h"
 
+#include <stdatomic.h>
+
 extern const struct device_ops cpu_ops;
 
-/** A device for steps of at most n_batch tokens of this network. */
-struct device *cpu_open(infer_context *c, const struct network *net, uint32_t n_batch, enum precision precision,
-                        infer_error *err);
+/** A device for steps of at most n_batch tokens of this network, whose keys and values go to this cache. */
+struct device *cpu_open(infer_context *c, const struct network *net, const struct kv *kv, uint32_t n_batch,
+                        enum precision precision, infer_error *err);
 void cpu_close(struct device *d);
 size_t cpu_bytes(const struct device *d);
 
@@ -30,6 +32,8 @@ struct device {
     float *frequency;  /* n_rot / 2 */
     float magnitude;
     float *cosine, *sine; /* (n_batch, n_rot / 2) */
+    float *parts;             /* attention to pieces of the context */
+    atomic_uint *pieces_left; /* n_head_kv */
 };
 
 static inline void *cpu_scratch(const struct device *d, int thread)
@@ -53,8 +57,11 @@ enum act cpu_activations(const struct device *d, const struct weight *w, uint32_
 /** Scratch that a thread needs for products of up to n_batch columns, kernel scratch included. */
 size_t cpu_matmul_scratch(const struct device *d, uint32_t n_batch);
 void cpu_matmul(struct device *d, const struct product *products, int n_products, const float *x, uint32_t n);
-void cpu_attention(struct device *d, const struct span *s, uint32_t layer, uint32_t window, float *out, const float *q);
+void cpu_attention(struct device *d, const struct span *s, uint32_t layer, const struct attention *how, uint32_t n_q,
+                   float *out, const float *q, const float *k, const float *v);
 /** Scratch that a thread needs for attention, kernel scratch included. */
 size_t cpu_attention_scratch(const struct hparams *h);
+/** Floats that device.parts needs. */
+size_t cpu_attention_parts(const struct hparams *h, const struct kv *kv);
 
 #endif
