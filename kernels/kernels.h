@@ -151,8 +151,8 @@ struct kernels {
      * Pairs: (x[2i], x[2i+1]). Halves: (x[i], x[i + n_rot/2]). */
     void (*rope_pairs)(float *x, const float *cos, const float *sin, size_t n_rot);
     void (*rope_halves)(float *x, const float *cos, const float *sin, size_t n_rot);
-    /* Exact: products of floats. Fast: where that is faster, the two factors may be rounded to bf16 first, unless keys
-     * or values are F32. */
+    /* Exact: products of floats. Fast: where that is faster, the factors may be rounded to bf16 first, if neither keys
+     * nor values are stored with more digits than that, as F32 or F16. */
     attend_fn *attend[PRECISION_COUNT];
     /* Put a key or a value of d numbers into a block, at position `slot`. All sets store the same bits of finite x. */
     void (*store_key)(void *block, enum dtype type, int slot, const float *x, size_t d);

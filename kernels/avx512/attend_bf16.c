@@ -4,9 +4,14 @@
 
 #include "kernels/generic/attend.h"
 
+static bool is_finer(enum dtype type)
+{
+    return type == DTYPE_F32 || type == DTYPE_F16;
+}
+
 void avx512_attend_bf16(const struct attend *a)
 {
-    if (a->k_type == DTYPE_F32 || a->v_type == DTYPE_F32)
+    if (is_finer(a->k_type) || is_finer(a->v_type))
         avx512_attend(a);
     else
         attend(a);

@@ -6,7 +6,7 @@
 #include "kernels/avx512/simd.h"
 
 #define PAIRS_TYPE DTYPE_BF16
-#define PAIRS_OF_TYPES(F) F(F16) F(BF16) F(Q8_0) F(Q4_0)
+#define PAIRS_OF_TYPES(F) F(BF16) F(Q8_0) F(Q4_0)
 enum { PAIRS = VF, PAIR_VECTORS = 2 };
 typedef uint16_t pnum;
 typedef __m512i pv;

@@ -211,7 +211,8 @@ static double allowed(const struct sequence *s, enum precision precision)
     } types[] = {
         { DTYPE_F32, 0 }, { DTYPE_F16, 2e-3 }, { DTYPE_BF16, 1.5e-2 }, { DTYPE_Q8_0, 2e-2 }, { DTYPE_Q4_0, 0.35 },
     };
-    const bool rounds = precision == PRECISION_FAST && s->k_type != DTYPE_F32 && s->v_type != DTYPE_F32;
+    const bool rounds = precision == PRECISION_FAST && s->k_type != DTYPE_F32 && s->v_type != DTYPE_F32 &&
+                        s->k_type != DTYPE_F16 && s->v_type != DTYPE_F16;
     double error = 3e-5 + (rounds ? 2e-2 : 0);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         error += (types[i].type == s->k_type ? types[i].error : 0) + (types[i].type == s->v_type ? types[i].error : 0);

