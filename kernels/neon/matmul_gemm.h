@@ -139,13 +139,14 @@ INLINE size_t at_y(int i, size_t y_stride)
 }
 
 /* A panel times packed columns, n_cols of them, an even number: n values more of the elements at y, of which n_rows by
- * n_there are wanted. The loop's sums are an array of their own, indexed by constants alone: so they stay in registers. */
+ * n_there are wanted. The loop has an array of sums of its own, indexed by constants alone: it stays in registers. */
 INLINE void multiply(float *y, size_t y_stride, const int8_t *panel, const struct packed *x, size_t n, bool first,
                      int n_rows, int n_cols, int n_there, struct type type)
 {
     float32x4_t columns[SUMS], sums[SUMS];
     UNROLL for (int i = 0; i < SUMS; i++)
-        columns[i] = first || i >= 2 * n_there ? vdupq_n_f32(0) : load_some(y + at_y(i, y_stride), n_rows - 4 * (i % 2));
+        columns[i] = first || i >= 2 * n_there ? vdupq_n_f32(0)
+                                               : load_some(y + at_y(i, y_stride), n_rows - 4 * (i % 2));
     from_columns(columns);
     UNROLL for (int i = 0; i < SUMS; i++)
         sums[i] = columns[i];

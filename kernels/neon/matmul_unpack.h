@@ -59,7 +59,7 @@ INLINE void floats_of_f16(float32x4_t to[2], uint16x8_t f16)
     to[1] = vcvt_high_f32_f16(vreinterpretq_f16_u16(f16));
 }
 
-/* The f16 at the start of the block of each of eight groups of 32; a block has `groups` of them. 0 for missing blocks. */
+/* The f16 at the start of the block of each of eight groups of 32, `groups` of them a block. 0 for missing blocks. */
 INLINE void f16_by_group(float32x4_t to[2], const uint8_t *w, int bytes, int groups, int n_blocks)
 {
     uint16x8_t f16 = vdupq_n_u16(0);
