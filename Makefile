@@ -26,7 +26,8 @@ VERSION  := $(word 1,$(version)).$(word 2,$(version)).$(word 3,$(version))
 
 # A kernel folder is an instruction set; no other file gets its flags. A file whose name ends in a feature that not all
 # machines of the set have gets that one too.
-isas     := scalar $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),avx2 avx512 amx)
+machine  := $(shell $(CC) -dumpmachine 2>/dev/null)
+isas     := scalar $(if $(filter x86_64%,$(machine)),avx2 avx512 amx,$(if $(filter aarch64%,$(machine)),neon dotprod i8mm))
 $(BUILD)/kernels/scalar/%.o $(BUILD)/src/quantize/%.o: isa := -ffp-contract=off
 avx2     := -mavx2 -mfma -mf16c
 $(BUILD)/kernels/avx2/%.o:   isa := $(avx2)
@@ -35,6 +36,8 @@ $(BUILD)/kernels/avx512/%.o: isa := $(avx512)
 $(BUILD)/kernels/avx512/%_bf16.o: isa := $(avx512) -mavx512bf16
 amx      := -ffp-contract=off $(avx512) -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
 $(BUILD)/kernels/amx/%.o:    isa := $(amx)
+$(BUILD)/kernels/dotprod/%.o: isa := -march=armv8.2-a+dotprod
+$(BUILD)/kernels/i8mm/%.o:   isa := -march=armv8.2-a+dotprod+i8mm+bf16
 $(BUILD)/benches/limits/avx2.o:   isa := $(avx2)
 $(BUILD)/benches/limits/avx512.o: isa := $(avx512)
 $(BUILD)/benches/limits/amx.o:    isa := $(amx)
@@ -59,6 +62,7 @@ examples := $(patsubst %.c,$(BUILD)/%,$(filter-out examples/infer-%,$(wildcard e
 tests    := $(basename $(call object,tests/test_*.c tests/*/test_*.c))
 scripts  := $(wildcard tests/*/test_*.sh)
 fuzzers  := $(basename $(call object,tests/fuzz/fuzz_*.c))
+bare     := $(BUILD)/bare/test_kernels $(BUILD)/bare/test_vector
 archive  := $(BUILD)/libinfer.a
 shared   := $(BUILD)/libinfer.so.$(MAJOR)
 
@@ -79,7 +83,8 @@ T ?= test
 test:
 	@CC='$(CC)' scripts/setup test
 	+@$(parallel) test-built
-test-built: all $(tests) $(if $(SAN),,$(shell pkg-config --exists benchmark 2>/dev/null && echo bench-programs))
+test-built: all $(tests) $(if $(SAN),,$(shell pkg-config --exists benchmark 2>/dev/null && echo bench-programs)) \
+            $(if $(SAN),,$(if $(findstring $(T),tests/kernels/test_aarch64.sh),bare-aarch64))
 	@BUILD=$(BUILD) SAN=$(SAN) CC='$(CC)' tests/run $(foreach t,$(tests) $(scripts),$(if $(findstring $(T),$t),$t))
 
 ## test-threads: the tests that compute on several threads; meant for SAN=thread
@@ -96,6 +101,14 @@ bench:
 	+@$(parallel) bench-programs
 	@$(foreach s,$(or $(SUITE),$(suites)),echo "$s:" && $(BUILD)/bench_$s $(foreach a,$(ARGS),'$a') &&) true
 bench-programs: $(suites:%=$(BUILD)/bench_%)
+
+## bare: the tests of the kernels linked statically, without a library: CC=aarch64-linux-gnu-gcc makes them for ARM
+.PHONY: bare bare-aarch64
+bare: $(bare)
+aarch64 = $(if $(findstring clang,$(CC)),$(CC) --target=aarch64-linux-gnu,$(filter %ccache,$(CC)) aarch64-linux-gnu-gcc)
+bare-aarch64:
+	+@! scripts/setup --check aarch64 2>/dev/null || \
+	    $(parallel) CC='$(strip $(aarch64))' CFLAGS='-O3 -g' BUILD=$(BUILD)/aarch64 bare
 
 ## SAN=address,undefined: after any of these, the same under sanitizers, in a build folder of its own
 ## fuzz: feed every reader of files with made-up ones for FUZZ_SECONDS=20 each
@@ -170,6 +183,10 @@ $(BUILD)/%.o: %.c Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(cppflags) $(cflags) $(isa) -c -o $@ $<
 
+$(BUILD)/bare/%.o: tests/kernels/%.c Makefile $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -Itests/cross $(cppflags) $(cflags) -c -o $@ $<
+
 $(archive): $(objects)
 	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
 
@@ -192,6 +209,8 @@ $(examples): %: %.o $(archive)
 	$(link) $(ldlibs)
 $(tests): %: %.o $(common) $(archive)
 	$(link) -lcmocka $(ldlibs)
+$(bare): %: %.o $(filter $(BUILD)/kernels/% $(BUILD)/src/base/%,$(objects))
+	$(link) -static -lm
 $(fuzzers): %: %.o $(archive)
 	$(link) -fsanitize=fuzzer $(ldlibs)
 
@@ -215,5 +234,5 @@ $(foreach s,$(suites),$(eval $(call suite_rule,$s)))
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(patsubst %.o,%.d,$(objects) $(common) $(bench) $(call suite,*) $(BUILD)/benches/shim.o) \
-         $(addsuffix .d,$(tests) $(fuzzers) $(examples)) \
+         $(addsuffix .d,$(tests) $(bare) $(fuzzers) $(examples)) \
          $(tools:$(BUILD)/%=$(BUILD)/tools/%.d) $(apps:$(BUILD)/%=$(BUILD)/examples/%.d)

@@ -106,7 +106,7 @@ typedef struct infer_context_options {
     int n_threads;             /**< threads that compute, 1..256; 0 = one per physical core that the process may use, and
                                 *   no more than the CPU limit of its control group, rounded up (default) */
     const char *cpu;           /**< best instruction set to use: "scalar", "avx2", "avx512", "amx";
-                                *   NULL = all there is (default) */
+                                *   on ARM "scalar", "neon", "dotprod", "i8mm"; NULL = all there is (default) */
     infer_allocator allocator; /**< all zero = malloc and free (default) */
     infer_log_fn *log;         /**< NULL = silence (default) */
     void *log_user;

@@ -4,7 +4,16 @@
 
 #include <string.h>
 
+#if defined(__x86_64__)
 static const char *const level_names[CPU_LEVELS] = { "scalar", "avx2", "avx512", "amx" };
+const char cpu_level_list[] = "scalar, avx2, avx512 or amx";
+#elif defined(__aarch64__)
+static const char *const level_names[CPU_LEVELS] = { "scalar", "neon", "dotprod", "i8mm" };
+const char cpu_level_list[] = "scalar, neon, dotprod or i8mm";
+#else
+static const char *const level_names[CPU_LEVELS] = { "scalar" };
+const char cpu_level_list[] = "scalar";
+#endif
 
 const char *cpu_level_name(enum cpu_level level)
 {
@@ -108,16 +117,26 @@ struct cpu_features cpu_features(void)
     };
 }
 
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+
+/* The two of Armv8.6 came together in every processor known to have either. */
+enum cpu_level cpu_detect(void)
+{
+    const unsigned long one = getauxval(AT_HWCAP), two = getauxval(AT_HWCAP2), armv8_6 = HWCAP2_I8MM | HWCAP2_BF16;
+    if (!(one & HWCAP_ASIMD))
+        return CPU_SCALAR;
+    if (!(one & HWCAP_ASIMDDP))
+        return CPU_NEON;
+    return (two & armv8_6) == armv8_6 ? CPU_I8MM : CPU_DOTPROD;
+}
+
 #else
 
 enum cpu_level cpu_detect(void)
 {
     return CPU_SCALAR;
-}
-
-struct cpu_features cpu_features(void)
-{
-    return (struct cpu_features){ 0 };
 }
 
 #endif

@@ -60,6 +60,13 @@ void kernels_init(struct kernels *k, enum cpu_level level)
         kernels_init_avx512(k, &features);
     if (level >= CPU_AMX)
         kernels_init_amx(k);
+#elif defined(__aarch64__)
+    if (level >= CPU_NEON)
+        kernels_init_neon(k);
+    if (level >= CPU_DOTPROD)
+        kernels_init_dotprod(k);
+    if (level >= CPU_I8MM)
+        kernels_init_i8mm(k);
 #endif
     k->name = cpu_level_name(level);
 }

@@ -161,14 +161,28 @@ struct kernels {
     void (*fit)(struct fit_lanes *f, const struct code *code, const float *x, const float *w, size_t n, bool has_m);
 };
 
-/** Instruction sets, each holding the ones before it on its own kind of machine. */
+/** Instruction sets of the machine that this is compiled for, each holding the ones before it. */
+#if defined(__x86_64__)
 enum cpu_level { CPU_SCALAR, CPU_AVX2, CPU_AVX512, CPU_AMX, CPU_LEVELS };
+#elif defined(__aarch64__) /* i8mm: the matrix products of Armv8.6, those of bf16 too */
+enum cpu_level { CPU_SCALAR, CPU_NEON, CPU_DOTPROD, CPU_I8MM, CPU_LEVELS };
+#else
+enum cpu_level { CPU_SCALAR, CPU_LEVELS };
+#endif
 /** What this machine has and the system lets this process use: for AMX that is asked for here. */
 enum cpu_level cpu_detect(void);
 /** Name of a level, and the level of a name (-1 if there is none of that name). */
 const char *cpu_level_name(enum cpu_level level);
 int cpu_level_find(const char *name);
+/** All their names, as a sentence has them. */
+extern const char cpu_level_list[];
 
+/** The table for at most `level`. Complete: no function pointer that scalar has is NULL. */
+void kernels_init(struct kernels *k, enum cpu_level level);
+
+/** What each set adds to a table. */
+void kernels_init_scalar(struct kernels *k);
+#if defined(__x86_64__)
 /** Features within a level that a kernel may ask for when its table is filled. */
 struct cpu_features {
     bool avx512_vnni, avx512_bf16, avx512_vbmi, avx_vnni;
@@ -177,13 +191,13 @@ struct cpu_features {
     bool fast_bf16;
 };
 struct cpu_features cpu_features(void);
-
-/** The table for at most `level`. Complete: no function pointer that scalar has is NULL. */
-void kernels_init(struct kernels *k, enum cpu_level level);
-
-void kernels_init_scalar(struct kernels *k);
 void kernels_init_avx2(struct kernels *k, const struct cpu_features *f);
 void kernels_init_avx512(struct kernels *k, const struct cpu_features *f);
 void kernels_init_amx(struct kernels *k);
+#elif defined(__aarch64__)
+void kernels_init_neon(struct kernels *k);
+void kernels_init_dotprod(struct kernels *k);
+void kernels_init_i8mm(struct kernels *k);
+#endif
 
 #endif

@@ -51,7 +51,7 @@ static infer_status choose_level(enum cpu_level *level, const char *name, infer_
         return INFER_OK;
     const int asked = cpu_level_find(name);
     if (asked < 0)
-        return fail(err, INFER_E_ARGUMENT, "cpu is \"%.40s\", expected scalar, avx2, avx512 or amx", name);
+        return fail(err, INFER_E_ARGUMENT, "cpu is \"%.40s\", expected %s", name, cpu_level_list);
     if (asked > (int)*level)
         return fail(err, INFER_E_ARGUMENT, "cpu is \"%s\", but this machine's best is %s", name, cpu_level_name(*level));
     *level = (enum cpu_level)asked;

@@ -292,7 +292,7 @@ static void check_attend(const struct kernels *k, int precision)
 {
     static struct attend_case c;
     static float alone[ATTEND_WIDEST + 8];
-    for (int round = 0; round < 150; round++) {
+    for (int round = 0; round < cases(150); round++) {
         attend_new(&c, k, (enum precision)precision);
         const int n_q = c.a.n_q, row = random_int(0, n_q - 1);
         CASE("%d rows, %d keys %s, %d x %d wide %s, soft cap %g, round %d", n_q, c.a.n_keys, dtype_name(c.a.k_type),

@@ -13,8 +13,8 @@ static void check_dequantize(const struct kernels *k, int index)
     static double value[CONVERT_MAX], size[CONVERT_MAX];
     const struct weight_type *const t = &weight_types[index];
     const size_t block = dtype_info(t->dtype)->block;
-    for (int i = 0; i < 60; i++) {
-        const enum fill fill = i % 2 ? FILL_RANDOM : (enum fill)(i / 2 % FILL_COUNT);
+    for (int i = 0; i < cases(60); i++) {
+        const enum fill fill = case_fill(i);
         const size_t n = block * random_size(CONVERT_MAX / block), slack = (size_t)random_int(0, 3);
         uint8_t *const w = guarded_take(&mem_w, row_bytes(t->dtype, n) + slack);
         float *const y = guarded_take(&mem_y, n * sizeof *y);
@@ -193,8 +193,8 @@ static void check_prepare(const struct kernels *k, int index)
 {
     static _Alignas(64) uint8_t want[CONVERT_MAX * 4];
     const enum act act = (enum act)index;
-    for (int i = 0; i < 100; i++) {
-        const enum fill fill = i % 2 ? FILL_RANDOM : (enum fill)(i / 2 % FILL_COUNT);
+    for (int i = 0; i < cases(100); i++) {
+        const enum fill fill = case_fill(i);
         const bool blocks = act == ACT_Q8 || act == ACT_Q8_PAIR;
         const size_t n = blocks ? 32 * random_size(CONVERT_MAX / 32) : random_size(CONVERT_MAX);
         float *const x = guarded_take(&mem_x, n * sizeof *x);

@@ -46,7 +46,7 @@ static void check_fit_lane(const struct fit_lanes *f, int l, const struct code *
 static void check_fit(const struct kernels *k, int unused)
 {
     (void)unused;
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < cases(60); round++) {
         const struct code *code = &fit_codes[round % (int)(sizeof fit_codes / sizeof *fit_codes)];
         const size_t n = random_size(256);
         const bool has_m = random_int(0, 1);

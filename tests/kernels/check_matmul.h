@@ -141,9 +141,8 @@ static void check_matmul(const struct kernels *k, int index)
     c.fn = index % 2 ? c.entry->gemm : c.entry->dot;
     c.act = index % 2 ? c.entry->gemm_act : c.entry->dot_act;
     c.dequantize = k->dequantize[c.type->dtype];
-    for (int i = 0; i < 24; i++) {
-        /* random values show most faults: half of the cases */
-        matmul_case_new(&c, i % 2 ? FILL_RANDOM : (enum fill)(i / 2 % FILL_COUNT));
+    for (int i = 0; i < cases(24); i++) {
+        matmul_case_new(&c, case_fill(i));
         guarded_take(&mem_scratch, KERNEL_SCRATCH_BYTES);
         c.fn(&c.tile);
         check_gaps(&c.tile);

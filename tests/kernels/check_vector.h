@@ -41,9 +41,9 @@ static void check_fronts(void)
 static void check_rms_norm(const struct kernels *k, int index)
 {
     (void)index;
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < cases(ROUNDS); round++) {
         const size_t n = random_size(VECTOR_MAX);
-        const enum fill fill = round % 2 ? FILL_RANDOM : (enum fill)(round / 2 % FILL_COUNT);
+        const enum fill fill = case_fill(round);
         const bool weighted = random_int(0, 3), in_place = random_int(0, 1);
         CASE("n %zu, %s, %sweights%s", n, fill_names[fill], weighted ? "" : "no ", in_place ? ", in place" : "");
         float *const x = vector(&mem_a, n, fill, 1e15f), *const w = vector(&mem_b, n, FILL_RANDOM, 1);
@@ -65,9 +65,9 @@ static void check_rms_norm(const struct kernels *k, int index)
 static void check_layer_norm(const struct kernels *k, int index)
 {
     (void)index;
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < cases(ROUNDS); round++) {
         const size_t n = random_size(VECTOR_MAX);
-        const enum fill fill = round % 2 ? FILL_RANDOM : (enum fill)(round / 2 % FILL_COUNT);
+        const enum fill fill = case_fill(round);
         const bool weighted = random_int(0, 3), biased = random_int(0, 1), in_place = random_int(0, 1);
         CASE("n %zu, %s, %sweights, %sbias%s", n, fill_names[fill], weighted ? "" : "no ", biased ? "" : "no ",
              in_place ? ", in place" : "");
@@ -101,7 +101,7 @@ static void check_layer_norm(const struct kernels *k, int index)
 static void check_softmax(const struct kernels *k, int index)
 {
     (void)index;
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < cases(ROUNDS); round++) {
         const size_t n = random_size(VECTOR_MAX);
         const float range = (float[]){ 1, 10, 100, 1e30f }[random_int(0, 3)];
         const int hidden = random_int(0, 3); /* of four are -INFINITY; all in some rounds */
@@ -159,7 +159,7 @@ static float *activation_input(size_t n, int round)
 
 static void check_activate(const struct kernels *k, int index)
 {
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < cases(ROUNDS); round++) {
         const size_t n = random_size(VECTOR_MAX);
         float *const x = activation_input(n, round);
         float *const y = random_int(0, 1) ? x : guarded_take(&mem_y, n * sizeof *y);
@@ -175,7 +175,7 @@ static void check_activate(const struct kernels *k, int index)
 
 static void check_gate(const struct kernels *k, int index)
 {
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < cases(ROUNDS); round++) {
         const size_t n = random_size(VECTOR_MAX);
         float *const g = activation_input(n, round), *const u = vector(&mem_b, n, FILL_RANDOM, 1);
         const int place = random_int(0, 2);
@@ -199,7 +199,7 @@ enum binary { BINARY_ADD, BINARY_MUL };
 
 static void check_binary(const struct kernels *k, int index)
 {
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < cases(ROUNDS); round++) {
         const size_t n = random_size(VECTOR_MAX);
         float *const a = vector(&mem_a, n, (enum fill)(round % FILL_COUNT), 1e15f);
         float *const b = vector(&mem_b, n, FILL_RANDOM, 1);
@@ -218,7 +218,7 @@ static void check_binary(const struct kernels *k, int index)
 static void check_scale(const struct kernels *k, int index)
 {
     (void)index;
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < cases(ROUNDS); round++) {
         const size_t n = random_size(VECTOR_MAX);
         const float s = random_float();
         float *const x = vector(&mem_a, n, (enum fill)(round % FILL_COUNT), 1e15f);
@@ -237,9 +237,9 @@ static void check_scale(const struct kernels *k, int index)
 static void check_dot(const struct kernels *k, int index)
 {
     (void)index;
-    for (int round = 0; round < 4 * ROUNDS; round++) {
+    for (int round = 0; round < cases(4 * ROUNDS); round++) {
         const size_t n = random_size(VECTOR_MAX);
-        const enum fill fill = round % 2 ? FILL_RANDOM : (enum fill)(round / 2 % FILL_COUNT);
+        const enum fill fill = case_fill(round);
         CASE("n %zu, %s", n, fill_names[fill]);
         const float *const a = vector(&mem_a, n, fill, 1e15f), *const b = vector(&mem_b, n, fill, 1e15f);
         double sum = 0, sizes = 0;
@@ -253,7 +253,7 @@ static void check_dot(const struct kernels *k, int index)
 
 static void check_rope(const struct kernels *k, int halves)
 {
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < cases(ROUNDS); round++) {
         const size_t half = random_size(160), n = 2 * half;
         CASE("n_rot %zu", n);
         float *const x = vector(&mem_a, n, FILL_RANDOM, 1), *const cosines = guarded_take(&mem_b, half * sizeof *x);

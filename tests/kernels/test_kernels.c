@@ -1,6 +1,7 @@
 /* test_kernels.c - every entry of every table this machine can run, against truth that is computed another way.
  *
- *   test_kernels [--seed N] [--level NAME] [FILTER]    check the entries whose name holds FILTER
+ *   test_kernels [--seed N] [--level NAME] [--share N] [FILTER]    check the entries whose name holds FILTER, with one
+ *                                                                  in N of their cases
  *
  * Also the environment: INFER_SEED as --seed, INFER_CPU as --level (the highest level to use). */
 #include "tests/kernels/check_attend.h"
@@ -41,6 +42,8 @@ int main(int argc, char **argv)
             seed_text = argv[++i];
         else if (strcmp(argv[i], "--level") == 0 && i + 1 < argc)
             level_text = argv[++i];
+        else if (strcmp(argv[i], "--share") == 0 && i + 1 < argc)
+            share = atoi(argv[++i]);
         else
             only_units = argv[i];
     }
@@ -48,6 +51,10 @@ int main(int argc, char **argv)
     int level = level_text ? cpu_level_find(level_text) : (int)cpu_detect();
     if (level < 0) {
         fprintf(stderr, "no level of the name \"%s\"\n", level_text);
+        return 2;
+    }
+    if (share < 1) {
+        fprintf(stderr, "--share is at least 1\n");
         return 2;
     }
     if (level > (int)cpu_detect())

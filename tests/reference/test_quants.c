@@ -2,6 +2,7 @@
  *
  *   test_quants                 hold every type at every level to its bounds
  *   test_quants --table [CPU]   print how far off each type is, at the best level or that of the name */
+#include "kernels/kernels.h"
 #include "tests/reference/reference.h"
 
 #include <string.h>
@@ -96,19 +97,19 @@ static bool measure(struct off *off, const char *type, infer_precision precision
 
 static void check(const char *type, infer_precision precision)
 {
-    static const char *const levels[] = { "scalar", "avx2", "avx512", "amx" };
     const struct off *most = &allowed[precision];
     struct off off;
-    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+    for (enum cpu_level level = CPU_SCALAR; level < CPU_LEVELS; level++) {
+        const char *const cpu = cpu_level_name(level);
         for (int32_t n_batch = 0; n_batch < 2; n_batch++) { /* all tokens at once, and one by one */
-            if (!measure(&off, type, precision, levels[i], n_batch)) {
-                if (i == 0)
+            if (!measure(&off, type, precision, cpu, n_batch)) {
+                if (level == CPU_SCALAR)
                     skip();
                 return;
             }
             if (!(off.max <= most->max && off.rms <= most->rms && off.kl <= most->kl))
                 fail_msg("%s at %s, batch %d: off by %.3g standard deviations (rms %.3g, KL %.3g), allowed %.3g (%.3g, "
-                         "%.3g)", type, levels[i], n_batch, off.max, off.rms, off.kl, most->max, most->rms, most->kl);
+                         "%.3g)", type, cpu, n_batch, off.max, off.rms, off.kl, most->max, most->rms, most->kl);
         }
     }
 }

@@ -1,4 +1,5 @@
 /* test_tiny.c - tiny random models of each architecture against logits computed elsewhere in float64. */
+#include "kernels/kernels.h"
 #include "tests/reference/reference.h"
 
 #define OURS "tests/data/tiny/"
@@ -8,7 +9,6 @@ static const char *const folders[] = {
     OURS "qwen3",      SHARED "llama",       SHARED "llama-bias", SHARED "llama3",       SHARED "llama-linear",
     SHARED "llama-yarn", SHARED "mistral",   SHARED "qwen2",      SHARED "qwen3",
 };
-static const char *const levels[] = { "scalar", "avx2", "avx512", "amx" };
 static const double tolerance = 2e-4; /* of the reference's standard deviation: float32 arithmetic meets it */
 
 static const char *folder_of(void **state)
@@ -62,15 +62,15 @@ static void logits_and_greedy_ids_meet_the_reference(void **state)
     const char *folder = folder_of(state);
     char paths[2][600];
     const int n_paths = paths_of(paths, folder);
-    for (size_t l = 0; l < sizeof levels / sizeof *levels; l++) {
+    for (enum cpu_level level = CPU_SCALAR; level < CPU_LEVELS; level++) {
         infer_context_options o = infer_context_defaults();
-        o.cpu = levels[l];
+        o.cpu = cpu_level_name(level);
         o.n_threads = 2;
         infer_context *c = infer_context_open(&o, NULL);
         if (!c)
             break; /* this machine has no such instruction set */
         for (int p = 0; p < n_paths; p++)
-            check_case(c, folder, paths[p], levels[l]);
+            check_case(c, folder, paths[p], o.cpu);
         infer_context_close(&c);
     }
 }

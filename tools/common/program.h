@@ -12,7 +12,8 @@
 #define PROGRAM_ENVIRONMENT \
     "Environment:\n" \
     "  INFER_MODEL               the model to use where -m is not given\n" \
-    "  INFER_CPU                 best instruction set to use: scalar, avx2, avx512 or amx\n"
+    "  INFER_CPU                 best instruction set to use: scalar, avx2, avx512 or amx;\n" \
+    "                            on ARM scalar, neon, dotprod or i8mm\n"
 
 /** What the rows below set, and the two functions after them read. */
 struct program_machine {

@@ -1,0 +1,14 @@
+/* table.c - the entries of the dot product instructions of Armv8.2 (sdot): products of 8-bit activations. */
+#include "kernels/dotprod/matmul.h"
+
+/* From how many columns on gemm executes fewer instructions than dot, counted. */
+#define GEMM_FROM 4
+
+void kernels_init_dotprod(struct kernels *k)
+{
+#define ENTRY(name, NAME) \
+    k->matmul[PRECISION_FAST][DTYPE_##NAME] = (struct matmul){ \
+        ACT_Q8, ACT_Q8, dotprod_dot_##name, dotprod_gemm_##name, GEMM_FROM };
+    QUANTISED_TYPES(ENTRY)
+#undef ENTRY
+}
