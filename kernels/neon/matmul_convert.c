@@ -1,4 +1,4 @@
-/* matmul_convert.c - weights of every type to floats, and activations to the 8-bit form. */
+/* matmul_convert.c - weights of every type to floats. */
 #include "kernels/neon/matmul.h"
 #include "kernels/neon/matmul_types.h"
 
@@ -78,33 +78,4 @@ void neon_dequantize_bf16(float *y, const void *w, size_t n)
     }
     for (; i < n; i++)
         y[i] = bf16_to_f32(read_u16(p + 2 * i));
-}
-
-/* 16 values: their quants, and the sum of these. */
-static int quantise_16(int8_t *q, const float *x, float inverse)
-{
-    int16x4_t words[4];
-    for (int i = 0; i < 4; i++)
-        words[i] = vmovn_s32(vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + 4 * i), inverse)));
-    const int16x8_t low = vcombine_s16(words[0], words[1]), high = vcombine_s16(words[2], words[3]);
-    vst1q_s8(q, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
-    return vaddlvq_s16(vaddq_s16(low, high));
-}
-
-void neon_prepare_q8(void *y, const float *x, size_t k)
-{
-    uint8_t *const row = y;
-    int8_t *const q = y;
-    float *const d = (float *)(void *)(row + act_q8_d(k)), *const s = (float *)(void *)(row + act_q8_s(k));
-    for (size_t i = 0; i < k; i += 32) {
-        float32x4_t sizes = vdupq_n_f32(0);
-        for (size_t j = i; j < i + 32; j += 4)
-            sizes = vmaxq_f32(sizes, vabsq_f32(vld1q_f32(x + j)));
-        const float max = vmaxvq_f32(sizes);
-        const bool zero = max < ACT_Q8_TINY;
-        const float inverse = zero ? 0 : 127 / max;
-        d[i / 32] = zero ? 0 : max / 127;
-        s[i / 16] = d[i / 32] * (float)quantise_16(q + i, x + i, inverse);
-        s[i / 16 + 1] = d[i / 32] * (float)quantise_16(q + i + 16, x + i + 16, inverse);
-    }
 }

@@ -6,5 +6,6 @@
 
 void kernels_init_neon_matmul(struct kernels *k);
 void kernels_init_neon_vector(struct kernels *k);
+void kernels_init_neon_attend(struct kernels *k);
 
 #endif

@@ -4,10 +4,12 @@
 #define KERNELS_NEON_SIMD_H
 
 #include <arm_neon.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-enum { VF = 4 };
+enum { VF = 4, VF_REGISTERS = 32 };
 typedef float32x4_t vf;
 typedef uint32x4_t vf_mask; /* all bits of a lane, or none */
 
@@ -80,6 +82,10 @@ static inline vf vf_select(vf_mask m, vf yes, vf no)
 {
     return vbslq_f32(m, yes, no);
 }
+static inline bool vf_any(vf_mask m)
+{
+    return vmaxvq_u32(m) != 0;
+}
 /** x * 2^n for a normal result, n in the low bits of t. */
 static inline vf vf_add_exponent(vf x, vf t)
 {
@@ -119,10 +125,78 @@ static inline vf vf_fma_sub_add(vf a, vf b, vf c)
     return vfmaq_f32(vreinterpretq_f32_u32(veorq_u32(vreinterpretq_u32_f32(c), even_signs)), a, b);
 }
 
-/** Lane i of the result is the sum over the lanes of x[i], added in the same order for all i. */
-static inline vf vf_sums(vf x[VF])
+/** Lanes p[0] p[1] p[0] p[1] */
+static inline vf vf_set_pair(const float *p)
 {
-    return vpaddq_f32(vpaddq_f32(x[0], x[1]), vpaddq_f32(x[2], x[3]));
+    const float32x2_t pair = vld1_f32(p);
+    return vcombine_f32(pair, pair);
+}
+/** Lane i of the result is the sum of the lanes 2i and 2i + 1 of a followed by b. */
+static inline vf vf_pair_sums(vf a, vf b)
+{
+    return vpaddq_f32(a, b);
+}
+/** Lanes 0 2 and 1 3, if wanted; the others become 0, whatever they hold. */
+static inline vf vf_keep(vf x, bool even, bool odd)
+{
+    const uint64x2_t kept = vdupq_n_u64((even ? 0xffffffff : 0) | (odd ? 0xffffffff00000000 : 0));
+    return vreinterpretq_f32_u64(vandq_u64(vreinterpretq_u64_f32(x), kept));
+}
+
+/** VF values of other types, at any address. */
+static inline vf vf_load_f16(const void *p)
+{
+    uint16x4_t bits;
+    memcpy(&bits, p, sizeof bits);
+    return vcvt_f32_f16(vreinterpret_f16_u16(bits));
+}
+static inline vf vf_load_bf16(const void *p)
+{
+    uint16x4_t bits;
+    memcpy(&bits, p, sizeof bits);
+    return vreinterpretq_f32_u32(vshll_n_u16(bits, 16));
+}
+/** Four bytes as dwords. */
+static inline uint32x4_t vf_load_u8(const void *p)
+{
+    uint32_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(bytes))));
+}
+static inline vf vf_load_i8(const void *p)
+{
+    uint32_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(bytes)))));
+}
+/** The low or high halves of VF bytes: 0 to 15. */
+static inline vf vf_load_low_nibbles(const void *p)
+{
+    return vcvtq_f32_u32(vandq_u32(vf_load_u8(p), vdupq_n_u32(15)));
+}
+static inline vf vf_load_high_nibbles(const void *p)
+{
+    return vcvtq_f32_u32(vshrq_n_u32(vf_load_u8(p), 4));
+}
+/** Two f16 values as vf_set_pair. */
+static inline vf vf_set_pair_f16(const void *p)
+{
+    uint32_t pair;
+    memcpy(&pair, p, sizeof pair);
+    return vcvt_f32_f16(vreinterpret_f16_u32(vdup_n_u32(pair)));
+}
+/** To nearest, ties to even; what is too large becomes infinite. */
+static inline void vf_store_f16(void *p, vf x)
+{
+    const float16x4_t f16 = vcvt_f16_f32(x);
+    memcpy(p, &f16, sizeof f16);
+}
+/** To nearest, ties to even, of |x| <= 127. */
+static inline void vf_store_i8(void *p, vf x)
+{
+    const int16x4_t i16 = vmovn_s32(vcvtnq_s32_f32(x));
+    const int8x8_t i8 = vmovn_s16(vcombine_s16(i16, i16));
+    memcpy(p, &i8, 4);
 }
 
 #endif

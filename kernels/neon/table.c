@@ -5,4 +5,5 @@ void kernels_init_neon(struct kernels *k)
 {
     kernels_init_neon_matmul(k);
     kernels_init_neon_vector(k);
+    kernels_init_neon_attend(k);
 }
