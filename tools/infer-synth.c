@@ -2,6 +2,7 @@
  * weights say. It needs the kernels beside infer.h: their dequantisers tell how large random blocks come out. */
 #include "infer.h"
 #include "kernels/kernels.h"
+#include "tools/common/failure.h"
 #include "tools/common/gguf_write.h"
 #include "tools/common/options.h"
 #include "tools/common/random_blocks.h"
@@ -215,7 +216,10 @@ static bool write_model(struct synth *s, uint32_t n_layer, const char *path)
             dtype_row_bytes(s->plan[i].type, s->plan[i].dims[0], &bytes);
             show_progress(path, done += bytes * s->plan[i].dims[1], gguf_data_bytes(s->w));
         }
-        good = gguf_finish(s->w, "infer-synth");
+        infer_error err;
+        good = gguf_finish(s->w, &err) == INFER_OK;
+        if (!good)
+            report_failure("infer-synth", &err);
     }
     free(row);
     free(s->plan);

@@ -77,6 +77,19 @@ static infer_status read_field(struct hparams *h, const struct weights *w, const
     return INFER_OK;
 }
 
+bool arch_number(const struct hparams *h, size_t i, struct arch_number *number)
+{
+    if (i >= sizeof fields / sizeof *fields)
+        return false;
+    const void *at = (const char *)h + fields[i].offset;
+    *number = (struct arch_number){ .key = fields[i].gguf, .is_float = fields[i].is_float };
+    if (number->is_float)
+        memcpy(&number->real, at, sizeof number->real);
+    else
+        memcpy(&number->whole, at, sizeof number->whole);
+    return true;
+}
+
 static enum meta_result read_text(const struct weights *w, const char *list, const char *prefix, struct text *value,
                                   infer_error *err)
 {

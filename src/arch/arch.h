@@ -84,6 +84,14 @@ struct hparams {
 
 /** Find the row and read the numbers. The text of an error names the key. `arena` holds what h points to. */
 infer_status arch_read(struct hparams *h, const struct weights *w, struct arena *arena, infer_error *err);
+/** Number i of a model as GGUF files keep it, for writing them; false past the last. key NULL: they do not have it. */
+struct arch_number {
+    const char *key; /* follows after "NAME." */
+    bool is_float;
+    uint32_t whole;
+    float real;
+};
+bool arch_number(const struct hparams *h, size_t i, struct arch_number *number);
 uint64_t arch_dim(const struct hparams *h, enum dim dim);
 bool arch_layer_windowed(const struct hparams *h, uint32_t layer);
 /** Rows, for listings: NULL past the last. */

@@ -1,5 +1,5 @@
-/* mix.h - the usual mixes: which type each tensor of a model gets, as llama.cpp chooses for models of llama's kind, so
- * that a name means the same file everywhere. */
+/* mix.h - the usual mixes: which type each tensor of a model gets, as llama.cpp chooses, so that a name means the same
+ * file everywhere. */
 #ifndef QUANTIZE_MIX_H
 #define QUANTIZE_MIX_H
 
@@ -13,18 +13,24 @@ struct mix {
 
 /** Mix i, or NULL behind the last one. */
 const struct mix *mix_at(size_t i);
-/** The mix of a name, in any case of letters, or NULL. */
+/** The mix of a name, in any case of letters, or NULL. "q3_k", "q4_k" and "q5_k" are the mixes with "_m". */
 const struct mix *mix_find(const char *name);
 
 /** What of a model the choice depends on. */
 struct mix_model {
     uint32_t n_layer, n_head, n_head_kv, n_expert;
     bool is_tied; /* there is no output.weight: the embedding serves as both */
+    bool is_falcon;
+    bool has_importance; /* an importance matrix is given */
 };
-/** The model of a file. Keys that are not there, or are lists, count as one head, one layer and no experts. */
+/** The model of a file, without importance. Keys that are not there count as one head, one layer and no experts; of
+ *  lists the first element counts. */
 struct mix_model mix_model_of(const struct weights *w);
 
-/** The type that a tensor gets; its own where it stays as it is. */
-enum dtype mix_choose(const struct mix *mix, const struct mix_model *model, const struct tensor *t);
+/** The type that each of n tensors gets; its own where it stays as it is. False if memory is out. */
+bool mix_plan(enum dtype *types, const struct mix *mix, const struct mix_model *model, const struct tensor *tensors,
+              size_t n, const infer_allocator *a);
+/** Whether a tensor of the plan would be worthless in this type without importance. */
+bool mix_needs_importance(const struct mix *mix, const struct tensor *t, enum dtype type);
 
 #endif

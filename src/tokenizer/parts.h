@@ -234,6 +234,8 @@ enum {
 };
 /** Adds the steps that a name stands for. *flags receives the above. */
 infer_status patterns_apply(infer_tokenizer *t, struct text name, unsigned *flags, infer_error *err);
+/** A name for each way of cutting there is, the one that most models of it have; p NULL past the last. */
+struct text pattern_name(size_t i);
 extern const char pattern_gpt2[]; /* what ByteLevel splits by */
 extern const char pattern_punctuation[];
 

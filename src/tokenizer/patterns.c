@@ -58,7 +58,6 @@ static const struct pattern {
     const char *regexes[MOST_REGEXES];
     unsigned flags;
 } patterns[] = {
-    { "default", { "[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]" }, 0 },
     { "gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum modern-bert jais exaone4",
       { GPT2 }, 0 },
     { "mpt olmo", { GPT2 }, PATTERN_NFC },
@@ -111,10 +110,18 @@ static const struct pattern {
       "[\\p{P}!-/:-@\\[-`{-~]", GPT2 }, PATTERN_KEEP_SPACES | PATTERN_ADD_BOS },
     { "gemma4 granite-embed-multi-311m", { LINES }, PATTERN_MARKS | PATTERN_ADD_BOS },
     { "sarvam-moe", { LINES }, PATTERN_MARKS | PATTERN_KEEP_SPACES },
+    { "default", { "[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]" }, 0 },
 };
 
 const char pattern_gpt2[] = GPT2;
 const char pattern_punctuation[] = "[!-/:-@\\[-`{-~\\p{P}]";
+
+struct text pattern_name(size_t i)
+{
+    if (i >= sizeof patterns / sizeof *patterns)
+        return (struct text){ NULL, 0 };
+    return (struct text){ patterns[i].names, strcspn(patterns[i].names, " ") };
+}
 
 static bool has_name(const char *names, struct text name)
 {

@@ -38,6 +38,14 @@ def tensor(dtype, shape, begin, end):
     return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
 
 
+def importance(entries, chunks, dataset):
+    """entries: (name, calls, values)"""
+    out = struct.pack("<i", len(entries))
+    for name, calls, values in entries:
+        out += struct.pack("<i", len(name)) + name.encode() + struct.pack(f"<ii{len(values)}f", calls, len(values), *values)
+    return out + struct.pack("<ii", chunks, len(dataset)) + dataset.encode()
+
+
 SEEDS = {
     "gguf": {
         "empty": gguf([]),
@@ -67,6 +75,11 @@ SEEDS = {
                              "architectures": ["LlamaForCausalLM"]}).encode(),
         "large": b'{"model_max_length": 1000000000000000019884624838656, "n": [1, 2.0, -3]}',
         "odd": b'{"": 1, "a.b": 1, "a": {"b": [[], {}, null]}, "s": "\\u0000\\ud83d\\ude00", "e": []}',
+    },
+    "imatrix": {
+        "two": importance([("q.weight", 7, (1, 2, 0)), ("e.weight", 0, (0.5,))], 5, "book.txt"),
+        "twice": importance([("q", 1, (1,)), ("q", 1, (1,))], 0, ""),
+        "negative": importance([("q", 1, (-1,))], 0, ""),
     },
 }
 

@@ -1,6 +1,8 @@
 /* gguf_write.c - writing a GGUF file. The header grows in memory until the first data comes. */
 #include "tools/common/gguf_write.h"
 
+#include "tools/common/failure.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,7 +258,7 @@ static void release(struct gguf_writer *w, bool keep)
     free(w);
 }
 
-bool gguf_finish(struct gguf_writer *w, const char *program)
+infer_status gguf_finish(struct gguf_writer *w, infer_error *err)
 {
     if (!w->header_written)
         write_header(w);
@@ -265,11 +267,10 @@ bool gguf_finish(struct gguf_writer *w, const char *program)
     if (w->file && fclose(w->file) != 0 && !w->error)
         w->error = errno;
     w->file = NULL;
-    const bool good = !w->error;
-    if (!good)
-        fprintf(stderr, "%s: %s cannot be written: %s\n", program, w->path, strerror(w->error));
-    release(w, good);
-    return good;
+    const infer_status status =
+        w->error ? failure(err, INFER_E_IO, "%s cannot be written: %s", w->path, strerror(w->error)) : INFER_OK;
+    release(w, status == INFER_OK);
+    return status;
 }
 
 void gguf_abandon(struct gguf_writer *w)

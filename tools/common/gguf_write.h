@@ -4,7 +4,7 @@
  *     gguf_text(w, "general.architecture", "llama");
  *     gguf_tensor(w, "token_embd.weight", DTYPE_F16, 2, (uint64_t[]){ 2048, 32000 });
  *     while (...) gguf_data(w, bytes, n);     all of the tensors' data, in the order announced; padding is the writer's
- *     ok = gguf_finish(w);
+ *     status = gguf_finish(w, &err);
  *
  * Errors are remembered and told by gguf_finish(), so that the calls before need no checks. */
 #ifndef TOOLS_COMMON_GGUF_WRITE_H
@@ -32,8 +32,8 @@ uint64_t gguf_data_bytes(const struct gguf_writer *w);
 /** The next n bytes of tensor data; may end in the middle of a tensor but not go into the next one.
  *  False after any failure: writing more is of no use, gguf_finish() tells why. */
 bool gguf_data(struct gguf_writer *w, const void *bytes, size_t n);
-/** Close and free. On failure the sentence goes to stderr after "program: " and the unfinished file is removed. */
-bool gguf_finish(struct gguf_writer *w, const char *program);
+/** Close and free. On failure the unfinished file is removed. */
+infer_status gguf_finish(struct gguf_writer *w, infer_error *err);
 /** Instead of gguf_finish(): remove the unfinished file, and free. */
 void gguf_abandon(struct gguf_writer *w);
 

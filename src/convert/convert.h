@@ -1,0 +1,49 @@
+/* convert.h - a Hugging Face directory as GGUF would have it: the same tensors under GGUF's names, the numbers of
+ * config.json under GGUF's keys, the vocabulary as tokenizer.ggml.*. No matrix is copied: what is written differs
+ * from what is mapped only in the order of some rows. */
+#ifndef CONVERT_H
+#define CONVERT_H
+
+#include "src/formats/formats.h"
+
+/** Rows of queries and keys stand in another order where GGUF files of a family rotate neighbours and the originals
+ *  rotate halves: of each head of `head` rows the first n_rot. head 0: rows stay where they are. */
+struct row_order {
+    uint32_t head, n_rot;
+};
+/** The row of the original that is row r of the file. */
+static inline uint64_t row_source(struct row_order o, uint64_t r)
+{
+    const uint64_t i = o.head ? r % o.head : 0;
+    return i < o.n_rot ? r - i + i % 2 * (o.n_rot / 2) + i / 2 : r;
+}
+
+struct conversion {
+    struct weights *gguf;     /* tensors point into the mapping of the original */
+    struct row_order *orders; /* of each tensor */
+    const char *note;         /* what a GGUF file cannot say of this model, or NULL */
+};
+
+/** `hf` is a directory and must outlive the conversion. INFER_E_UNKNOWN, with a sentence, for what no GGUF file of the
+ *  model's family can hold, or this version cannot convert. */
+struct conversion *conversion_open(const infer_allocator *a, const struct weights *hf, infer_error *err);
+void conversion_close(struct conversion **c);
+
+/** The numbers and names of a model under GGUF's keys: what a file needs besides its tensors and vocabulary. */
+struct hparams;
+infer_status convert_numbers(struct weights *gguf, const struct hparams *h, infer_error *err);
+/** tokenizer.ggml.* from an open tokenizer: in the first form whose ids are the same, for n_vocab tokens, the last ones
+ *  unused where the tokenizer has fewer. *note receives a sentence if something is lost. */
+infer_status convert_vocabulary(struct weights *gguf, const infer_tokenizer *t, uint32_t n_vocab, const char **note,
+                                infer_error *err);
+
+/** Entries of a file that is being made; texts and arrays are copied. */
+infer_status convert_u32(struct weights *gguf, const char *key, uint32_t value, infer_error *err);
+infer_status convert_f32(struct weights *gguf, const char *key, float value, infer_error *err);
+infer_status convert_bool(struct weights *gguf, const char *key, bool value, infer_error *err);
+infer_status convert_text(struct weights *gguf, const char *key, struct text value, infer_error *err);
+/** `elements`: as struct meta has them, `bytes` of them; not copied. */
+infer_status convert_array(struct weights *gguf, const char *key, enum meta_type element, uint64_t n,
+                           const void *elements, infer_error *err);
+
+#endif

@@ -1,0 +1,112 @@
+/* probe.c - whether two tokenizers do the same, by trying. */
+#include "src/convert/probe.h"
+
+#include "src/base/error.h"
+#include "src/tokenizer/parts.h"
+
+enum { MOST_BYTES = 4096, MOST_IDS = MOST_BYTES + 64, ROWS = 4000 };
+
+/* Contractions in either case, words with capitals, signs and what follows them, numbers of every length, all kinds of
+ * white space, letters outside of Latin, marks that could be composed, pictures. */
+static const char *const texts[] = {
+    "I'm sure they'LL say it's what we've done, don't you? He'd'VE 'tis 'Twas rock'n'roll o'clock 'S 'Re",
+    "HelloWorld helloWORLD ABCdef XMLHttpRequest iPhone snake_case kebab-case $price #tag @name _x __init__ a.b.c",
+    "0 1 12 123 1234 12345 123456 1234567 3.14159 1,000,000 0x1F 1e-9 10% 2nd v2.0.1 99bottles 7eleven x1y2z3",
+    "a 1  12   123    1234\t5 \t67\n8  \n 9 b  ( c   ) d    -1     --x  'll  \"q\"   \xe4\xb8\xad  \xc3\xa9   ",
+    " leading  two   three    four     spaces and trailing   ",
+    "tabs\tand\t\tmore\n\nlines \n  \n   indented\r\nwindows\r\n\r\n end\n",
+    "if (x == 1) { return y->z[0] += \"str\\n\"; } // comment\n/* a */ <tag attr='v'/> http://a.b/c?d=e&f=g ...!!! ?!\n/x",
+    "na\xc3\xafve caf\xc3\xa9 \xc3\x9c" "ber stra\xc3\x9f" "e \xc3\x87" "a va cafe\xcc\x81 u\xcc\x88" "ber n\xcc\x83 \xe1\xba\xa5 A\xcc\x8a",
+    "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82, \xd0\xbc\xd0\xb8\xd1\x80! \xce\x93\xce\xb5\xce\xb9\xce\xac \xcf\x83\xce\xbf\xcf\x85",
+    "\xe4\xbd\xa0\xe5\xa5\xbd\xef\xbc\x8c\xe4\xb8\x96\xe7\x95\x8c\xe3\x80\x82 \xe6\x9d\xb1\xe4\xba\xac""2024\xe5\xb9\xb4 "
+    "\xe3\x81\x93\xe3\x82\x93\xe3\x81\xab\xe3\x81\xa1\xe3\x81\xaf \xe3\x82\xab\xe3\x82\xbf\xe3\x82\xab\xe3\x83\x8a",
+    "\xec\x95\x88\xeb\x85\x95\xed\x95\x98\xec\x84\xb8\xec\x9a\x94 \xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab \xe3\x84\x85\xe3\x84\x86",
+    "\xd9\x85\xd8\xb1\xd8\xad\xd8\xa8\xd8\xa7 \xd8\xa8\xd8\xa7\xd9\x84\xd8\xb9\xd8\xa7\xd9\x84\xd9\x85 \xd9\xa1\xd9\xa2\xd9\xa3 "
+    "\xe0\xa4\xa8\xe0\xa4\xae\xe0\xa4\xb8\xe0\xa5\x8d\xe0\xa4\xa4\xe0\xa5\x87 \xe0\xb8\xaa\xe0\xb8\xa7\xe0\xb8\xb1\xe0\xb8\xaa\xe0\xb8\x94\xe0\xb8\xb5",
+    "\xf0\x9f\x98\x80\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb \xe2\x80\x9cquoted\xe2\x80\x9d \xe2\x80\x98it\xe2\x80\x99s\xe2\x80\x99 \xe2\x80\x94 "
+    "\xe2\x80\xa6 \xc2\xbd \xc2\xb2 \xe2\x85\xa3 \xe2\x82\xac" "5 \xc2\xa0nbsp\xe3\x80\x80ideographic \xe2\x81\x87",
+};
+
+struct probe {
+    const infer_tokenizer *a, *b;
+    int32_t *ids[2]; /* MOST_IDS each */
+    enum likeness likeness; /* so far */
+    infer_error *err;
+};
+
+static infer_status compare(struct probe *p, const char *text, size_t n, unsigned flags)
+{
+    size_t n_ids[2];
+    infer_status status = infer_tokenizer_encode(p->a, text, n, flags, p->ids[0], MOST_IDS, &n_ids[0], p->err);
+    if (status == INFER_OK)
+        status = infer_tokenizer_encode(p->b, text, n, flags, p->ids[1], MOST_IDS, &n_ids[1], p->err);
+    if (status != INFER_OK)
+        return status;
+    const size_t kept = n_ids[0] < MOST_IDS ? n_ids[0] : MOST_IDS;
+    if (n_ids[0] != n_ids[1] || memcmp(p->ids[0], p->ids[1], kept * sizeof(int32_t)) != 0)
+        p->likeness = n && *text == ' ' && p->likeness ? LIKENESS_OTHER_SPACES : LIKENESS_NONE;
+    return INFER_OK;
+}
+
+static infer_status compare_texts(struct probe *p)
+{
+    static const unsigned flags[] = { 0, INFER_ADD_SPECIAL, INFER_ADD_SPECIAL | INFER_PARSE_SPECIAL };
+    infer_status status = compare(p, "", 0, INFER_ADD_SPECIAL);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts && p->likeness; i++)
+        for (size_t f = 0; f < sizeof flags / sizeof *flags && status == INFER_OK; f++)
+            status = compare(p, texts[i], strlen(texts[i]), flags[f]);
+    return status;
+}
+
+/* The text of a token without what stands around it, added to *n bytes of text. Added tokens are left out: what they do to
+ * the text beside them is another matter. */
+static infer_status add_token(const struct probe *p, int32_t id, char *text, size_t *n)
+{
+    const uint8_t kind = p->a->vocab.kind[id];
+    size_t length;
+    if (kind != TOKEN_NORMAL && kind != TOKEN_BYTE)
+        return INFER_OK;
+    const infer_status status =
+        infer_tokenizer_decode(p->a, &id, 1, 0, text + *n, MOST_BYTES - *n, &length, p->err);
+    if (status == INFER_OK && length < MOST_BYTES - *n)
+        *n += length;
+    return status;
+}
+
+static infer_status compare_tokens(struct probe *p, char *text)
+{
+    const int32_t size = infer_tokenizer_size(p->a);
+    infer_status status = INFER_OK;
+    for (int32_t id = 0; id < size && p->likeness && status == INFER_OK; id++) {
+        size_t n = 0;
+        status = add_token(p, id, text, &n);
+        if (status == INFER_OK)
+            status = compare(p, text, n, 0);
+    }
+    uint64_t random = 1;
+    for (int row = 0; row < ROWS && p->likeness && status == INFER_OK; row++) {
+        size_t n = 0;
+        for (int i = 0; i < 2 + row % 4 && status == INFER_OK; i++) {
+            random = random * 6364136223846793005u + 1442695040888963407u; /* Knuth's linear congruential sequence */
+            status = add_token(p, (int32_t)((random >> 33) % (uint64_t)size), text, &n);
+        }
+        if (status == INFER_OK)
+            status = compare(p, text, n, 0);
+    }
+    return status;
+}
+
+infer_status probe(const infer_tokenizer *a, const infer_tokenizer *b, const infer_allocator *allocator,
+                   enum likeness *likeness, infer_error *err)
+{
+    char *text = mem_new(allocator, MOST_BYTES, 1);
+    int32_t *ids = mem_new(allocator, 2 * MOST_IDS, sizeof *ids);
+    struct probe p = { .a = a, .b = b, .ids = { ids, ids + MOST_IDS }, .likeness = LIKENESS_SAME, .err = err };
+    infer_status status = text && ids ? compare_texts(&p) : fail_memory(err, "comparing tokenizers");
+    if (status == INFER_OK && p.likeness)
+        status = compare_tokens(&p, text);
+    *likeness = p.likeness;
+    mem_free(allocator, text);
+    mem_free(allocator, ids);
+    return status;
+}
