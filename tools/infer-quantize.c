@@ -1,5 +1,5 @@
-/* infer-quantize.c - write a model's matrices in a smaller type. It needs the formats and the quantisers beside infer.h:
- * the library itself only reads models. */
+/* infer-quantize.c - write a model's matrices in a smaller type. It needs the formats and the quantisers beside
+ * infer.h: the library itself only reads models. */
 #include "infer.h"
 #include "src/quantize/mix.h"
 #include "src/quantize/quantize.h"
@@ -109,8 +109,8 @@ static infer_status check_tensor(const struct model_write *m, const struct mix *
     return status;
 }
 
-/* The type of each tensor, and whether all can be made. What is no matrix stays, but as floats: a directory may hold its
- * vectors in 16 bits. */
+/* The type of each tensor, and whether all can be made. What is no matrix stays, but as floats: a directory may hold
+ * its vectors in 16 bits. */
 static infer_status choose(struct model_write *m, const struct mix *mix, enum dtype *types, infer_error *err)
 {
     struct kernels k;

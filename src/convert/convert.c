@@ -73,8 +73,8 @@ static infer_status check_windows(struct converting *k)
     if (!windowed)
         k->h.window = 0;
     if (windowed && windowed < k->h.n_layer)
-        return fail(k->err, INFER_E_UNKNOWN, "%s: %u of %u layers look back only %u tokens, which GGUF files of %s models"
-                    " cannot say", k->hf->path, windowed, k->h.n_layer, k->h.window, gguf_name(&k->h));
+        return fail(k->err, INFER_E_UNKNOWN, "%s: %u of %u layers look back only %u tokens, which GGUF files of %s"
+                    " models cannot say", k->hf->path, windowed, k->h.n_layer, k->h.window, gguf_name(&k->h));
     return INFER_OK;
 }
 
@@ -244,8 +244,8 @@ static infer_status convert_all(struct converting *k)
     struct weights *gguf = k->c->gguf;
     infer_status status = arch_read(&k->h, k->hf, &gguf->arena, k->err);
     if (status == INFER_OK && k->h.n_layer > k->hf->n_tensors)
-        status = fail(k->err, INFER_E_FORMAT, "%s: %u layers are said to be there, but only %zu tensors are", k->hf->path,
-                      k->h.n_layer, k->hf->n_tensors);
+        status = fail(k->err, INFER_E_FORMAT, "%s: %u layers are said to be there, but only %zu tensors are",
+                      k->hf->path, k->h.n_layer, k->hf->n_tensors);
     if (status == INFER_OK)
         status = check_windows(k);
     if (status == INFER_OK)

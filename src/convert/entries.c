@@ -10,7 +10,8 @@ infer_status convert_u32(struct weights *gguf, const char *key, uint32_t value, 
 
 infer_status convert_f32(struct weights *gguf, const char *key, float value, infer_error *err)
 {
-    return weights_add_meta(gguf, &(struct meta){ .key = text_of(key), .type = META_F32, .value.f = (double)value }, err);
+    const struct meta m = { .key = text_of(key), .type = META_F32, .value.f = (double)value };
+    return weights_add_meta(gguf, &m, err);
 }
 
 infer_status convert_bool(struct weights *gguf, const char *key, bool value, infer_error *err)

@@ -7,8 +7,8 @@
 /** OTHER_SPACES: the same but for texts that begin with a space. */
 enum likeness { LIKENESS_NONE, LIKENESS_OTHER_SPACES, LIKENESS_SAME };
 
-/** Compare ids over texts that tell the usual ways of cutting text apart, and over tokens of the vocabulary alone and in
- *  random rows. INFER_E_NOMEM else. */
+/** Compare ids over texts that tell the usual ways of cutting text apart, and over tokens of the vocabulary alone and
+ *  in random rows. INFER_E_NOMEM else. */
 infer_status probe(const infer_tokenizer *a, const infer_tokenizer *b, const infer_allocator *allocator,
                    enum likeness *likeness, infer_error *err);
 

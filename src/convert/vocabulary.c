@@ -1,9 +1,9 @@
 /* vocabulary.c - a tokenizer as the metadata of a GGUF file.
  *
- * GGUF has no steps, only names for whole ways of doing it. So each form that a vocabulary might take is made and opened
- * again, and the first one that gives the same ids is it. Texts that begin with a space are the exception: whether
- * SentencePiece puts another one before them is no matter of the file. Where no form does, the model is not converted:
- * it would read other text than it was trained on. */
+ * GGUF has no steps, only names for whole ways of doing it. So each form that a vocabulary might take is made and
+ * opened again, and the first one that gives the same ids is it. Texts that begin with a space are the exception:
+ * whether SentencePiece puts another one before them is no matter of the file. Where no form does, the model is not
+ * converted: it would read other text than it was trained on. */
 #include "src/convert/convert.h"
 
 #include "src/convert/probe.h"
@@ -283,8 +283,8 @@ infer_status convert_vocabulary(struct weights *gguf, const infer_tokenizer *t, 
     if (n_vocab > INT32_MAX / 2 || t->vocab.n > k.n)
         return fail(err, INFER_E_FORMAT, "the tokenizer has %d tokens, the embedding %u", t->vocab.n, n_vocab);
     if (t->n_prefix > 1 || t->n_suffix > 1)
-        return fail(err, INFER_E_UNKNOWN, "the tokenizer puts %zu tokens before a text and %zu behind it, GGUF files can"
-                    " say one each", t->n_prefix, t->n_suffix);
+        return fail(err, INFER_E_UNKNOWN, "the tokenizer puts %zu tokens before a text and %zu behind it, GGUF files"
+                    " can say one each", t->n_prefix, t->n_suffix);
     arena_init(&k.arena, gguf->a);
     infer_status status = make_arrays(&k);
     struct form form, best = { NULL, { NULL, 0 }, false };

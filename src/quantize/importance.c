@@ -1,12 +1,12 @@
 /* importance.c - reading importance matrices.
  *
- * GGUF: for each matrix NAME two tensors of floats: NAME.in_sum2, (width, matrices), sums of squares of what each column
- * was multiplied with, and NAME.counts, (1, matrices), over how many tokens. Of a matrix that saw none nothing is known:
- * all its columns count the same.
+ * GGUF: for each matrix NAME two tensors of floats: NAME.in_sum2, (width, matrices), sums of squares of what each
+ * column was multiplied with, and NAME.counts, (1, matrices), over how many tokens. Of a matrix that saw none nothing
+ * is known: all its columns count the same.
  *
- * The older form, little-endian: i32 number of entries; for each i32 length and bytes of the name, i32 calls, i32 number
- * of values, and as many f32: sums over the calls of mean squares. Then, in most files: i32 pieces of text, i32 length
- * and bytes of the text's name. */
+ * The older form, little-endian: i32 number of entries; for each i32 length and bytes of the name, i32 calls, i32
+ * number of values, and as many f32: sums over the calls of mean squares. Then, in most files: i32 pieces of text, i32
+ * length and bytes of the text's name. */
 #include "src/quantize/importance.h"
 
 #include "src/base/error.h"
@@ -138,8 +138,8 @@ static infer_status add_pair(struct importance *i, const struct weights *w, cons
                     dtype_name(sums->type), key, dtype_name(counts->type));
     if (counts->ne[0] != 1 || counts->ne[1] != sums->ne[1] || sums->ne[2] != 1 || sums->ne[3] != 1 ||
         counts->ne[2] != 1 || counts->ne[3] != 1)
-        return fail(err, INFER_E_FORMAT, "%s has %llu rows and %s the shape (%llu, %llu), expected a count for each row",
-                    sums->name.p, (unsigned long long)sums->ne[1], key, (unsigned long long)counts->ne[0],
+        return fail(err, INFER_E_FORMAT, "%s has %llu rows and %s the shape (%llu, %llu), expected a count for each"
+                    " row", sums->name.p, (unsigned long long)sums->ne[1], key, (unsigned long long)counts->ne[0],
                     (unsigned long long)counts->ne[1]);
     const infer_status status = add(i, name, (size_t)(sums->bytes / 4), &v, err);
     return status == INFER_OK ? put_means(v, name, sums, counts, err) : status;

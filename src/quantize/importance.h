@@ -1,5 +1,5 @@
-/* importance.h - importance matrices: how much each column of a matrix counts, from what a model was seen to multiply it
- * with. Two forms of file: GGUF (general.type "imatrix"), and llama.cpp's older binary lists. */
+/* importance.h - importance matrices: how much each column of a matrix counts, from what a model was seen to multiply
+ * it with. Two forms of file: GGUF (general.type "imatrix"), and llama.cpp's older binary lists. */
 #ifndef QUANTIZE_IMPORTANCE_H
 #define QUANTIZE_IMPORTANCE_H
 

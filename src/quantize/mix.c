@@ -261,8 +261,8 @@ static bool is_one_of(const struct mix *mix, mix_set set)
     return set >> (mix - mixes) & 1;
 }
 
-/* All conditions that hold for the next tensor of a kind. Layers count by the tensors of the kind; in models of experts,
- * where there may be several in a layer, by their names. */
+/* All conditions that hold for the next tensor of a kind. Layers count by the tensors of the kind; in models of
+ * experts, where there may be several in a layer, by their names. */
 static unsigned conditions(const struct plan *p, const struct tensor *t, enum kind kind)
 {
     const struct mix_model *m = p->model;

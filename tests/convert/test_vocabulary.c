@@ -52,7 +52,8 @@ struct tally {
     const char *differ; /* texts with any of these, separated by |, may differ; "^ ": that begin with a space */
 };
 
-static void check_ids(struct tally *tally, const infer_tokenizer *t, const json_t *json, unsigned flags, const char *key)
+static void check_ids(struct tally *tally, const infer_tokenizer *t, const json_t *json, unsigned flags,
+                      const char *key)
 {
     const json_t *text = json_object_get(json, "text");
     struct ids ids = encode(t, json_string_value(text), json_string_length(text), flags | INFER_PARSE_SPECIAL);
@@ -117,7 +118,8 @@ static void shared(char path[256], const char *name, const char *file)
     fclose(f);
 }
 
-/* GGUF cannot say that an added token takes white space with it, nor that only the first words of a text get a space. */
+/* GGUF cannot say that an added token takes white space with it, nor that only the first words of a text get a space.
+ * */
 static void ids_of_the_usual_kinds_stay_the_same(void **unused)
 {
     (void)unused;
@@ -127,7 +129,8 @@ static void ids_of_the_usual_kinds_stay_the_same(void **unused)
                   { "bpe-llama3", "gpt2", "minicpm5", NULL, NULL }, /* it cuts off digits first */
                   { "bpe-qwen2", "gpt2", "qwen2", NULL, NULL },
                   { "spm-bpe-legacy", "llama", "", "white space beside", "<|end|>" },
-                  { "spm-bpe-first", "llama", "", "begin with a space", "^ |^\xe2\x96\x81|<s>|</s>|<unk>|INST]|<tool>|word" } };
+                  { "spm-bpe-first", "llama", "", "begin with a space",
+                    "^ |^\xe2\x96\x81|<s>|</s>|<unk>|INST]|<tool>|word" } };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[256];
         shared(path, files[i].name, "tokenizer.json");

@@ -53,7 +53,8 @@ static void the_nearest_code_is_found(void **unused)
     for (int b = 0; b < BOOKS; b++)
         for (int round = 0; round < 300; round++) {
             float x[8], w[8];
-            const bool is_signed = grid_size(books[b].codes, 0, books[b].n_values, 0) < 0, flip = !is_signed && round % 2;
+            const bool is_signed = grid_size(books[b].codes, 0, books[b].n_values, 0) < 0;
+            const bool flip = !is_signed && round % 2;
             const float shift = is_signed ? round % 2 ? 0.125f : -0.125f : 0;
             const float most = is_signed ? 1 : (float)grid_size(books[b].codes, books[b].n - 1, books[b].n_values, 0);
             for (int i = 0; i < 8; i++) {

@@ -1,4 +1,5 @@
-/* test_importance.c - both forms of importance matrices say the same; what contradicts itself is refused with a sentence. */
+/* test_importance.c - both forms of importance matrices say the same; what contradicts itself is refused with a
+ * sentence. */
 #include "src/quantize/importance.h"
 
 #include "tests/formats/gguf_writer.h"

@@ -48,7 +48,8 @@ static struct tensor *add(size_t *n, const char *format, unsigned layer, uint64_
 /* The matrices of a model in the order of mixes.h. */
 static size_t make_model(int number)
 {
-    static const char *const usual[] = { "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down" };
+    static const char *const usual[] = { "attn_q",   "attn_k", "attn_v",  "attn_output",
+                                         "ffn_gate", "ffn_up", "ffn_down" };
     static const char *const falcon[] = { "attn_qkv", "attn_output", "ffn_up", "ffn_down" };
     const struct mix_model *m = &models[number].model;
     const char *const *parts = m->is_falcon ? falcon : usual;

@@ -1,5 +1,5 @@
-/* model_write.h - writing a model to a GGUF file, each tensor in the type chosen for it: row by row from the mapping, so
- * that a model need not fit into memory. */
+/* model_write.h - writing a model to a GGUF file, each tensor in the type chosen for it: row by row from the mapping,
+ * so that a model need not fit into memory. */
 #ifndef TOOLS_COMMON_MODEL_WRITE_H
 #define TOOLS_COMMON_MODEL_WRITE_H
 
@@ -20,12 +20,12 @@ struct model_write {
     const volatile sig_atomic_t *interrupted; /* becomes true: stop */
 };
 
-/** Progress goes to stderr if that is a terminal. On failure nothing is left of the file. The bytes do not depend on the
- *  number of threads. */
+/** Progress goes to stderr if that is a terminal. On failure nothing is left of the file. The bytes do not depend on
+ *  the number of threads. */
 infer_status model_write(const struct model_write *m, infer_error *err);
 
-/** The importance of the columns of a tensor: ne[0] values for each of its ne[2] matrices. NULL if none is given; an error
- *  if there is one of another size, which is another model's, but for the embedding, which is looked up. */
+/** The importance of the columns of a tensor: ne[0] values for each of its ne[2] matrices. NULL if none is given; an
+ *  error if there is one of another size, which is another model's, but for the embedding, which is looked up. */
 infer_status model_importance(const struct model_write *m, const struct tensor *t, const float **v, infer_error *err);
 
 #endif
