@@ -74,10 +74,11 @@ static void choose_shape(struct sequence *s, enum dtype k_type, enum dtype v_typ
 static void choose_spans(struct sequence *s)
 {
     const bool is_long = random_in(0, 3) == 0;
-    const uint32_t limit = is_long ? MAX_TOKENS : 200;
-    s->n_spans = random_in(1, is_long ? 60 : 6);
+    const uint32_t limit = is_long ? MAX_TOKENS : 200, n_spans = random_in(1, is_long ? 60 : 6);
     s->n_tokens = 0;
-    for (uint32_t i = 0; i < s->n_spans; i++) {
+    s->n_spans = 0;
+    while (s->n_spans < n_spans && s->n_tokens < limit) {
+        const uint32_t i = s->n_spans++;
         const uint32_t n = random_in(0, 2) ? random_in(1, 3) : random_in(1, MAX_BATCH);
         s->span[i] = s->n_tokens + n <= limit ? n : 1;
         s->n_q[i] = random_in(0, 2) ? s->span[i] : random_in(0, s->span[i]);
