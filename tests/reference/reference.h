@@ -86,21 +86,26 @@ static inline infer_context *open_context(const char *cpu, int n_threads)
     return c;
 }
 
-/* Exact logits of every token, (n, n_vocab): the caller frees them. */
-static inline float *all_logits(infer_model *m, infer_precision precision, const struct ids *ids, int32_t n_batch)
+/* Logits of every token in a session of these options, (n, n_vocab): the caller frees them. */
+static inline float *session_logits(infer_model *m, const infer_session_options *o, const struct ids *ids)
 {
     infer_model_info info = { .size = sizeof info };
     infer_model_get_info(m, &info);
-    infer_session_options o = infer_session_defaults();
-    o.precision = precision;
-    o.n_batch = n_batch;
     infer_error err = { 0 };
-    infer_session *s = infer_session_open(m, &o, &err);
+    infer_session *s = infer_session_open(m, o, &err);
     float *logits = calloc(ids->n * (size_t)info.n_vocab, sizeof *logits);
     if (!s || infer_session_eval_all(s, ids->v, ids->n, logits, &err) != INFER_OK)
         fail_msg("%s", err.message);
     infer_session_close(&s);
     return logits;
+}
+
+static inline float *all_logits(infer_model *m, infer_precision precision, const struct ids *ids, int32_t n_batch)
+{
+    infer_session_options o = infer_session_defaults();
+    o.precision = precision;
+    o.n_batch = n_batch;
+    return session_logits(m, &o, ids);
 }
 
 /* The n ids that greedy decoding appends. */
