@@ -45,6 +45,11 @@ size_t kv_value_bytes(enum dtype type, size_t d)
     return kv_is_quantised(type) ? d / KV_PART * kv_part_bytes(type) : kv_bytes(type, kv_width(d) * ATTEND_KEYS);
 }
 
+bool attend_rounds(const struct kernels *k, enum precision precision, enum dtype k_type, enum dtype v_type)
+{
+    return k->attend[precision] != k->attend[PRECISION_EXACT] && !kv_is_finer(k_type) && !kv_is_finer(v_type);
+}
+
 void kernels_init(struct kernels *k, enum cpu_level level)
 {
     *k = (struct kernels){ 0 };

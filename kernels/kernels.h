@@ -161,6 +161,9 @@ struct kernels {
     void (*fit)(struct fit_lanes *f, const struct code *code, const float *x, const float *w, size_t n, bool has_m);
 };
 
+/** Whether attention to keys and values of these types multiplies numbers rounded to bf16. */
+bool attend_rounds(const struct kernels *k, enum precision precision, enum dtype k_type, enum dtype v_type);
+
 /** Instruction sets of the machine that this is compiled for, each holding the ones before it. */
 #if defined(__x86_64__)
 enum cpu_level { CPU_SCALAR, CPU_AVX2, CPU_AVX512, CPU_AMX, CPU_LEVELS };

@@ -14,6 +14,12 @@ static inline bool kv_is_quantised(enum dtype type)
     return type == DTYPE_Q8_0 || type == DTYPE_Q4_0;
 }
 
+/** Whether a number has more digits than a bf16. */
+static inline bool kv_is_finer(enum dtype type)
+{
+    return type == DTYPE_F32 || type == DTYPE_F16;
+}
+
 /** Bytes of n numbers without their scales. */
 static inline size_t kv_bytes(enum dtype type, size_t n)
 {

@@ -23,6 +23,7 @@ static struct {
     const char *model, *prompts, *generations, *threads, *depths;
     int32_t runs, batch;
     int precision, output;
+    struct kv_options kv;
     bool limits;
 } o = { .prompts = "512", .generations = "64", .threads = "0", .depths = "0", .runs = 5, .batch = 512 };
 
@@ -130,9 +131,12 @@ static infer_status measure(infer_model *m, struct test *t, struct meter *meter,
     so.n_ctx = t->n_depth + t->n_prompt + t->n_gen + 1;
     so.n_batch = t->n_batch;
     so.precision = t->precision;
+    program_kv_types(&so, &o.kv);
     infer_session *s = infer_session_open(m, &so, err);
     if (!s)
         return err->code;
+    t->cache.size = sizeof t->cache;
+    infer_session_get_info(s, &t->cache);
     int32_t *ids = calloc((size_t)so.n_ctx, sizeof *ids);
     infer_status status = ids ? INFER_OK : failure(err, INFER_E_NOMEM, "out of memory for %d tokens", so.n_ctx);
     if (ids) {
@@ -221,6 +225,7 @@ static const struct opt rows[] = {
     { OPT_TEXT, "-t, --threads", "LIST", "threads; 0 = one per physical core", &o.threads, 0, 0 },
     { OPT_INT, "-b, --batch-size", "N", "most tokens computed at once", &o.batch, 1, 4096 },
     { OPT_CHOICE, "--precision", "fast|exact", "form of activations", &o.precision, 0, 0 },
+    KV_ROWS(o.kv),
     PROGRAM_MACHINE_OPTIONS,
     { OPT_GROUP, NULL, NULL, "How", NULL, 0, 0 },
     { OPT_INT, "-r, --repetitions", "N", "runs of each test, after one that is not counted", &o.runs, 1, MAX_RUNS },

@@ -69,8 +69,7 @@ static void run_attention(struct bench *b, const void *arg)
         .max = m.max, .sum = m.sum, .out = m.out, .out_stride = width, .scratch = m.scratch,
     };
     const enum cpu_level level = (enum cpu_level)cpu_level_find(a->k->name);
-    const bool rounds = a->k->attend[a->precision] != a->k->attend[PRECISION_EXACT] && a->type != DTYPE_F32 &&
-                        a->type != DTYPE_F16;
+    const bool rounds = attend_rounds(a->k, a->precision, a->type, a->type);
     bench_one_thread(b);
     while (bench_next(b)) {
         for (int i = 0; i < a->n_rows; i++) {

@@ -4,14 +4,9 @@
 
 #include "kernels/generic/attend.h"
 
-static bool is_finer(enum dtype type)
-{
-    return type == DTYPE_F32 || type == DTYPE_F16;
-}
-
 void avx512_attend_bf16(const struct attend *a)
 {
-    if (is_finer(a->k_type) || is_finer(a->v_type))
+    if (kv_is_finer(a->k_type) || kv_is_finer(a->v_type))
         avx512_attend(a);
     else
         attend(a);

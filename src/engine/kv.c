@@ -6,6 +6,19 @@
 /* Of a layer's head in a slab, if the context is that long: then it costs little that the next slab is elsewhere. */
 #define SLAB_HEAD_BYTES ((size_t)128 * 1024)
 
+enum dtype kv_dtype(infer_kv_type type)
+{
+    switch (type) {
+    case INFER_KV_F32: return DTYPE_F32;
+    case INFER_KV_F16: return DTYPE_F16;
+    case INFER_KV_BF16: return DTYPE_BF16;
+    case INFER_KV_Q8_0: return DTYPE_Q8_0;
+    case INFER_KV_Q4_0: return DTYPE_Q4_0;
+    case INFER_KV_DEFAULT: break;
+    }
+    return DTYPE_COUNT;
+}
+
 uint64_t kv_token_bytes(const struct hparams *h, enum dtype k_type, enum dtype v_type)
 {
     const uint64_t key = kv_key_bytes(k_type, h->d_k), value = kv_value_bytes(v_type, h->d_v);

@@ -21,6 +21,8 @@ struct kv {
     uint32_t n_pages, max_pages;
 };
 
+/** How numbers of a type are stored; DTYPE_COUNT if there is no such type. */
+enum dtype kv_dtype(infer_kv_type type);
 /** n_ctx positions of the types; refused if the model's heads do not fit these. */
 infer_status kv_init(struct kv *kv, const infer_allocator *a, const struct hparams *h, uint32_t n_ctx,
                      enum dtype k_type, enum dtype v_type, infer_error *err);

@@ -25,17 +25,11 @@ struct infer_session {
 
 /* ---- Opening and closing ---- */
 
-static const enum dtype kv_types[] = {
-    [INFER_KV_F32] = DTYPE_F32,   [INFER_KV_F16] = DTYPE_F16,   [INFER_KV_BF16] = DTYPE_BF16,
-    [INFER_KV_Q8_0] = DTYPE_Q8_0, [INFER_KV_Q4_0] = DTYPE_Q4_0,
-};
-enum { N_KV_TYPES = sizeof kv_types / sizeof *kv_types };
-
 static infer_status read_kv_type(infer_kv_type *type, const char *name, infer_precision precision, infer_error *err)
 {
-    if ((unsigned)*type >= N_KV_TYPES)
+    if (*type != INFER_KV_DEFAULT && kv_dtype(*type) == DTYPE_COUNT)
         return fail(err, INFER_E_ARGUMENT, "session options: %s is %d, expected an infer_kv_type, 0 to %d", name,
-                    (int)*type, N_KV_TYPES - 1);
+                    (int)*type, INFER_KV_Q4_0);
     if (*type == INFER_KV_DEFAULT)
         *type = precision == INFER_EXACT ? INFER_KV_F32 : INFER_KV_F16;
     return INFER_OK;
@@ -75,7 +69,7 @@ static infer_status make_session(infer_session *s, const infer_session_options *
         return fail_memory(err, "the session");
     s->kv_type_k = o->kv_type_k;
     s->kv_type_v = o->kv_type_v;
-    infer_status status = kv_init(&s->kv, a, h, s->n_ctx, kv_types[o->kv_type_k], kv_types[o->kv_type_v], err);
+    infer_status status = kv_init(&s->kv, a, h, s->n_ctx, kv_dtype(o->kv_type_k), kv_dtype(o->kv_type_v), err);
     if (status == INFER_OK)
         status = step_buffers_init(&s->buffers, a, h, s->n_batch, err);
     if (status != INFER_OK)

@@ -204,7 +204,7 @@ static float *run(const struct sequence *s, infer_context *c, enum precision pre
 }
 
 /* Values are in [-1, 1): the error is that of the weights and of the values as they are stored. */
-static double allowed(const struct sequence *s, enum precision precision)
+static double allowed(const struct sequence *s, const infer_context *c, enum precision precision)
 {
     const struct {
         enum dtype type;
@@ -212,17 +212,17 @@ static double allowed(const struct sequence *s, enum precision precision)
     } types[] = {
         { DTYPE_F32, 0 }, { DTYPE_F16, 2e-3 }, { DTYPE_BF16, 1.5e-2 }, { DTYPE_Q8_0, 2e-2 }, { DTYPE_Q4_0, 0.35 },
     };
-    const bool rounds = precision == PRECISION_FAST && s->k_type != DTYPE_F32 && s->v_type != DTYPE_F32 &&
-                        s->k_type != DTYPE_F16 && s->v_type != DTYPE_F16;
+    const bool rounds = attend_rounds(&c->kernels, precision, s->k_type, s->v_type);
     double error = 3e-5 + (rounds ? 2e-2 : 0);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         error += (types[i].type == s->k_type ? types[i].error : 0) + (types[i].type == s->v_type ? types[i].error : 0);
     return error;
 }
 
-static void check(const struct sequence *s, const float *out, enum precision precision, const char *cpu)
+static void check(const struct sequence *s, const infer_context *c, const float *out, enum precision precision)
 {
     const struct hparams *h = &s->net.h;
+    const double most = allowed(s, c, precision);
     for (uint32_t i = 0, at = 0; i < s->n_spans; at += s->span[i++])
         for (uint32_t t = at; t < at + s->span[i]; t += 1 + (s->span[i] > 20 ? random_in(0, 9) : 0))
             for (uint32_t head = 0; head < h->n_head; head++) {
@@ -231,15 +231,14 @@ static void check(const struct sequence *s, const float *out, enum precision pre
                 truth(want, s, t, at + s->span[i], head);
                 for (uint32_t j = 0; j < h->d_v; j++) {
                     const double got = (double)out[((size_t)t * h->n_head + head) * h->d_v + j];
-                    if (wanted && !(fabs(got - want[j]) <= allowed(s, precision)))
+                    if (wanted && !(fabs(got - want[j]) <= most))
                         fail_msg("%s %s, %s/%s, token %u of a span %u + %u (%u queries), head %u of %u/%u, %u x %u "
-                                 "wide, window %u, %s, "
-                                 "cap %g%s: out[%u] = %g, want %g within %.2g",
-                                 cpu, precision == PRECISION_FAST ? "fast" : "exact", dtype_name(s->k_type),
-                                 dtype_name(s->v_type), t, at, s->span[i], s->n_q[i], head, h->n_head, h->n_head_kv,
-                                 h->d_k, h->d_v, s->how.window, s->how.causal ? "causal" : "both ways",
-                                 (double)s->how.soft_cap, s->sinks ? ", sinks" : "", j, got, want[j],
-                                 allowed(s, precision));
+                                 "wide, window %u, %s, cap %g%s: out[%u] = %g, want %g within %.2g",
+                                 c->kernels.name, precision == PRECISION_FAST ? "fast" : "exact",
+                                 dtype_name(s->k_type), dtype_name(s->v_type), t, at, s->span[i], s->n_q[i], head,
+                                 h->n_head, h->n_head_kv, h->d_k, h->d_v, s->how.window,
+                                 s->how.causal ? "causal" : "both ways", (double)s->how.soft_cap,
+                                 s->sinks ? ", sinks" : "", j, got, want[j], most);
                     assert_true(wanted || got == 0);
                 }
             }
@@ -272,7 +271,7 @@ static void attention_meets_the_formula(void **state)
             rotate_keys(&s);
             const enum precision precision = random_in(0, 1) ? PRECISION_FAST : PRECISION_EXACT;
             float *out = run(&s, c, precision);
-            check(&s, out, precision, levels[l]);
+            check(&s, c, out, precision);
             free(out);
             sequence_free(&s);
         }

@@ -163,8 +163,7 @@ static void attend_new(struct attend_case *c, const struct kernels *k, enum prec
     a->d_v = kv_random_width(a->v_type);
     a->q_stride = (size_t)(a->d_k + random_int(0, 5));
     a->out_stride = (size_t)(a->d_v + random_int(0, 5));
-    c->rounds = k->attend[precision] != k->attend[PRECISION_EXACT] && a->k_type != DTYPE_F32 &&
-                a->k_type != DTYPE_F16 && a->v_type != DTYPE_F32 && a->v_type != DTYPE_F16;
+    c->rounds = attend_rounds(k, precision, a->k_type, a->v_type);
     c->split = random_int(0, ATTEND_BLOCKS);
     attend_store(c, k);
     attend_see(c);

@@ -84,34 +84,48 @@ static double kv_bytes(const infer_model *model)
     return (double)info.kv_bytes_per_token;
 }
 
+/* Multiply-adds of all query heads with a key and its value; heads are as wide together as the hidden state. */
+static double key_macs(const infer_model *model)
+{
+    infer_model_info info = { .size = sizeof info };
+    infer_model_get_info(model, &info);
+    return 2.0 * info.n_layer * info.n_embd;
+}
+
+static infer_session_info f16_cache(const infer_model *model)
+{
+    return (infer_session_info){ .kv_type_k = INFER_KV_F16, .kv_type_v = INFER_KV_F16,
+                                 .kv_bytes_per_token = (uint64_t)kv_bytes(model) };
+}
+
 static void a_token_reads_all_weights_and_the_cache(void **state)
 {
     const struct fixture *f = *state;
     const struct sums s = sum_tensors(f->model);
-    const struct test t = { .n_gen = 2, .n_depth = 5, .n_batch = 512 };
+    const struct test t = { .n_gen = 2, .n_depth = 5, .n_batch = 512, .cache = f16_cache(f->model) };
     struct work work;
     work_of(&work, f->model, &t, "scalar");
     assert_true(s.output_macs > 0 && s.layer_macs > 0 && kv_bytes(f->model) > 0);
     assert_float_equal(work.bytes, 2 * (s.layer_bytes + s.output_bytes) + (6 + 7) * kv_bytes(f->model), 0.5);
-    assert_float_equal(all_ops(&work), 2 * 2 * (s.layer_macs + s.output_macs), 0.5);
+    assert_float_equal(all_ops(&work), 2 * 2 * (s.layer_macs + s.output_macs) + 2 * 13 * key_macs(f->model), 0.5);
 }
 
 static void a_prompt_reads_weights_once_a_batch(void **state)
 {
     const struct fixture *f = *state;
     const struct sums s = sum_tensors(f->model);
-    const struct test t = { .n_prompt = 10, .n_batch = 4 };
+    const struct test t = { .n_prompt = 10, .n_batch = 4, .cache = f16_cache(f->model) };
     struct work work;
     work_of(&work, f->model, &t, "scalar");
     assert_float_equal(work.bytes, 3 * s.layer_bytes + s.output_bytes + (4 + 8 + 10) * kv_bytes(f->model), 0.5);
-    assert_float_equal(all_ops(&work), 2 * (10 * s.layer_macs + s.output_macs), 0.5);
+    assert_float_equal(all_ops(&work), 2 * (10 * s.layer_macs + s.output_macs) + 2 * 55 * key_macs(f->model), 0.5);
 }
 
 static void products_count_for_the_level_that_computes_them(void **state)
 {
     const struct fixture *f = *state;
     const enum cpu_level level = cpu_level_find(infer_context_cpu(f->context));
-    const struct test t = { .n_prompt = 512, .n_batch = 512 };
+    const struct test t = { .n_prompt = 512, .n_batch = 512, .cache = f16_cache(f->model) };
     struct work scalar, best;
     work_of(&scalar, f->model, &t, "scalar");
     work_of(&best, f->model, &t, infer_context_cpu(f->context));

@@ -10,7 +10,7 @@ enum { MAX_RUNS = 100 };
 /* ---- The least that a test must do: work.c ---- */
 
 /** Bytes of weights and cache that are read, once for the tokens computed together; operations of the products with
- *  weights, by the unit that the kernels in use compute them with. A multiply-add is two. */
+ *  weights and of attention, by the unit that the kernels in use compute them with. A multiply-add is two. */
 struct work {
     double bytes, ops[CPU_LEVELS][PEAK_COUNT];
 };
@@ -27,6 +27,7 @@ struct bound {
 struct test {
     int32_t n_prompt, n_gen, n_depth, n_batch, n_threads, n_runs;
     infer_precision precision;
+    infer_session_info cache;
     double ns[MAX_RUNS]; /* of each run */
     struct bound bound[MAX_RUNS];
     double avg_ns, stddev_ns, avg_ts, stddev_ts; /* ts: tokens a second */

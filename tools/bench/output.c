@@ -94,6 +94,8 @@ static void fields_of(struct fields *f, struct texts *texts, const infer_model_i
     add_whole(f, "model_size", (double)info->bytes);
     add_whole(f, "model_n_params", (double)info->n_params);
     add_text(f, "precision", t->precision == INFER_FAST ? "fast" : "exact");
+    add_text(f, "type_k", kv_type_name(t->cache.kv_type_k));
+    add_text(f, "type_v", kv_type_name(t->cache.kv_type_v));
     add_whole(f, "n_threads", t->n_threads);
     add_whole(f, "n_batch", t->n_batch);
     add_whole(f, "n_prompt", t->n_prompt);

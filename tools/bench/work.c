@@ -1,5 +1,6 @@
 /* work.c - what a test cannot do without, and how fast the machine could do it. Only the network itself says which
  * matrices a token meets, and only the kernels which unit multiplies them; so this looks behind infer.h. */
+#include "src/engine/kv.h"
 #include "src/model/model.h"
 #include "tools/bench/bench.h"
 
@@ -35,17 +36,28 @@ static void add_product(struct work *work, const struct machine *m, const struct
     work->ops[level][peak_of[gemm ? entry->gemm_act : entry->dot_act]] += 2.0 * w->rows * w->k * n_cols;
 }
 
+/* The layer's attention of n tokens to themselves and `first` others before them. */
+static void add_attention(struct work *work, const struct machine *m, const struct network *net, uint32_t layer,
+                          const infer_session_info *cache, uint32_t first, uint32_t n)
+{
+    const uint32_t all = first + n, window = net->layers[layer].window;
+    const struct kernels *k = &m->table[m->level];
+    const bool rounds = attend_rounds(k, m->precision, kv_dtype(cache->kv_type_k), kv_dtype(cache->kv_type_v));
+    double keys = 0; /* that the tokens see */
+    for (uint32_t i = first; i < all; i++)
+        keys += window && window < i + 1 ? window : i + 1;
+    work->bytes += (double)cache->kv_bytes_per_token / net->h.n_layer *
+                   (window && window + n - 1 < all ? window + n - 1 : all);
+    work->ops[m->level][rounds ? PEAK_BF16 : PEAK_F32] += 2 * keys * net->h.n_head * (net->h.d_k + net->h.d_v);
+}
+
 /* n tokens computed together, after `first` others. */
-static void add_step(struct work *work, const struct machine *m, const struct infer_model *model, uint32_t first,
-                     uint32_t n, bool logits)
+static void add_step(struct work *work, const struct machine *m, const struct infer_model *model,
+                     const infer_session_info *cache, uint32_t first, uint32_t n, bool logits)
 {
     const struct network *net = &model->net;
-    infer_model_info info = { .size = sizeof info };
-    infer_model_get_info(model, &info);
-    const double kv_bytes = (double)info.kv_bytes_per_token / net->h.n_layer; /* of a layer */
     for (uint32_t l = 0; l < net->h.n_layer; l++) {
-        const uint32_t all = first + n, window = net->layers[l].window;
-        work->bytes += kv_bytes * (window && window + n - 1 < all ? window + n - 1 : all);
+        add_attention(work, m, net, l, cache, first, n);
         for (int role = 0; role < LAYER_ROLES; role++)
             add_product(work, m, &net->layers[l].w[role], n);
     }
@@ -62,11 +74,11 @@ void work_of(struct work *work, const infer_model *model, const struct test *t, 
     const uint32_t depth = (uint32_t)t->n_depth, n_prompt = (uint32_t)t->n_prompt, n_gen = (uint32_t)t->n_gen;
     for (uint32_t i = 0; i < n_prompt;) {
         const uint32_t n = n_prompt - i < (uint32_t)t->n_batch ? n_prompt - i : (uint32_t)t->n_batch;
-        add_step(work, &m, model, depth + i, n, i + n == n_prompt);
+        add_step(work, &m, model, &t->cache, depth + i, n, i + n == n_prompt);
         i += n;
     }
     for (uint32_t i = 0; i < n_gen; i++)
-        add_step(work, &m, model, depth + n_prompt + i, 1, true);
+        add_step(work, &m, model, &t->cache, depth + n_prompt + i, 1, true);
 }
 
 void work_add_weights(struct meter *meter, const infer_model *model)
