@@ -75,9 +75,9 @@ INFER_API const char *infer_status_name(infer_status status);
 
 typedef struct infer_context infer_context;
 
-/** Where all memory of a context comes from, save weights, which are mapped, and what the libraries for JSON and regular
- *  expressions take while a file is being opened. Both functions are called from several threads at once. `alloc` returns memory aligned to 64 bytes,
- *  or NULL; `free` takes what alloc gave, never NULL. */
+/** Where all memory of a context comes from, save weights, which are mapped, and what the libraries for JSON and
+ *  regular expressions take while a file is being opened. Both functions are called from several threads at once. `alloc`
+ *  returns memory aligned to 64 bytes, or NULL; `free` takes what alloc gave, never NULL. */
 typedef struct infer_allocator {
     void *user;
     void *(*alloc)(void *user, size_t size);
@@ -103,18 +103,19 @@ typedef enum infer_numa {
 
 typedef struct infer_context_options {
     size_t size;               /**< sizeof(infer_context_options) */
-    int n_threads;             /**< threads that compute, 1..256; 0 = one per physical core that the process may use, and
-                                *   no more than the CPU limit of its control group, rounded up (default) */
+    int n_threads;             /**< threads that compute, 1..256; 0 = as many as affinity lists, else one per physical
+                                *   core that the process may use, and no more than the CPU limit of its control group,
+                                *   rounded up (default) */
     const char *cpu;           /**< best instruction set to use: "scalar", "avx2", "avx512", "amx";
                                 *   on ARM "scalar", "neon", "dotprod", "i8mm"; NULL = all there is (default) */
     infer_allocator allocator; /**< all zero = malloc and free (default) */
     infer_log_fn *log;         /**< NULL = silence (default) */
     void *log_user;
-    const char *affinity;      /**< where the threads that the context starts run: NULL or "none" = where the system puts
-                                *   them, but not on efficiency cores if there are performance cores for all (default);
-                                *   "compact" = each on a physical core of its own, the fastest first, node by node; a
-                                *   list such as "0,2,4-7" = thread i on the i-th of these CPUs. Thread 0 is the program's
-                                *   own, the one that calls: it is left where it is */
+    const char *affinity;      /**< where the threads that the context starts run: NULL or "none" = where the system
+                                *   puts them, but not on efficiency cores if there are performance cores for all
+                                *   (default); "compact" = each on a physical core of its own, the fastest first, node
+                                *   by node; a list such as "0,2,4-7" = thread i on the i-th of these CPUs. Thread 0 is
+                                *   the program's own, the one that calls: it is left where it is */
     infer_numa numa;           /**< INFER_NUMA_NONE (default) */
     bool huge_pages;           /**< ask the system for huge pages (Linux' transparent ones): for weights that are read in
                                 *   and, unless there is an allocator, for caches and work buffers. It gives what it

@@ -275,14 +275,17 @@ static void add_cores(const struct cores *c, int n, int node, cpu_set_t *mask)
                 CPU_SET(cpu, mask);
 }
 
-static infer_status assign_list(const struct cores *c, const char *list, int n_threads, cpu_set_t *masks, infer_error *err)
+static infer_status assign_list(const struct cores *c, const char *list, int n_threads, cpu_set_t *masks,
+                                infer_error *err)
 {
     int cpus[MAX_LIST];
     const int n = cpu_list_parse(list, cpus, MAX_LIST);
     if (n < 0)
-        return fail(err, INFER_E_ARGUMENT, "affinity is \"%.64s\", expected none, compact or a list such as 0,2,4-7", list);
+        return fail(err, INFER_E_ARGUMENT, "affinity is \"%.64s\", expected none, compact or a list such as 0,2,4-7",
+                    list);
     if (n < n_threads)
-        return fail(err, INFER_E_ARGUMENT, "affinity \"%.64s\" names %d CPUs, but there are %d threads", list, n, n_threads);
+        return fail(err, INFER_E_ARGUMENT, "affinity \"%.64s\" names %d CPUs, but there are %d threads", list, n,
+                    n_threads);
     for (int i = 0; i < n_threads; i++) {
         if (c->id_of[cpus[i]] < 0)
             return fail(err, INFER_E_ARGUMENT, "affinity names CPU %d, which this process may not use", cpus[i]);

@@ -24,8 +24,8 @@ struct cores {
 void cores_read(struct cores *c, const char *root, const cpu_set_t *allowed);
 /** Leave only the cores of the node that has this CPU. */
 void cores_isolate(struct cores *c, int cpu);
-/** Threads to use where nobody says how many: those of a list, else one per core, and no more than the control group can
- *  run at once. */
+/** Threads to use where nobody says how many: those of a list, else one per core, and no more than the control group
+ *  can run at once. */
 int cores_default_threads(const struct cores *c, const char *affinity);
 
 /** The CPUs on which each thread may run, masks[n_threads]; an empty one: wherever the system likes.

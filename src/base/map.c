@@ -73,7 +73,8 @@ infer_status map_begin_read(struct mapping *m, bool huge_pages, infer_error *err
 {
     if (!m->data)
         return INFER_OK;
-    if (mmap(memory_of(m), m->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    if (mmap(memory_of(m), m->size, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED)
         return fail(err, INFER_E_NOMEM, "out of memory for %zu bytes of weights: %s", m->size, strerror(errno));
     if (huge_pages)
         madvise(memory_of(m), m->size, MADV_HUGEPAGE); /* the memory is good without, too */

@@ -18,9 +18,9 @@ void map_close_file(struct mapping *m);
 /** What the path is: 'f' a regular file, 'd' a directory, 0 nothing that can be opened. */
 char path_kind(const char *path);
 
-/* From mapped to read in, at the same addresses, so that pointers into the mapping stay good. Nobody may look at the data
- * between the first and the last of these calls. Which thread calls map_read decides where on a machine of several nodes
- * the piece lies. */
+/* From mapped to read in, at the same addresses, so that pointers into the mapping stay good. Nobody may look at the
+ * data between the first and the last of these calls. Which thread calls map_read decides where on a machine of several
+ * nodes the piece lies. */
 
 /** Put memory in place of the file; with huge_pages the system is asked for such. */
 infer_status map_begin_read(struct mapping *m, bool huge_pages, infer_error *err);

@@ -5,14 +5,14 @@
  * the same part of the work, and only near the end of a job do threads meet at one word.
  *
  * A task is taken by compare-and-swap of that word, and the function that runs it is read only after that: from then on
- * the job cannot end before the task is counted as done. So it does not matter which job the word was read from, as long
- * as the swap succeeds; and the caller waits for tasks, never for threads: a worker that the system has put aside
+ * the job cannot end before the task is counted as done. So it does not matter which job the word was read from, as
+ * long as the swap succeeds; and the caller waits for tasks, never for threads: a worker that the system has put aside
  * delays nobody unless it holds a task.
  *
  * Workers look for a while at their own run, which one cache line brings them with all they need; in between they offer
- * their core, which another thread may need. Then they sleep on the number of the job (a futex). A worker first says that
- * it sleeps, then looks once more (the system call does); the caller first changes the number, then looks who sleeps: in
- * the one order of all these operations, one of the two sees the other. */
+ * their core, which another thread may need. Then they sleep on the number of the job (a futex). A worker first says
+ * that it sleeps, then looks once more (the system call does); the caller first changes the number, then looks who
+ * sleeps: in the one order of all these operations, one of the two sees the other. */
 #include "src/base/pool.h"
 
 #include "src/base/cores.h"
@@ -254,7 +254,8 @@ static struct pool *make_pool(const infer_allocator *a, int n_threads)
     return p;
 }
 
-struct pool *pool_open_on(const infer_allocator *a, int n_threads, const char *affinity, infer_numa numa, infer_error *err)
+struct pool *pool_open_on(const infer_allocator *a, int n_threads, const char *affinity, infer_numa numa,
+                          infer_error *err)
 {
     if (n_threads < 0 || n_threads > MAX_THREADS)
         return fail_null(err, INFER_E_ARGUMENT, "n_threads is %d, expected 0 to %d", n_threads, MAX_THREADS);

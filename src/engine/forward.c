@@ -5,33 +5,42 @@
 
 #include <math.h>
 
-infer_status step_buffers_init(struct step_buffers *b, const infer_allocator *a, const struct hparams *h, uint32_t n_batch,
-                               infer_error *err)
+/* Attention and feed-forward network take turns in the memory behind x and h. */
+infer_status step_buffers_init(struct step_buffers *b, const infer_allocator *a, const struct hparams *h,
+                               uint32_t n_batch, infer_error *err)
 {
     *b = (struct step_buffers){ .a = a };
+    enum { BOTH, ATTENTION, FEED_FORWARD };
     const struct {
         float **buffer;
         enum dim width;
+        int user;
     } buffers[] = {
-        { &b->x, DIM_EMBD }, { &b->h, DIM_EMBD },  { &b->q, DIM_Q },     { &b->k, DIM_K },
-        { &b->v, DIM_V },    { &b->out, DIM_OUT }, { &b->gate, DIM_FF }, { &b->up, DIM_FF },
+        { &b->x, DIM_EMBD, BOTH },     { &b->h, DIM_EMBD, BOTH },   { &b->q, DIM_Q, ATTENTION },
+        { &b->k, DIM_K, ATTENTION },   { &b->v, DIM_V, ATTENTION }, { &b->out, DIM_OUT, ATTENTION },
+        { &b->gate, DIM_FF, FEED_FORWARD }, { &b->up, DIM_FF, FEED_FORWARD },
     };
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
-        const size_t row = (size_t)arch_dim(h, buffers[i].width) * sizeof(float); /* widths are at most 2^24 */
-        *buffers[i].buffer = mem_raw(a, n_batch, row);
-        if (!*buffers[i].buffer)
-            return fail(err, INFER_E_NOMEM, "out of memory for %zu bytes of work buffers; n_batch can be lowered", row * n_batch);
-        b->bytes += row * n_batch;
-    }
+    enum { N = sizeof buffers / sizeof *buffers };
+    size_t offset[N], end[] = { 0, 0, 0 }; /* of the memory that each user has */
+    for (int i = 0; i < N; i++) {
+        const int user = buffers[i].user;
+        offset[i] = end[user] ? end[user] : end[BOTH];
+        end[user] = offset[i] + round_up(n_batch * (size_t)arch_dim(h, buffers[i].width) * sizeof(float), CACHE_LINE);
+    } /* no overflow: widths are at most 2^24, n_batch at most 2^12 */
+    b->bytes = end[ATTENTION] > end[FEED_FORWARD] ? end[ATTENTION] : end[FEED_FORWARD];
+    b->memory = mem_raw(a, b->bytes, 1);
+    if (!b->memory)
+        return fail(err, INFER_E_NOMEM, "out of memory for %zu bytes of work buffers; n_batch can be lowered",
+                    b->bytes);
+    for (int i = 0; i < N; i++)
+        *buffers[i].buffer = (float *)(b->memory + offset[i]);
     return INFER_OK;
 }
 
 void step_buffers_free(struct step_buffers *b)
 {
-    float *const buffers[] = { b->x, b->h, b->q, b->k, b->v, b->out, b->gate, b->up };
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        if (buffers[i])
-            mem_free(b->a, buffers[i]);
+    if (b->memory)
+        mem_free(b->a, b->memory);
     *b = (struct step_buffers){ 0 };
 }
 

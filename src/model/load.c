@@ -1,11 +1,12 @@
 /* load.c - how a model's weights come into memory.
  *
- * They are mapped when the files are opened, and everything in the files has been checked when this begins. Weights that
- * are to be read in take the place of the mapping, at the same addresses, chunk by chunk, by all threads of the pool.
+ * They are mapped when the files are opened, and everything in the files has been checked when this begins. Weights
+ * that are to be read in take the place of the mapping, at the same addresses, chunk by chunk, by all threads of the
+ * pool.
  *
- * On a machine of several nodes a page of memory lies on the node of the thread that first writes to it. A product's rows
- * are a job, of which each thread begins with its own share (pool_run); products of the same input are one job. So each
- * chunk is read by the thread whose share it is. */
+ * On a machine of several nodes a page of memory lies on the node of the thread that first writes to it. A product's
+ * rows are a job, of which each thread begins with its own share (pool_run); products of the same input are one job. So
+ * each chunk is read by the thread whose share it is. */
 #include "src/model/model.h"
 
 #include "src/base/error.h"
@@ -112,8 +113,8 @@ static void read_chunk(struct reading *r, size_t chunk, int thread)
         fail_prefix(&err, w->path);
         stop(r, &err);
     }
-    const size_t n_done = atomic_fetch_add(&r->n_done, 1) + 1;
-    if (!thread && r->progress && !r->progress(r->user, (float)((double)n_done / (double)all))) { /* 0 is the caller's */
+    const double done = (double)(atomic_fetch_add(&r->n_done, 1) + 1) / (double)all;
+    if (!thread && r->progress && !r->progress(r->user, (float)done)) { /* thread 0 is the caller's */
         fail(&err, INFER_E_CANCELLED, "%s: reading was cancelled", w->path);
         stop(r, &err);
     }
@@ -197,8 +198,8 @@ static void lock(const struct infer_model *m)
         if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
             snprintf(most, sizeof most, ", the limit is %.1f MB", (double)limit.rlim_cur / 1e6);
         context_log(m->context, INFER_LOG_WARN,
-                    "%s: %.1f MB cannot be locked in memory (%s%s); \"ulimit -l unlimited\" in the shell, or LimitMEMLOCK= of "
-                    "a service, raises the limit", w->path, bytes / 1e6, strerror(why), most);
+                    "%s: %.1f MB cannot be locked in memory (%s%s); \"ulimit -l unlimited\" in the shell, or "
+                    "LimitMEMLOCK= of a service, raises the limit", w->path, bytes / 1e6, strerror(why), most);
         return;
     }
     if (w->n_maps)
@@ -212,8 +213,8 @@ infer_status model_load(struct infer_model *m, const infer_model_options *o, inf
     if (status == INFER_OK && o->lock)
         lock(m);
     if (!o->no_mmap && w->n_maps && m->context->numa != INFER_NUMA_NONE)
-        context_log(m->context, INFER_LOG_INFO, "%s: mapped weights lie where the system keeps the file, on any node; those "
-                    "that are read in (no_mmap) lie near the threads that use them", w->path);
+        context_log(m->context, INFER_LOG_INFO, "%s: mapped weights lie where the system keeps the file, on any node; "
+                    "those that are read in (no_mmap) lie near the threads that use them", w->path);
     for (size_t i = 0; i < w->n_maps; i++)
         map_close_file(&w->maps[i]);
     return status;

@@ -36,7 +36,7 @@ static void put(const char *text, const char *format, ...)
     va_start(args, format);
     vsnprintf(path, sizeof path, format, args);
     va_end(args);
-    snprintf(command, sizeof command, "mkdir -p \"$(dirname '%s/%s')\" && echo '%s' > '%s/%s'", root, path, text, root, path);
+    snprintf(command, sizeof command, "f='%s/%s'; mkdir -p \"$(dirname \"$f\")\" && echo '%s' > \"$f\"", root, path, text);
     assert_int_equal(system(command), 0);
 }
 

@@ -307,7 +307,8 @@ static void each_chunk_is_read_by_the_thread_that_computes_with_it(void **state)
 {
     (void)state;
     static const size_t spread = 1 << 30;
-    struct mapping maps[2] = { { (const uint8_t *)4096, 64 * MB, -1 }, { (const uint8_t *)4096 + spread, 64 * MB, -1 } };
+    struct mapping maps[2] = { { (const uint8_t *)4096, 64 * MB, -1 },
+                               { (const uint8_t *)4096 + spread, 64 * MB, -1 } };
     struct weights w = { .maps = maps, .n_maps = 2 };
     struct infer_context c = { .a = mem_default };
     struct layer layers[LAYERS] = { 0 };

@@ -55,7 +55,8 @@ static void assert_footprint(bool no_mmap)
     infer_model_info info = { .size = sizeof info };
     infer_model_get_info(m, &info);
     const double used = status_bytes("VmHWM:") - before, session = (double)infer_session_bytes(s);
-    const double most = 1.05 * ((double)info.bytes + session) + (2 << 20); /* vocabulary, stacks, pages of the library */
+    const double rest = 2 << 20; /* vocabulary, stacks, pages of the library */
+    const double most = 1.05 * ((double)info.bytes + session) + rest;
     if (used > most)
         fail_msg("%.2f MB more than before, expected at most %.2f: weights %.2f, session %.2f", used / 1e6, most / 1e6,
                  (double)info.bytes / 1e6, session / 1e6);

@@ -28,14 +28,15 @@ extern struct program_machine program_machine;
 /** Option rows about cores and memory, for programs that compute with models. */
 #define PROGRAM_MACHINE_OPTIONS \
     { OPT_GROUP, NULL, NULL, "Cores and memory", NULL, 0, 0 }, \
-    { OPT_TEXT, "--affinity", "none|compact|LIST", "keep threads on cores: as the system likes, each on a core of its " \
-      "own, or on the CPUs of a list such as 0,2,4-7; default none", &program_machine.affinity, 0, 0 }, \
+    { OPT_TEXT, "--affinity", "none|compact|LIST", "keep threads on cores: as the system likes, each on a core of " \
+      "its own, or on the CPUs of a list such as 0,2,4-7; default none", &program_machine.affinity, 0, 0 }, \
     { OPT_CHOICE, "--numa", "none|distribute|isolate", "where memory has several nodes: spread threads and, with " \
       "--no-mmap, weights over them, or stay on one", &program_machine.numa, 0, 0 }, \
-    { OPT_FLAG, "--no-mmap", NULL, "read the model into memory instead of mapping it", &program_machine.no_mmap, 0, 0 }, \
+    { OPT_FLAG, "--no-mmap", NULL, "read the model into memory instead of mapping it", &program_machine.no_mmap, \
+      0, 0 }, \
     { OPT_FLAG, "--mlock", NULL, "keep the model in physical memory", &program_machine.lock, 0, 0 }, \
-    { OPT_FLAG, "--huge-pages", NULL, "ask for huge pages, for caches and work buffers and, with --no-mmap, the model", \
-      &program_machine.huge_pages, 0, 0 }
+    { OPT_FLAG, "--huge-pages", NULL, "ask for huge pages, for caches and work buffers and, with --no-mmap, the " \
+      "model", &program_machine.huge_pages, 0, 0 }
 
 /** A context of n_threads (0 = all cores) with the instruction set of $INFER_CPU; what the library logs up to `level`
  *  (0 = nothing) goes to stderr. */
