@@ -7,19 +7,20 @@
 /* n values of a unit, a multiple of 32. d * q and -offset * d are exact, so the one rounding is that of their sum. */
 INLINE void store_unit(float *y, const struct unit *u, int n, struct type type)
 {
-    uint8_t q[UNIT];
+    uint8_t q[8][32];
     float d[16], m[16];
     for (int h = 0; h < 2; h++) {
         _mm256_storeu_ps(d + 8 * h, u->d[h]);
         _mm256_storeu_ps(m + 8 * h, type.offset || type.minima ? u->m[h] : _mm256_setzero_ps());
     }
     for (int i = 0; i < 8; i++)
-        _mm256_storeu_si256((__m256i *)(q + 32 * i), u->q[i]);
+        _mm256_storeu_si256((__m256i *)q[i], u->q[i]);
     for (int i = 0; i < n; i += 8) {
-        const __m128i bytes = _mm_loadl_epi64((const __m128i *)(q + i));
+        const int sub = i / 16, scale = type.pairs ? sub / 2 : sub % 8 / 4 * 8 + sub / 8 * 4 + sub % 4;
+        const __m128i bytes = _mm_loadl_epi64((const __m128i *)(q[sub % 8] + sub / 8 * 16 + i % 16));
         const __m256i integers = type.bits == 8 ? _mm256_cvtepi8_epi32(bytes) : _mm256_cvtepu8_epi32(bytes);
-        _mm256_storeu_ps(y + i, _mm256_fmadd_ps(_mm256_cvtepi32_ps(integers), _mm256_broadcast_ss(d + i / 16),
-                                                _mm256_broadcast_ss(m + i / 16)));
+        _mm256_storeu_ps(y + i, _mm256_fmadd_ps(_mm256_cvtepi32_ps(integers), _mm256_broadcast_ss(d + scale),
+                                                _mm256_broadcast_ss(m + scale)));
     }
 }
 

@@ -5,12 +5,12 @@
 INLINE void multiply_pairs(__m256i products[COLUMNS][2], const uint8_t *panel, const struct packed *x, size_t group,
                            int n_cols, struct type type)
 {
-    const int steps = group_steps(type, PAIRS), chain = chain_steps(type, PAIRS);
+    const int steps = group_steps(type, PAIRS), chain = chain_steps(type);
     for (int first = 0; first < steps; first += chain) {
         const size_t at = group * (size_t)steps + (size_t)first;
         __m256i pairs[COLUMNS][2];
         for (int c = 0; c < n_cols; c++)
-            pairs[c][0] = pairs[c][1] = start_of(&x[c], at / (size_t)chain, type, PAIRS);
+            pairs[c][0] = pairs[c][1] = start_of(&x[c], at / (size_t)chain, type);
 #pragma GCC unroll 8
         for (int j = 0; j < chain; j++) {
             const __m256i *const w = (const __m256i *)(panel + (first + j) * PANEL * 4);
@@ -36,7 +36,7 @@ INLINE void multiply_words(__m256i products[COLUMNS][2], const uint8_t *panel, c
 {
     const int steps = group_steps(type, WORDS);
     for (int c = 0; c < n_cols; c++)
-        products[c][0] = products[c][1] = start_of(&x[c], group, type, WORDS);
+        products[c][0] = products[c][1] = _mm256_setzero_si256();
 #pragma GCC unroll 16
     for (int j = 0; j < steps; j++) {
         const __m256i *const w = (const __m256i *)(panel + j * PANEL * 4);

@@ -35,8 +35,6 @@ enum form {
             * true weights times activations. */
     WORDS, /* 2 weights with sign, in 16 bits as the activations: vpmaddwd. For weights of 8 bits, of which vpmaddubsw
             * would fit no two steps nor take the sign. A group's steps are first its even bytes, then its odd ones. */
-    QUADS, /* 4 weights without sign: vpdpbusd adds four products in 32 bits. A group is one chain; weights of 8 bits get
-            * 128 added, which is an offset as others are. */
 };
 
 /* A column's piece of a chunk. */
@@ -47,7 +45,7 @@ struct packed {
     };
     float d[CHUNK / 32];
     union {
-        int32_t less[CHUNK / 8]; /* by chain: -offset times what meets in each half of a dword; QUADS: in the dword */
+        int32_t less[CHUNK / 8]; /* by chain: -offset times what meets in each half of a dword */
         float s[CHUNK / 16];     /* by group: d * sum(q) */
     };
 };
@@ -77,16 +75,11 @@ INLINE size_t group_bytes(struct type type, enum form form)
     return (size_t)PANEL * 4 * (size_t)(group_steps(type, form) + 1 + type.minima);
 }
 
-INLINE int offset_of(struct type type, enum form form)
+/* Steps of a chain: each adds at most 2 * 127 * offset, or 2 * 127 * (2^bits - 1) without an offset. */
+INLINE int chain_steps(struct type type)
 {
-    return form == QUADS && type.bits == 8 ? 128 : type.offset;
-}
-
-/* Steps of a chain. PAIRS: each adds at most 2 * 127 * offset, or 2 * 127 * (2^bits - 1) without an offset. */
-INLINE int chain_steps(struct type type, enum form form)
-{
-    const int fit = type.offset ? 128 / type.offset : 128 >> type.bits, steps = group_steps(type, form);
-    return form != PAIRS || fit > steps ? steps : fit;
+    const int fit = type.offset ? 128 / type.offset : 128 >> type.bits, steps = group_steps(type, PAIRS);
+    return fit < steps ? fit : steps;
 }
 
 /* The even and the odd bytes as words. */
@@ -100,35 +93,26 @@ INLINE __m256i odd_words(__m256i bytes)
     return _mm256_srai_epi16(bytes, 8);
 }
 
-INLINE __m256i add(__m256i a, __m256i b, enum form form)
-{
-    return form == PAIRS ? _mm256_add_epi16(a, b) : _mm256_add_epi32(a, b);
-}
-
 /* less[] of 32 values; writes up to four, of which 8 / chain are meant. */
-INLINE void pack_less(int32_t *less, __m256i q, struct type type, enum form form)
+INLINE void pack_less(int32_t *less, __m256i q, struct type type)
 {
-    const int chain = chain_steps(type, form);
+    const int chain = chain_steps(type);
     const __m256i first_steps = _mm256_setr_epi32(0, chain % 8, 2 * chain % 8, 3 * chain % 8, 0, 0, 0, 0);
-    __m256i sums = _mm256_maddubs_epi16(_mm256_set1_epi8((char)offset_of(type, form)), q);
-    if (form == QUADS)
-        sums = _mm256_madd_epi16(sums, _mm256_set1_epi16(1));
+    __m256i sums = _mm256_maddubs_epi16(_mm256_set1_epi8((char)type.offset), q);
     if (chain > 1)
-        sums = add(sums, _mm256_shuffle_epi32(sums, 0xb1), form);
+        sums = _mm256_add_epi16(sums, _mm256_shuffle_epi32(sums, 0xb1));
     if (chain > 2)
-        sums = add(sums, _mm256_shuffle_epi32(sums, 0x4e), form);
+        sums = _mm256_add_epi16(sums, _mm256_shuffle_epi32(sums, 0x4e));
     if (chain > 4)
-        sums = add(sums, _mm256_permute4x64_epi64(sums, 0x4e), form);
-    sums = _mm256_permutevar8x32_epi32(sums, first_steps);
-    const __m256i zero = _mm256_setzero_si256();
-    sums = form == PAIRS ? _mm256_sub_epi16(zero, sums) : _mm256_sub_epi32(zero, sums);
+        sums = _mm256_add_epi16(sums, _mm256_permute4x64_epi64(sums, 0x4e));
+    sums = _mm256_sub_epi16(_mm256_setzero_si256(), _mm256_permutevar8x32_epi32(sums, first_steps));
     _mm_storeu_si128((__m128i *)less, _mm256_castsi256_si128(sums));
 }
 
 /* What a column's chain starts from. */
-INLINE __m256i start_of(const struct packed *x, size_t chain, struct type type, enum form form)
+INLINE __m256i start_of(const struct packed *x, size_t chain, struct type type)
 {
-    return offset_of(type, form) ? _mm256_set1_epi32(x->less[chain]) : _mm256_setzero_si256();
+    return type.offset ? _mm256_set1_epi32(x->less[chain]) : _mm256_setzero_si256();
 }
 
 /* n values, a multiple of 32, from value i of the row x. */
@@ -145,8 +129,8 @@ INLINE void pack_column(struct packed *p, const uint8_t *x, size_t i, size_t n, 
         } else {
             _mm256_store_si256((__m256i *)(p->q + j), q);
         }
-        if (offset_of(type, form))
-            pack_less(p->less + j / (size_t)(4 * chain_steps(type, form)), q, type, form);
+        if (type.offset)
+            pack_less(p->less + j / (size_t)(4 * chain_steps(type)), q, type);
     }
     for (size_t j = 0; type.minima && j < n / 16; j += 2) {
         p->s[type.pairs ? j / 2 : j] = type.pairs ? s[j] + s[j + 1] : s[j];
@@ -164,42 +148,46 @@ INLINE void store_dwords(uint8_t *panel, __m256i q, int dword, struct type type,
         _mm256_store_si256((__m256i *)step, even_words(q));
         _mm256_store_si256((__m256i *)(step + of_group * PANEL * 4), odd_words(q));
     } else {
-        const bool with_sign = form == QUADS && type.bits == 8;
-        _mm256_store_si256((__m256i *)step, with_sign ? _mm256_xor_si256(q, _mm256_set1_epi8((char)128)) : q);
+        _mm256_store_si256((__m256i *)step, q);
     }
+}
+
+/* 8 rows' scales, or their minima, where those of sub-block `sub` belong. */
+INLINE void store_scales(uint8_t *panel, __m256 d, int sub, bool minima, struct type type, enum form form)
+{
+    uint8_t *const group = panel + (size_t)(sub / (group_values(type) / 16)) * group_bytes(type, form);
+    _mm256_store_ps((float *)(void *)(group + (group_steps(type, form) + minima) * PANEL * 4), d);
 }
 
 /* 8 rows of a unit to their half of the panel. */
 INLINE void unpack_unit(uint8_t *panel, const uint8_t *const w[8], size_t at, int n_blocks, struct type type,
                         enum form form)
 {
-    const int per_group = group_values(type) / 16; /* sub-blocks */
     __m256 q[8][8], d[2][8], m[2][8];
     for (int row = 0; row < 8; row++) {
         struct unit u;
         type.unpack(&u, w[row] + at, n_blocks);
-        for (int g = 0; g < 8; g++)
-            q[g][row] = _mm256_castsi256_ps(u.q[g]);
+        for (int i = 0; i < 8; i++)
+            q[i][row] = _mm256_castsi256_ps(u.q[i]);
         for (int h = 0; h < 2; h++) {
             d[h][row] = u.d[h];
             m[h][row] = type.minima ? u.m[h] : _mm256_setzero_ps();
         }
     }
-    for (int g = 0; g < 8; g++) {
-        transpose_8x8(q[g]);
+    for (int i = 0; i < 8; i++) {
+        transpose_8x8(q[i]);
         for (int j = 0; j < 8; j++)
-            store_dwords(panel, _mm256_castps_si256(q[g][j]), 8 * g + j, type, form);
+            store_dwords(panel, _mm256_castps_si256(q[i][j]), 4 * (i + j / 4 * 8) + j % 4, type, form);
     }
-    for (int h = 0; h < 2; h++) {
+    for (int h = 0; h < (type.pairs ? 1 : 2); h++) {
         transpose_8x8(d[h]);
         if (type.minima)
             transpose_8x8(m[h]);
-        for (int j = 0; j < 8; j += per_group) {
-            uint8_t *const group = panel + (size_t)((8 * h + j) / per_group) * group_bytes(type, form);
-            float *const scales = (float *)(void *)(group + group_steps(type, form) * PANEL * 4);
-            _mm256_store_ps(scales, d[h][j]);
+        for (int j = 0; j < 8; j++) {
+            const int sub = type.pairs ? 2 * j : 4 * h + j / 4 * 8 + j % 4;
+            store_scales(panel, d[h][j], sub, false, type, form);
             if (type.minima)
-                _mm256_store_ps(scales + PANEL, m[h][j]);
+                store_scales(panel, m[h][j], sub, true, type, form);
         }
     }
 }

@@ -6,23 +6,20 @@
 #include "kernels/avx2/matmul_unpack_few.h"
 #include "kernels/generic/signs.h"
 
-/* Four runs, 32 weights. */
+/* The runs of q[i], two of each half. */
 INLINE __m256i look_up_runs(const void *block, run_fn *run, int i)
 {
-    return _mm256_setr_epi64x((long long)run(block, 4 * i), (long long)run(block, 4 * i + 1),
-                              (long long)run(block, 4 * i + 2), (long long)run(block, 4 * i + 3));
+    return _mm256_setr_epi64x((long long)run(block, 2 * i), (long long)run(block, 2 * i + 1),
+                              (long long)run(block, 2 * i + 16), (long long)run(block, 2 * i + 17));
 }
 
-/* Weights are in order whatever `pairs` is. Where `minus` has all bits set, inverting and adding one make a size
+/* The order is the same whatever `pairs` is. Where `minus` has all bits set, inverting and adding one make a size
  * negative; the one is added by subtracting them from the offset. */
-INLINE void unpack_signed(struct unit *u, const void *block, run_fn *run, __m256i signs, bool pairs,
-                          int offset)
+INLINE void unpack_signed(struct unit *u, const void *block, run_fn *run, __m256i signs, bool pairs, int offset)
 {
     (void)pairs;
-    uint32_t bits[8];
-    _mm256_storeu_si256((__m256i *)bits, signs);
     for (int i = 0; i < 8; i++) {
-        const __m256i minus = bytes_of_bits(bits[i]), middle = _mm256_set1_epi8((char)offset);
+        const __m256i minus = bytes_of_bits(signs, i), middle = _mm256_set1_epi8((char)offset);
         u->q[i] = _mm256_add_epi8(_mm256_xor_si256(look_up_runs(block, run, i), minus),
                                   _mm256_sub_epi8(middle, minus));
     }
@@ -32,20 +29,24 @@ INLINE void unpack_signed(struct unit *u, const void *block, run_fn *run, __m256
 INLINE void unpack_shifted(struct unit *u, const void *block, run_fn *run, __m256i shifts, bool pairs)
 {
     (void)pairs;
-    uint32_t bits[8];
-    _mm256_storeu_si256((__m256i *)bits, shifts);
     for (int i = 0; i < 8; i++) {
         const __m256i sizes = _mm256_add_epi8(look_up_runs(block, run, i), _mm256_set1_epi8(1));
-        const __m256i plus = _mm256_andnot_si256(bytes_of_bits(bits[i]), _mm256_set1_epi8(2));
+        const __m256i plus = _mm256_andnot_si256(bytes_of_bits(shifts, i), _mm256_set1_epi8(2));
         u->q[i] = _mm256_add_epi8(_mm256_slli_epi16(sizes, 3), plus);
     }
+}
+
+INLINE void scale_groups(struct unit *u, __m256 by_group, int offset)
+{
+    set_groups(u, by_group, offset);
 }
 
 /* Sixteen scales, d times the odd numbers that bytes stand for. */
 INLINE void scale_sub_blocks(struct unit *u, __m128i sc, float d, int offset)
 {
-    u->d[0] = odd_scales(_mm256_cvtepu8_epi32(sc), d);
-    u->d[1] = odd_scales(_mm256_cvtepu8_epi32(_mm_srli_si128(sc, 8)), d);
+    const __m128i bytes = order_of_singles(sc);
+    u->d[0] = odd_scales(_mm256_cvtepu8_epi32(bytes), d);
+    u->d[1] = odd_scales(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)), d);
     set_offset(u, offset);
 }
 
