@@ -27,7 +27,8 @@ VERSION  := $(word 1,$(version)).$(word 2,$(version)).$(word 3,$(version))
 # A kernel folder is an instruction set; no other file gets its flags. A file whose name ends in a feature that not all
 # machines of the set have gets that one too.
 machine  := $(shell $(CC) -dumpmachine 2>/dev/null)
-isas     := scalar $(if $(filter x86_64%,$(machine)),avx2 avx512 amx,$(if $(filter aarch64%,$(machine)),neon dotprod i8mm))
+isas     := scalar $(if $(filter x86_64%,$(machine)),avx2 avx512 amx) \
+            $(if $(filter aarch64%,$(machine)),neon dotprod i8mm)
 $(BUILD)/kernels/scalar/%.o $(BUILD)/src/quantize/%.o: isa := -ffp-contract=off
 avx2     := -mavx2 -mfma -mf16c
 $(BUILD)/kernels/avx2/%.o:   isa := $(avx2)
@@ -36,8 +37,8 @@ $(BUILD)/kernels/avx512/%.o: isa := $(avx512)
 $(BUILD)/kernels/avx512/%_bf16.o: isa := $(avx512) -mavx512bf16
 amx      := -ffp-contract=off $(avx512) -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
 $(BUILD)/kernels/amx/%.o:    isa := $(amx)
-$(BUILD)/kernels/dotprod/%.o: isa := -march=armv8.2-a+dotprod
-$(BUILD)/kernels/i8mm/%.o:   isa := -march=armv8.2-a+dotprod+i8mm+bf16
+$(BUILD)/kernels/dotprod/%.o $(BUILD)/benches/limits/dotprod.o: isa := -march=armv8.2-a+dotprod
+$(BUILD)/kernels/i8mm/%.o $(BUILD)/benches/limits/i8mm.o:       isa := -march=armv8.2-a+dotprod+i8mm+bf16
 $(BUILD)/benches/limits/avx2.o:   isa := $(avx2)
 $(BUILD)/benches/limits/avx512.o: isa := $(avx512)
 $(BUILD)/benches/limits/amx.o:    isa := $(amx)

@@ -100,12 +100,20 @@ static double read_speed(struct meter *m, const struct area *area, read_fn *read
     return (double)area->n * PIECE / middle_of_3(seconds);
 }
 
+/* Where a set has readers of its own, those of plain C are never the best. */
+static int first_with_readers(const struct meter *m)
+{
+    for (int level = CPU_SCALAR + 1; level < CPU_LEVELS; level++)
+        if (m->probe[level].reader[0])
+            return level;
+    return CPU_SCALAR;
+}
+
 static double best_read(struct meter *m)
 {
     double best = 0;
     const struct area *const areas[] = { &m->own, &m->added };
-    const int first = m->probe[CPU_AVX2].reader[0] ? CPU_AVX2 : CPU_SCALAR; /* plain C is the best nowhere else */
-    for (int level = first; level < CPU_LEVELS; level++)
+    for (int level = first_with_readers(m); level < CPU_LEVELS; level++)
         for (int i = 0; i < MAX_READERS && m->probe[level].reader[i]; i++)
             for (int a = 0; a < 2; a++) {
                 const bool large = areas[a]->n == m->own.n; /* of less, caches would hold too much */
@@ -177,6 +185,14 @@ static void find_probes(struct meter *m)
         limits_init_avx512(&m->probe[CPU_AVX512], &features);
     if (level >= CPU_AMX)
         limits_init_amx(&m->probe[CPU_AMX]);
+#elif defined(__aarch64__)
+    const enum cpu_level level = cpu_detect();
+    if (level >= CPU_NEON)
+        limits_init_neon(&m->probe[CPU_NEON]);
+    if (level >= CPU_DOTPROD)
+        limits_init_dotprod(&m->probe[CPU_DOTPROD]);
+    if (level >= CPU_I8MM)
+        limits_init_i8mm(&m->probe[CPU_I8MM]);
 #endif
 }
 

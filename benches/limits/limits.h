@@ -35,9 +35,13 @@ double limits_peak(const struct limits *limits, enum cpu_level level, enum peak 
 
 /* So that numbers passed in are constants and arrays registers. */
 #define INLINE static inline __attribute__((always_inline))
-/** From here on the compiler does not know an x86 vector, so it cannot merge or move what is computed from it. */
+/** From here on the compiler does not know a vector, so it cannot merge or move what is computed from it. */
+#if defined(__aarch64__)
+#define HIDE(v) __asm__("" : "+w"(v))
+#else
 #define HIDE(v) __asm__("" : "+x"(v))
 #define HIDE_512(v) __asm__("" : "+v"(v))
+#endif
 
 /** Read n bytes, a multiple of READ_MULTIPLE, aligned to 64. Returns something of every byte. */
 typedef uint64_t read_fn(const uint8_t *p, size_t n);
@@ -54,8 +58,14 @@ struct probe {
     read_fn *reader[MAX_READERS]; /* NULL past the last */
 };
 void limits_init_scalar(struct probe *p);
+#if defined(__x86_64__)
 void limits_init_avx2(struct probe *p, const struct cpu_features *f);
 void limits_init_avx512(struct probe *p, const struct cpu_features *f);
 void limits_init_amx(struct probe *p);
+#elif defined(__aarch64__)
+void limits_init_neon(struct probe *p);
+void limits_init_dotprod(struct probe *p);
+void limits_init_i8mm(struct probe *p);
+#endif
 
 #endif

@@ -139,10 +139,11 @@ static void the_bound_is_the_longer_of_reading_and_computing(void **state)
     (void)state;
     struct work work = { .bytes = 100 };
     struct limits before = { .read = 10 }, after = { .read = 30 };
-    work.ops[CPU_AVX2][PEAK_INT8] = 60;
-    work.ops[CPU_AVX512][PEAK_F32] = 10;
-    before.peak[CPU_AVX2][PEAK_INT8] = after.peak[CPU_AVX2][PEAK_INT8] = 20;
-    before.peak[CPU_AVX2][PEAK_F32] = after.peak[CPU_AVX2][PEAK_F32] = 5; /* AVX-512's was not measured */
+    const enum cpu_level low = CPU_SCALAR, high = CPU_LEVELS - 1;
+    work.ops[low][PEAK_INT8] = 60;
+    work.ops[high][PEAK_F32] = 10;
+    before.peak[low][PEAK_INT8] = after.peak[low][PEAK_INT8] = 20;
+    before.peak[low][PEAK_F32] = after.peak[low][PEAK_F32] = 5; /* that of the high one was not measured */
     struct bound b = work_bound(&work, &before, &after);
     assert_true(b.by_read == false && b.peak == PEAK_INT8);
     assert_float_equal(b.seconds, 100.0 / 20, 1e-9); /* 3 s of int8 and 2 s of f32 against 5 s: equal */
@@ -155,6 +156,21 @@ static void the_bound_is_the_longer_of_reading_and_computing(void **state)
 
 /* ---- Limits ---- */
 
+static bool has_unit(enum cpu_level level, enum peak peak)
+{
+    if (level > cpu_detect())
+        return false;
+#if defined(__x86_64__)
+    if (level == CPU_AMX)
+        return peak != PEAK_F32;
+    return peak != PEAK_BF16 || (level == CPU_AVX512 && cpu_features().avx512_bf16);
+#elif defined(__aarch64__)
+    if (level >= CPU_DOTPROD)
+        return peak == PEAK_INT8 || (level == CPU_I8MM && peak == PEAK_BF16);
+#endif
+    return peak != PEAK_BF16;
+}
+
 static void every_unit_of_the_machine_has_a_peak(void **state)
 {
     const struct fixture *f = *state;
@@ -165,15 +181,13 @@ static void every_unit_of_the_machine_has_a_peak(void **state)
     limits_close(&meter);
     assert_null(meter);
     assert_true(limits.read > 1e8 && limits.read < 1e13);
-    const struct cpu_features features = cpu_features();
     for (enum cpu_level level = CPU_SCALAR; level < CPU_LEVELS; level++)
         for (enum peak peak = 0; peak < PEAK_COUNT; peak++) {
-            bool has = level <= cpu_detect() && (level == CPU_AMX ? peak != PEAK_F32 : peak != PEAK_BF16);
-            has = has || (level == CPU_AVX512 && peak == PEAK_BF16 && features.avx512_bf16);
+            const bool has = has_unit(level, peak);
             assert_true((limits.peak[level][peak] > 0) == has);
             assert_true(!has || (limits.peak[level][peak] > 1e7 && limits.peak[level][peak] < 1e16));
         }
-    assert_true(limits_peak(&limits, CPU_AMX, PEAK_F32) > 0);
+    assert_true(limits_peak(&limits, CPU_LEVELS - 1, PEAK_F32) > 0);
 }
 
 /* ---- Output ---- */
