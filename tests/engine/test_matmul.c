@@ -3,7 +3,8 @@
 #include "src/model/model.h"
 #include "tests/reference/reference.h"
 
-static const char *const levels[] = { "scalar", "avx2", "avx512" }; /* tiles read no 8-bit activations */
+/* Those whose products read 8-bit activations: tiles do not. */
+static const char *const levels[] = { "scalar", "avx2", "avx512", "neon", "dotprod", "i8mm" };
 enum { N_LEVELS = sizeof levels / sizeof *levels, N_IDS = 40 };
 
 static infer_context *context_of(const char *level, int n_threads)

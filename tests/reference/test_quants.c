@@ -30,12 +30,13 @@ static const struct off allowed[] = {
 /* log(sum(exp(x))) of a row. */
 static double log_sum(const float *x, size_t n)
 {
-    double max = -INFINITY, sum = 0;
+    float max = -INFINITY;
+    double sum = 0;
     for (size_t i = 0; i < n; i++)
-        max = fmax(max, (double)x[i]);
+        max = fmaxf(max, x[i]);
     for (size_t i = 0; i < n; i++)
-        sum += exp((double)x[i] - max);
-    return max + log(sum);
+        sum += exp((double)x[i] - (double)max);
+    return (double)max + log(sum);
 }
 
 static double divergence(const float *got, const float *want, size_t n)
