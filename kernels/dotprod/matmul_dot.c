@@ -1,5 +1,5 @@
 /* matmul_dot.c - row dots with sdot, which adds four products to each lane: kernels/neon/matmul_dot.h has them. */
-#include "kernels/dotprod/matmul.h"
+#include "kernels/dotprod/dotprod.h"
 #include "kernels/neon/matmul_unpack.h"
 
 INLINE int32x4_t products(const int8x16_t *w, const int8_t *x, int stride, int n, int max)

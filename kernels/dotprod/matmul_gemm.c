@@ -1,6 +1,6 @@
 /* matmul_gemm.c - GEMMs of 8-bit activations with sdot: kernels/neon/matmul_gemm.h has them. Rows stand in lanes: four
  * values each of four rows meet the same four of a column. In a part of a panel these are [4][2 times 4 rows][4]. */
-#include "kernels/dotprod/matmul.h"
+#include "kernels/dotprod/dotprod.h"
 #include "kernels/neon/matmul_lanes.h"
 
 /* From four values together of each of four rows to four rows together of each four values. */

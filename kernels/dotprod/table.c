@@ -1,5 +1,5 @@
 /* table.c - the entries of the dot product instructions of Armv8.2 (sdot): products of 8-bit activations. */
-#include "kernels/dotprod/matmul.h"
+#include "kernels/dotprod/dotprod.h"
 
 /* From how many columns on gemm executes fewer instructions than dot, counted. */
 #define GEMM_FROM 4

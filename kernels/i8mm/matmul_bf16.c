@@ -6,7 +6,7 @@
  * are packed in the same way, COLUMNS together. Values up to a multiple of 8 are zeros. The inner loop holds 8 rows of
  * up to 8 columns. The order of additions to an element is that of k, whatever the tile. */
 #include "kernels/i8mm/blocks_2x2.h"
-#include "kernels/i8mm/matmul.h"
+#include "kernels/i8mm/i8mm.h"
 #include "kernels/neon/matmul_some.h"
 
 #define PANEL 8

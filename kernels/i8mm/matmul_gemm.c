@@ -2,7 +2,7 @@
  * 8 values of two rows and of two columns. A part of a panel is [2][4 pairs of rows][2][8], one of columns [2][2 pairs]
  * [2][8]. */
 #include "kernels/i8mm/blocks_2x2.h"
-#include "kernels/i8mm/matmul.h"
+#include "kernels/i8mm/i8mm.h"
 #include "kernels/neon/matmul_panel.h"
 
 #define SCALES (2 * PANEL) /* floats of a group in a panel: a pair of rows takes r, r, r + 1, r + 1 */

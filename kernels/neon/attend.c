@@ -7,10 +7,15 @@
 
 #include "kernels/generic/attend.h"
 
+void neon_attend(const struct attend *a)
+{
+    attend(a);
+}
+
 void kernels_init_neon_attend(struct kernels *k)
 {
     for (int precision = 0; precision < PRECISION_COUNT; precision++)
-        k->attend[precision] = attend;
+        k->attend[precision] = neon_attend;
     k->store_key = store_key;
     k->store_value = store_value;
 }

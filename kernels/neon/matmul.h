@@ -20,7 +20,7 @@ QUANTISED_TYPES(DECLARE)
 QUANTISED_TYPES(DECLARE)
 #undef DECLARE
 
-/* Activations: matmul_convert.c. */
+/* Activations: prepare.c. */
 void neon_prepare_q8(void *y, const float *x, size_t k);
 
 #endif

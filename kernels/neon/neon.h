@@ -8,4 +8,7 @@ void kernels_init_neon_matmul(struct kernels *k);
 void kernels_init_neon_vector(struct kernels *k);
 void kernels_init_neon_attend(struct kernels *k);
 
+/** With products of floats. */
+attend_fn neon_attend;
+
 #endif

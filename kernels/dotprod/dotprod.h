@@ -1,6 +1,6 @@
-/* matmul.h - the matrix products of the dot product instructions, by type. */
-#ifndef KERNELS_DOTPROD_MATMUL_H
-#define KERNELS_DOTPROD_MATMUL_H
+/* dotprod.h - what is made of the dot product instructions of Armv8.2. */
+#ifndef KERNELS_DOTPROD_H
+#define KERNELS_DOTPROD_H
 
 #include "kernels/blocks.h"
 #include "kernels/kernels.h"
