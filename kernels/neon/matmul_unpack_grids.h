@@ -33,6 +33,37 @@ INLINE void unpack_shifted(struct unit *u, const void *block, run_fn *run, const
     }
 }
 
+/* ---- Codes whose upper bits lie apart, put together eight at a time: those of runs, of iq3_s those of halves ---- */
+
+INLINE void put_codes(uint16_t codes[8], const uint8_t lower[8], uint16x8_t upper)
+{
+    vst1q_u16(codes, vorrq_u16(vmovl_u8(vld1_u8(lower)), upper));
+}
+
+/* Two numbers, each four times, shifted up by the four numbers in `up`. */
+INLINE uint16x8_t shift_each(uint16_t a, uint16_t b, int16x4_t up)
+{
+    return vshlq_u16(vcombine_u16(vdup_n_u16(a), vdup_n_u16(b)), vcombine_s16(up, up));
+}
+
+INLINE uint64_t coded_iq2_s(const void *codes, int r)
+{
+    return codebook_iq2_s[((const uint16_t *)codes)[r]];
+}
+
+INLINE uint64_t coded_iq3_s(const void *codes, int r)
+{
+    const uint16_t *const two = (const uint16_t *)codes + 2 * r;
+    return codebook_iq3_s[two[0]] | (uint64_t)codebook_iq3_s[two[1]] << 32;
+}
+
+INLINE uint64_t coded_iq1(const void *codes, int r)
+{
+    return codebook_iq1[((const uint16_t *)codes)[r]];
+}
+
+/* ---- The types ---- */
+
 /* The eighth bit makes the number of ones even. */
 INLINE uint8x16_t eight_of_seven(uint8x16_t signs)
 {
@@ -116,7 +147,12 @@ INLINE void unpack_iq2_s(struct unit *u, const uint8_t *w, int n_blocks)
 {
     (void)n_blocks;
     const struct block_iq2_s *b = (const void *)w;
-    unpack_signed(u, b, run_iq2_s, b->signs);
+    uint16_t codes[32];
+    for (int g = 0; g < 8; g += 2) {
+        const uint16x8_t two_bits = shift_each(b->qh[g], b->qh[g + 1], (int16x4_t){ 8, 6, 4, 2 });
+        put_codes(codes + 4 * g, b->qs + 4 * g, vandq_u16(two_bits, vdupq_n_u16(0x300)));
+    }
+    unpack_signed(u, codes, coded_iq2_s, b->signs);
     scale_16(u->d, odd_numbers(bytes_of_nibbles(b->scales)), load_f16(b->d) / 8);
 }
 
@@ -124,7 +160,11 @@ INLINE void unpack_iq3_s(struct unit *u, const uint8_t *w, int n_blocks)
 {
     (void)n_blocks;
     const struct block_iq3_s *b = (const void *)w;
-    unpack_signed(u, b, run_iq3_s, b->signs);
+    const uint16x8_t bit = { 1, 2, 4, 8, 16, 32, 64, 128 };
+    uint16_t codes[64];
+    for (int g = 0; g < 8; g++)
+        put_codes(codes + 8 * g, b->qs + 8 * g, vandq_u16(vtstq_u16(vdupq_n_u16(b->qh[g]), bit), vdupq_n_u16(0x100)));
+    unpack_signed(u, codes, coded_iq3_s, b->signs);
     for (int h = 0; h < 2; h++) {
         const uint32x4_t sc = fields(read_u32(b->scales), 4, 4 * h);
         const uint32x4_t odd = vorrq_u32(vshlq_n_u32(sc, 1), vdupq_n_u32(1));
@@ -141,7 +181,13 @@ INLINE void unpack_iq1_s(struct unit *u, const uint8_t *w, int n_blocks)
     uint8_t shifts[32];
     vst1q_u8(shifts, vreinterpretq_u8_s16(vzip1q_s16(minus, minus)));
     vst1q_u8(shifts + 16, vreinterpretq_u8_s16(vzip2q_s16(minus, minus)));
-    unpack_shifted(u, b, run_iq1_s, shifts);
+    uint16_t codes[32];
+    for (int g = 0; g < 8; g += 2) {
+        const uint16x8_t three_bits = shift_each(read_u16(b->qh + 2 * g), read_u16(b->qh + 2 * g + 2),
+                                                 (int16x4_t){ 8, 5, 2, -1 });
+        put_codes(codes + 4 * g, b->qs + 4 * g, vandq_u16(three_bits, vdupq_n_u16(0x700)));
+    }
+    unpack_shifted(u, codes, coded_iq1, shifts);
     const uint16x8_t sc = vandq_u16(vshrq_n_u16(words, 12), vdupq_n_u16(7));
     scale_8(u->d, vget_low_s8(odd_numbers(vcombine_u8(vmovn_u16(sc), vdup_n_u8(0)))), load_f16(b->d) / 8);
 }
@@ -151,9 +197,14 @@ INLINE void unpack_iq1_m(struct unit *u, const uint8_t *w, int n_blocks)
     (void)n_blocks;
     const struct block_iq1_m *b = (const void *)w;
     uint8_t shifts[32];
-    for (int h = 0; h < 2; h++)
-        vst1q_u8(shifts + 16 * h, vcgtq_u8(bytes_of_nibbles(b->qh + 8 * h), vdupq_n_u8(7)));
-    unpack_shifted(u, b, run_iq1_m, shifts);
+    uint16_t codes[32];
+    for (int h = 0; h < 2; h++) {
+        const uint8x16_t nibbles = bytes_of_nibbles(b->qh + 8 * h), three_bits = vandq_u8(nibbles, vdupq_n_u8(7));
+        vst1q_u8(shifts + 16 * h, vcgtq_u8(nibbles, vdupq_n_u8(7)));
+        put_codes(codes + 16 * h, b->qs + 16 * h, vshll_n_u8(vget_low_u8(three_bits), 8));
+        put_codes(codes + 16 * h + 8, b->qs + 16 * h + 8, vshll_high_n_u8(three_bits, 8));
+    }
+    unpack_shifted(u, codes, coded_iq1, shifts);
     const uint32x4_t words = vmovl_u16(vreinterpret_u16_u8(vld1_u8(b->scales)));
     scale_16(u->d, odd_numbers(bytes_of_fields(words, 3)), f16_of_bits(read_f16_spread(b->scales)) / 8);
 }
