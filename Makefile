@@ -63,6 +63,7 @@ examples := $(patsubst %.c,$(BUILD)/%,$(filter-out examples/infer-%,$(wildcard e
 tests    := $(basename $(call object,tests/test_*.c tests/*/test_*.c))
 scripts  := $(wildcard tests/*/test_*.sh)
 fuzzers  := $(basename $(call object,tests/fuzz/fuzz_*.c))
+for_arm  := tests/kernels/test_aarch64.sh tests/benches/test_instructions.sh
 bare     := $(BUILD)/bare/test_kernels $(BUILD)/bare/test_vector
 archive  := $(BUILD)/libinfer.a
 shared   := $(BUILD)/libinfer.so.$(MAJOR)
@@ -85,7 +86,7 @@ test:
 	@CC='$(CC)' scripts/setup test
 	+@$(parallel) test-built
 test-built: all $(tests) $(if $(SAN),,$(shell pkg-config --exists benchmark 2>/dev/null && echo bench-programs)) \
-            $(if $(SAN),,$(if $(findstring $(T),tests/kernels/test_aarch64.sh),bare-aarch64))
+            $(if $(SAN),,$(if $(findstring $(T),$(for_arm)),bare-aarch64))
 	@BUILD=$(BUILD) SAN=$(SAN) CC='$(CC)' tests/run $(foreach t,$(tests) $(scripts),$(if $(findstring $(T),$t),$t))
 
 ## test-threads: the tests that compute on several threads; meant for SAN=thread
