@@ -3,7 +3,7 @@
 
 #include <immintrin.h>
 
-typedef long long vector __attribute__((vector_size(64)));
+typedef unsigned long long vector __attribute__((vector_size(64)));
 
 static inline vector load_vector(const uint8_t *p)
 {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-typedef int64_t vector __attribute__((vector_size(16)));
+typedef uint64_t vector __attribute__((vector_size(16)));
 
 static inline vector load_vector(const uint8_t *p)
 {
