@@ -35,6 +35,7 @@ $(BUILD)/kernels/avx2/%.o:   isa := $(avx2)
 avx512   := $(avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
 $(BUILD)/kernels/avx512/%.o: isa := $(avx512)
 $(BUILD)/kernels/avx512/%_bf16.o: isa := $(avx512) -mavx512bf16
+$(BUILD)/kernels/avx512/%_vbmi.o: isa := $(avx512) -mavx512vbmi
 amx      := -ffp-contract=off $(avx512) -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
 $(BUILD)/kernels/amx/%.o:    isa := $(amx)
 $(BUILD)/kernels/dotprod/%.o $(BUILD)/benches/limits/dotprod.o: isa := -march=armv8.2-a+dotprod

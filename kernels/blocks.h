@@ -109,15 +109,16 @@ _Static_assert(sizeof(struct block_iq2_s) == 82 && sizeof(struct block_iq3_xxs) 
 _Static_assert(sizeof(struct block_iq3_s) == 110 && sizeof(struct block_iq1_s) == 50, "file format");
 _Static_assert(sizeof(struct block_iq1_m) == 56, "file format");
 
-/** The quantised types, X(name, NAME): those that every set has kernels for, and those that only scalar has. A type
- *  `name` has struct block_name here. */
+/** The quantised types, X(name, NAME): those that every set has kernels for, of these the ones with a grid and signs,
+ *  and those that only scalar has. A type `name` has struct block_name here. */
 #define QUANTISED_TYPES(X) \
     X(q4_0, Q4_0) X(q4_1, Q4_1) X(q5_0, Q5_0) X(q5_1, Q5_1) X(q8_0, Q8_0) \
     X(q2_k, Q2_K) X(q3_k, Q3_K) X(q4_k, Q4_K) X(q5_k, Q5_K) X(q6_k, Q6_K) \
     X(q1_0, Q1_0) X(q2_0, Q2_0) X(tq1_0, TQ1_0) X(tq2_0, TQ2_0) \
     X(iq4_nl, IQ4_NL) X(iq4_xs, IQ4_XS) X(mxfp4, MXFP4) X(nvfp4, NVFP4) \
-    X(iq2_xxs, IQ2_XXS) X(iq2_xs, IQ2_XS) X(iq2_s, IQ2_S) X(iq3_xxs, IQ3_XXS) X(iq3_s, IQ3_S) \
-    X(iq1_s, IQ1_S) X(iq1_m, IQ1_M)
+    SIGNED_GRID_TYPES(X) X(iq1_s, IQ1_S) X(iq1_m, IQ1_M)
+#define SIGNED_GRID_TYPES(X) \
+    X(iq2_xxs, IQ2_XXS) X(iq2_xs, IQ2_XS) X(iq2_s, IQ2_S) X(iq3_xxs, IQ3_XXS) X(iq3_s, IQ3_S)
 #define SCALAR_TYPES(X) X(q8_1, Q8_1) X(q8_k, Q8_K)
 
 /** Weights in a block of each, and in the largest. */

@@ -20,4 +20,13 @@ extern const uint32_t codebook_iq3_xxs[256];
 extern const uint32_t codebook_iq3_s[512];
 extern const uint64_t codebook_iq1[2048];
 
+/** The grids of sizes for look-ups within vectors: which level, counted from the smallest, each value is. An entry is two
+ *  bytes, of the first and of the second half of its values, 2 (iq3: 3) bits each, the first lowest; the first bytes of
+ *  all entries come before the second ones. */
+extern const uint8_t codebook_iq2_xxs_parts[2 * 256];
+extern const uint8_t codebook_iq2_xs_parts[2 * 512];
+extern const uint8_t codebook_iq2_s_parts[2 * 1024];
+extern const uint8_t codebook_iq3_xxs_parts[2 * 256];
+extern const uint8_t codebook_iq3_s_parts[2 * 512];
+
 #endif

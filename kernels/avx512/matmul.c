@@ -41,4 +41,9 @@ void kernels_init_avx512_matmul(struct kernels *k, const struct cpu_features *f)
         ACT_Q8, ACT_Q8, avx512_dot_##name, avx512_gemm_##name, GEMM_FROM_Q8 };
     QUANTISED_TYPES(ENTRY)
 #undef ENTRY
+    if (f->avx512_vbmi) {
+#define ENTRY(name, NAME) k->matmul[PRECISION_FAST][DTYPE_##NAME].dot = avx512_vbmi_dot_##name;
+        SIGNED_GRID_TYPES(ENTRY)
+#undef ENTRY
+    }
 }

@@ -23,6 +23,11 @@ matmul_fn avx512_bf16_gemm_f16, avx512_bf16_gemm_bf16;
 QUANTISED_TYPES(DECLARE)
 #undef DECLARE
 
+/* The same, types with a grid and signs, few columns, where there are look-ups of bytes: matmul_dot_vbmi.c. */
+#define DECLARE(name, NAME) matmul_fn avx512_vbmi_dot_##name;
+SIGNED_GRID_TYPES(DECLARE)
+#undef DECLARE
+
 /* Activations: prepare.c. */
 void avx512_prepare_q8(void *y, const float *x, size_t k);
 void avx512_prepare_bf16(void *y, const float *x, size_t k);

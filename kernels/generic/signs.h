@@ -11,6 +11,11 @@ INLINE __m256i load_32(const uint8_t *p)
     return _mm256_loadu_si256((const __m256i *)p);
 }
 
+INLINE float first_of_f16(const uint8_t *p)
+{
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(read_u16(p))));
+}
+
 /* Four fields of some bits from each dword, one a byte. */
 INLINE __m256i bytes_of_fields(__m256i dwords, int bits)
 {

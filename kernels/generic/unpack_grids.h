@@ -10,11 +10,6 @@
 #include "kernels/generic/signs.h"
 #include "kernels/scales.h"
 
-INLINE float first_of_f16(const uint8_t *p)
-{
-    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(read_u16(p))));
-}
-
 INLINE void unpack_iq2_xxs(struct unit *u, const uint8_t *w, int n_blocks)
 {
     (void)n_blocks;

@@ -19,7 +19,10 @@
 #include "kernels/kernels.h"
 #include "src/base/numbers.h"
 
-static struct kernels tables[CPU_LEVELS]; /* by level, up to the highest this machine has */
+/* By level, up to the highest this machine has; past these what a machine has that lacks the features which are not
+ * part of a level. */
+enum { BARE = CPU_LEVELS, N_TABLES };
+static struct kernels tables[N_TABLES];
 
 /* --- random numbers: SplitMix64; each unit starts from the seed and its own name --- */
 
@@ -133,10 +136,24 @@ static bool guarded_front_intact(const struct guarded *g)
 /* Named after what the checks keep there. */
 static struct guarded mem_w, mem_x, mem_y, mem_a, mem_b, mem_c, mem_d, mem_scratch;
 
+static void init_bare(enum cpu_level highest)
+{
+    (void)highest;
+#if defined(__x86_64__)
+    if (highest < CPU_AVX512)
+        return;
+    kernels_init_scalar(&tables[BARE]);
+    kernels_init_avx2(&tables[BARE], &(struct cpu_features){ 0 });
+    kernels_init_avx512(&tables[BARE], &(struct cpu_features){ 0 });
+    tables[BARE].name = "bare avx512";
+#endif
+}
+
 static void harness_init(enum cpu_level highest)
 {
     for (int level = 0; level <= (int)highest; level++)
         kernels_init(&tables[level], (enum cpu_level)level);
+    init_bare(highest);
     struct guarded *const all[] = { &mem_w, &mem_x, &mem_y, &mem_a, &mem_b, &mem_c, &mem_d };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         *all[i] = guarded_new(2 << 20);
@@ -147,7 +164,7 @@ static void harness_init(enum cpu_level highest)
 
 struct unit {
     char name[64]; /* "avx2 dot fast q4_k" */
-    enum cpu_level level;
+    int table;
     void (*run)(const struct kernels *k, int index);
     int index;
 };
@@ -193,7 +210,7 @@ static void unit_run(void **state)
     random_state = seed;
     for (const char *p = u->name; *p; p++)
         random_state = random_state * 31 + (uint8_t)*p;
-    u->run(&tables[u->level], u->index);
+    u->run(&tables[u->table], u->index);
     unit_name = NULL;
 }
 
@@ -214,16 +231,25 @@ struct group {
     struct unit units[UNITS_MAX];
 };
 
-/* One unit for each level whose table has another function at `offset` than the level below; scalar always. */
+/* Whether the table is that of a set which this machine has, with another function at `offset` than the one below. */
+static bool brings(int table, size_t offset)
+{
+    if (!tables[table].name || table == CPU_SCALAR)
+        return tables[table].name != NULL;
+    const int below = table == BARE ? cpu_level_find("avx512") : table - 1;
+    const char *const here = (const char *)&tables[table] + offset;
+    const char *const there = (const char *)&tables[below] + offset;
+    return memcmp(here, there, sizeof(void (*)(void))) != 0;
+}
+
 static void group_add(struct group *g, const char *name, size_t offset, void (*run)(const struct kernels *k, int index),
                       int index)
 {
-    for (int level = 0; level < CPU_LEVELS && tables[level].name; level++) {
-        const char *const here = (const char *)&tables[level] + offset;
-        if (level > 0 && memcmp(here, here - sizeof *tables, sizeof(void (*)(void))) == 0)
+    for (int table = 0; table < N_TABLES; table++) {
+        if (!brings(table, offset))
             continue;
-        struct unit u = { .level = (enum cpu_level)level, .run = run, .index = index };
-        snprintf(u.name, sizeof u.name, "%s %s", cpu_level_name(u.level), name);
+        struct unit u = { .table = table, .run = run, .index = index };
+        snprintf(u.name, sizeof u.name, "%s %s", tables[table].name, name);
         assert_true(g->n < UNITS_MAX);
         if (!only_units || strstr(u.name, only_units))
             g->units[g->n++] = u;
