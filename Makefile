@@ -32,6 +32,7 @@ isas     := scalar $(if $(filter x86_64%,$(machine)),avx2 avx512 amx) \
 $(BUILD)/kernels/scalar/%.o $(BUILD)/src/quantize/%.o: isa := -ffp-contract=off
 avx2     := -mavx2 -mfma -mf16c
 $(BUILD)/kernels/avx2/%.o:   isa := $(avx2)
+$(BUILD)/kernels/avx2/%_vnni.o: isa := $(avx2) -mavxvnni
 avx512   := $(avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
 $(BUILD)/kernels/avx512/%.o: isa := $(avx512)
 $(BUILD)/kernels/avx512/%_bf16.o: isa := $(avx512) -mavx512bf16
@@ -43,6 +44,7 @@ $(BUILD)/kernels/i8mm/%.o $(BUILD)/benches/limits/i8mm.o:       isa := -march=ar
 $(BUILD)/benches/limits/avx2.o:   isa := $(avx2)
 $(BUILD)/benches/limits/avx512.o: isa := $(avx512)
 $(BUILD)/benches/limits/amx.o:    isa := $(amx)
+$(BUILD)/tests/kernels/test_avx_vnni_%.o: isa := $(if $(filter avx2,$(isas)),$(avx2))
 $(BUILD)/tests/kernels/test_amx.o: isa := $(if $(filter amx,$(isas)),-ffp-contract=off $(avx512))
 # OPENBLAS=1 has its products measured beside ours, 0 not; by default where it is installed.
 OPENBLAS ?= $(shell pkg-config --exists openblas 2>/dev/null && echo 1)

@@ -9,7 +9,6 @@
 
 void kernels_init_avx2_matmul(struct kernels *k, const struct cpu_features *f)
 {
-    (void)f;
     k->prepare[ACT_Q8] = avx2_prepare_q8;
     /* Float weights take float activations at either precision. */
 #define ENTRY(name, NAME) \
@@ -26,6 +25,13 @@ void kernels_init_avx2_matmul(struct kernels *k, const struct cpu_features *f)
         ACT_F32, ACT_F32, avx2_float_dot_##name, avx2_float_gemm_##name, GEMM_FROM_EXACT }; \
     k->matmul[PRECISION_FAST][DTYPE_##NAME] = (struct matmul){ \
         ACT_Q8, ACT_Q8, avx2_dot_##name, avx2_gemm_##name, GEMM_FROM_Q8 };
+    QUANTISED_TYPES(ENTRY)
+#undef ENTRY
+    if (!f->avx_vnni)
+        return;
+#define ENTRY(name, NAME) \
+    k->matmul[PRECISION_FAST][DTYPE_##NAME].dot = avx2_vnni_dot_##name; \
+    k->matmul[PRECISION_FAST][DTYPE_##NAME].gemm = avx2_vnni_gemm_##name;
     QUANTISED_TYPES(ENTRY)
 #undef ENTRY
 }

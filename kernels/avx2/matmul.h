@@ -20,6 +20,11 @@ QUANTISED_TYPES(DECLARE)
 QUANTISED_TYPES(DECLARE)
 #undef DECLARE
 
+/* The same where there is AVX-VNNI: matmul_dot_vnni.c and matmul_gemm_vnni.c. */
+#define DECLARE(name, NAME) matmul_fn avx2_vnni_dot_##name, avx2_vnni_gemm_##name;
+QUANTISED_TYPES(DECLARE)
+#undef DECLARE
+
 /* Activations: prepare.c. */
 void avx2_prepare_q8(void *y, const float *x, size_t k);
 

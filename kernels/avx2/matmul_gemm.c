@@ -10,7 +10,7 @@ INLINE void multiply_pairs(__m256i products[COLUMNS][2], const uint8_t *panel, c
         const size_t at = group * (size_t)steps + (size_t)first;
         __m256i pairs[COLUMNS][2];
         for (int c = 0; c < n_cols; c++)
-            pairs[c][0] = pairs[c][1] = start_of(&x[c], at / (size_t)chain, type);
+            pairs[c][0] = pairs[c][1] = start_of(&x[c], at / (size_t)chain, type, PAIRS);
 #pragma GCC unroll 8
         for (int j = 0; j < chain; j++) {
             const __m256i *const w = (const __m256i *)(panel + (first + j) * PANEL * 4);

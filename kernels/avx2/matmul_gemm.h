@@ -33,6 +33,8 @@ enum form {
     PAIRS, /* A step is 4 weights without sign: vpmaddubsw adds two products each in 16 bits, where as many steps (a
             * chain) are added as fit. A chain starts from -offset times its activations, so what must fit is the sum of
             * true weights times activations. */
+    FOURS, /* A step is 4 weights without sign: vpdpbusd adds four products each in 32 bits. A group starts from -offset
+            * times its activations; weights of 8 bits get an offset of 128. */
     WORDS, /* 2 weights with sign, in 16 bits as the activations: vpmaddwd. For weights of 8 bits, of which vpmaddubsw
             * would fit no two steps nor take the sign. A group's steps are first its even bytes, then its odd ones. */
 };
@@ -45,7 +47,7 @@ struct packed {
     };
     float d[CHUNK / 32];
     union {
-        int32_t less[CHUNK / 8]; /* by chain: -offset times what meets in each half of a dword */
+        int32_t less[CHUNK / 8]; /* by chain: -offset times what meets in each half of a dword; FOURS: by group */
         float s[CHUNK / 16];     /* by group: d * sum(q) */
     };
 };
@@ -93,8 +95,8 @@ INLINE __m256i odd_words(__m256i bytes)
     return _mm256_srai_epi16(bytes, 8);
 }
 
-/* less[] of 32 values; writes up to four, of which 8 / chain are meant. */
-INLINE void pack_less(int32_t *less, __m256i q, struct type type)
+/* less[] of 32 values, PAIRS; writes up to four, of which 8 / chain are meant. */
+INLINE void pack_less_pairs(int32_t *less, __m256i q, struct type type)
 {
     const int chain = chain_steps(type);
     const __m256i first_steps = _mm256_setr_epi32(0, chain % 8, 2 * chain % 8, 3 * chain % 8, 0, 0, 0, 0);
@@ -109,10 +111,27 @@ INLINE void pack_less(int32_t *less, __m256i q, struct type type)
     _mm_storeu_si128((__m128i *)less, _mm256_castsi256_si128(sums));
 }
 
-/* What a column's chain starts from. */
-INLINE __m256i start_of(const struct packed *x, size_t chain, struct type type)
+INLINE int offset_of(struct type type, enum form form)
 {
-    return type.offset ? _mm256_set1_epi32(x->less[chain]) : _mm256_setzero_si256();
+    return form == FOURS && type.bits == 8 ? 128 : type.offset;
+}
+
+/* less[] of 32 values, FOURS: one or two. */
+INLINE void pack_less_fours(int32_t *less, __m256i q, struct type type)
+{
+    const __m256i pairs = _mm256_madd_epi16(_mm256_set1_epi16(1), _mm256_add_epi16(even_words(q), odd_words(q)));
+    __m128i low = _mm256_castsi256_si128(pairs), high = _mm256_extracti128_si256(pairs, 1);
+    if (type.pairs)
+        low = high = _mm_add_epi32(low, high);
+    const __m128i sums = _mm_hadd_epi32(_mm_hadd_epi32(low, high), _mm_setzero_si128());
+    const __m128i products = _mm_mullo_epi32(sums, _mm_set1_epi32(-offset_of(type, FOURS)));
+    _mm_storel_epi64((__m128i *)less, products);
+}
+
+/* What a column's chain, or group, starts from. */
+INLINE __m256i start_of(const struct packed *x, size_t chain, struct type type, enum form form)
+{
+    return offset_of(type, form) ? _mm256_set1_epi32(x->less[chain]) : _mm256_setzero_si256();
 }
 
 /* n values, a multiple of 32, from value i of the row x. */
@@ -129,8 +148,10 @@ INLINE void pack_column(struct packed *p, const uint8_t *x, size_t i, size_t n, 
         } else {
             _mm256_store_si256((__m256i *)(p->q + j), q);
         }
-        if (type.offset)
-            pack_less(p->less + j / (size_t)(4 * chain_steps(type)), q, type);
+        if (form == FOURS && offset_of(type, form))
+            pack_less_fours(p->less + j / (size_t)group_values(type), q, type);
+        else if (type.offset)
+            pack_less_pairs(p->less + j / (size_t)(4 * chain_steps(type)), q, type);
     }
     for (size_t j = 0; type.minima && j < n / 16; j += 2) {
         p->s[type.pairs ? j / 2 : j] = type.pairs ? s[j] + s[j + 1] : s[j];
@@ -148,7 +169,8 @@ INLINE void store_dwords(uint8_t *panel, __m256i q, int dword, struct type type,
         _mm256_store_si256((__m256i *)step, even_words(q));
         _mm256_store_si256((__m256i *)(step + of_group * PANEL * 4), odd_words(q));
     } else {
-        _mm256_store_si256((__m256i *)step, q);
+        const bool has_sign = form == FOURS && type.bits == 8;
+        _mm256_store_si256((__m256i *)step, has_sign ? _mm256_xor_si256(q, _mm256_set1_epi8((char)0x80)) : q);
     }
 }
 

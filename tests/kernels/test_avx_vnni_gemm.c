@@ -1,0 +1,8 @@
+/* test_avx_vnni_gemm.c - the products of matmul_gemm_vnni.c by an emulated vpdpbusd. */
+#if defined(__AVX2__)
+#define AVX_VNNI_EMULATED
+#include "kernels/avx2/matmul_gemm_vnni.c"
+#define AVX_VNNI_PRODUCT(name) avx2_vnni_gemm_##name
+#define AVX2_PRODUCT(entry) (entry).gemm
+#endif
+#include "tests/kernels/check_avx_vnni.h"
