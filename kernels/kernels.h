@@ -147,6 +147,9 @@ struct kernels {
     void (*mul)(float *y, const float *a, const float *b, size_t n);  /* y may be a or b */
     void (*scale)(float *y, const float *x, float s, size_t n);       /* y may be x */
     float (*dot)(const float *a, const float *b, size_t n);
+    /* The cosines and sines of the angles position * frequency[i] (the product is rounded to a float, as models were
+     * trained), times magnitude, n each. */
+    void (*angles)(float *cos, float *sin, const float *frequency, float position, float magnitude, size_t n);
     /* Rotate n_rot values of a head by the angles whose cosines and sines are given, n_rot / 2 each, in place.
      * Pairs: (x[2i], x[2i+1]). Halves: (x[i], x[i + n_rot/2]). */
     void (*rope_pairs)(float *x, const float *cos, const float *sin, size_t n_rot);

@@ -87,11 +87,39 @@ INLINE void add_8(__m256 sums[DOT_ROWS][DOT_COLUMNS], const void *const w[DOT_RO
     }
 }
 
-INLINE float sum_of(__m256 v)
+/* Lane i of the result is the sum of the lanes of v[i], i < n <= 8: of their halves, of these' halves, and so on, the
+ * same order whatever n. What is left of several vectors is put side by side at each step. */
+INLINE __m256 sum_each(const __m256 *v, int n)
 {
-    __m128 sum = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
-    return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
+    const int n_halves = (n + 1) / 2, n_pairs = (n + 3) / 4;
+    __m256 halves[4], pairs[2];
+    for (int i = 0; i < n_halves; i++) {
+        const __m256 a = v[2 * i], b = v[2 * i + 1 < n ? 2 * i + 1 : 2 * i];
+        halves[i] = _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+    }
+    for (int i = 0; i < n_pairs; i++) {
+        const __m256d a = _mm256_castps_pd(halves[2 * i]);
+        const __m256d b = _mm256_castps_pd(halves[2 * i + 1 < n_halves ? 2 * i + 1 : 2 * i]);
+        pairs[i] = _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)),
+                                 _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
+    }
+    const __m256 a = pairs[0], b = pairs[n_pairs > 1];
+    const __m256 sums = _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x88), _mm256_shuffle_ps(a, b, 0xdd));
+    /* Here lane 4 l + i is the sum of v[2 i + l]. */
+    return _mm256_permutevar8x32_ps(sums, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+INLINE void store_sums(const struct matmul_tile *t, int row, int col, __m256 sums[DOT_ROWS][DOT_COLUMNS], int n_rows,
+                       int n_cols)
+{
+    __m256 v[8];
+    float y[8];
+    for (int c = 0; c < n_cols; c++)
+        for (int r = 0; r < n_rows; r++)
+            v[c * n_rows + r] = sums[r][c];
+    _mm256_storeu_ps(y, sum_each(v, n_rows * n_cols));
+    for (int c = 0; c < n_cols; c++)
+        memcpy(t->y + (size_t)(col + c) * t->y_stride + row, y + c * n_rows, (size_t)n_rows * sizeof *y);
 }
 
 /* The rows [row, row + n_rows) and columns [col, col + n_cols). Given `dequantize`, it makes floats first, else rows
@@ -129,9 +157,7 @@ INLINE void dot_some(const struct matmul_tile *t, int row, int col, int n_rows, 
         if (j < n)
             add_8(sums, w, x, j, n - j, n_rows, n_cols, load);
     }
-    for (int r = 0; r < n_rows; r++)
-        for (int c = 0; c < n_cols; c++)
-            t->y[(size_t)(col + c) * t->y_stride + (size_t)(row + r)] = sum_of(sums[r][c]);
+    store_sums(t, row, col, sums, n_rows, n_cols);
 }
 
 /* All rows, n_rows at a time, and n_cols columns. */

@@ -61,6 +61,45 @@ INLINE void add_16(__m512 sums[DOT_ROWS][DOT_COLUMNS], const void *const w[DOT_R
     }
 }
 
+/* Lane i of the result is the sum of the lanes of v[i], i < n <= 16: of their halves, of these' halves, and so on, the
+ * same order whatever n. What is left of several vectors is put side by side at each step. */
+INLINE __m512 sum_each(const __m512 *v, int n)
+{
+    const int n_halves = (n + 1) / 2, n_quarters = (n + 3) / 4, n_pairs = (n + 7) / 8;
+    __m512 halves[8], quarters[4], pairs[2];
+    for (int i = 0; i < n_halves; i++) {
+        const __m512 a = v[2 * i], b = v[2 * i + 1 < n ? 2 * i + 1 : 2 * i];
+        halves[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+    }
+    for (int i = 0; i < n_quarters; i++) {
+        const __m512 a = halves[2 * i], b = halves[2 * i + 1 < n_halves ? 2 * i + 1 : 2 * i];
+        quarters[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+    }
+    for (int i = 0; i < n_pairs; i++) {
+        const __m512d a = _mm512_castps_pd(quarters[2 * i]);
+        const __m512d b = _mm512_castps_pd(quarters[2 * i + 1 < n_quarters ? 2 * i + 1 : 2 * i]);
+        pairs[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)),
+                                 _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
+    }
+    const __m512 a = pairs[0], b = pairs[n_pairs > 1];
+    const __m512 sums = _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
+    /* Here lane 4 l + i is the sum of v[4 i + l]. */
+    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), sums);
+}
+
+INLINE void store_sums(const struct matmul_tile *t, int row, int col, __m512 sums[DOT_ROWS][DOT_COLUMNS], int n_rows,
+                       int n_cols)
+{
+    __m512 v[16];
+    float y[16];
+    for (int c = 0; c < n_cols; c++)
+        for (int r = 0; r < n_rows; r++)
+            v[c * n_rows + r] = sums[r][c];
+    _mm512_storeu_ps(y, sum_each(v, n_rows * n_cols));
+    for (int c = 0; c < n_cols; c++)
+        memcpy(t->y + (size_t)(col + c) * t->y_stride + row, y + c * n_rows, (size_t)n_rows * sizeof *y);
+}
+
 /* The rows [row, row + n_rows) and columns [col, col + n_cols). Given `dequantize`, it makes floats first, else rows
  * are loaded as they are. */
 INLINE void dot_some(const struct matmul_tile *t, int row, int col, int n_rows, int n_cols, load_fn *load,
@@ -96,9 +135,7 @@ INLINE void dot_some(const struct matmul_tile *t, int row, int col, int n_rows, 
         if (j < n)
             add_16(sums, w, x, j, first_of_16(n - j), n_rows, n_cols, load);
     }
-    for (int r = 0; r < n_rows; r++)
-        for (int c = 0; c < n_cols; c++)
-            t->y[(size_t)(col + c) * t->y_stride + (size_t)(row + r)] = _mm512_reduce_add_ps(sums[r][c]);
+    store_sums(t, row, col, sums, n_rows, n_cols);
 }
 
 /* All rows, n_rows at a time, and n_cols columns. */

@@ -1,4 +1,5 @@
-/* math.h - exponential, hyperbolic tangent and normal distribution of vectors, and the activations made of them.
+/* math.h - exponential, hyperbolic tangent, normal distribution, sine and cosine of vectors, and the activations made
+ * of them.
  *
  * Written once over the vector that kernels/<set>/simd.h names; include that first. Coefficients:
  * kernels/gen/minimax.py. Largest error that tests/kernels/test_vector.c found against double precision, in units in
@@ -69,6 +70,37 @@ static inline vf vf_tanh(vf x)
     const vf scale = vf_add_exponent(vf_set(1), t);
     const vf e = vf_fma(m, scale, scale - vf_set(1));
     return vf_copy_sign(vf_abs(e) / (vf_set(2) + e), x);
+}
+
+/* (-1)^n sin(x - m pi), |x - m pi| no more than a little beyond pi / 2, for whole numbers n: sin(x) with m = n, cos(x)
+ * with m = n - 1/2. While m < 2^22 the product with pi's first part leaves a difference that a float holds. */
+static inline vf vf_sin_turned(vf x, vf n, vf m)
+{
+    const vf magic = vf_set(0x1.8p23f), limit = vf_set(0x1.a8p0f);
+    vf r = vf_fnma(m, vf_set(-0x1.777a5cp-24f), vf_fnma(m, vf_set(0x1.921fb6p+1f), x));
+    r = vf_min(vf_max(r, vf_set(0) - limit), limit);
+    const vf s = r * r;
+    vf p = vf_set(0x1.5a9b3ep-19f);
+    p = vf_fma(p, s, vf_set(-0x1.9f32f2p-13f));
+    p = vf_fma(p, s, vf_set(0x1.110d64p-7f));
+    p = vf_fma(p, s, vf_set(-0x1.555542p-3f));
+    const vf half = vf_fma(n, vf_set(0.5f), magic) - magic;
+    const vf odd = vf_fnma(half, vf_set(2), n); /* -1, 0 or 1 */
+    return vf_fma(r * s, p, r) * vf_fnma(odd + odd, odd, vf_set(1));
+}
+
+static inline vf vf_sin(vf x)
+{
+    const vf magic = vf_set(0x1.8p23f);
+    const vf n = vf_fma(x, vf_set(0x1.45f306p-2f), magic) - magic;
+    return vf_sin_turned(x, n, n);
+}
+
+static inline vf vf_cos(vf x)
+{
+    const vf magic = vf_set(0x1.8p23f);
+    const vf n = (vf_fma(x, vf_set(0x1.45f306p-2f), vf_set(0.5f)) + magic) - magic;
+    return vf_sin_turned(x, n, n - vf_set(0.5f));
 }
 
 /* Upper tail of the normal distribution, erfc(t / sqrt(2)) / 2 for 0 <= t <= 15, with a small relative error however

@@ -179,6 +179,13 @@ static void rope_halves(float *x, const float *cos, const float *sin, size_t n_r
         turn_halves(x + i, x + half + i, cos + i, sin + i, half - i);
 }
 
+static void angles(float *cos, float *sin, const float *frequency, float position, float magnitude, size_t n)
+{
+    const vf at = vf_set(position), size = vf_set(magnitude);
+    MAP(cos, n, vf_cos(at * AT(frequency)) * size);
+    MAP(sin, n, vf_sin(at * AT(frequency)) * size);
+}
+
 static void fill_vector(struct kernels *k)
 {
     k->rms_norm = rms_norm;
@@ -196,6 +203,7 @@ static void fill_vector(struct kernels *k)
     k->mul = mul;
     k->scale = scale;
     k->dot = dot;
+    k->angles = angles;
     k->rope_pairs = rope_pairs;
     k->rope_halves = rope_halves;
 }

@@ -121,6 +121,15 @@ static void rope_halves(float *x, const float *cos, const float *sin, size_t n_r
         rotate(x + i, x + i + n_rot / 2, cos[i], sin[i]);
 }
 
+static void angles(float *cos, float *sin, const float *frequency, float position, float magnitude, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float angle = position * frequency[i];
+        cos[i] = cosf(angle) * magnitude;
+        sin[i] = sinf(angle) * magnitude;
+    }
+}
+
 void kernels_init_scalar_vector(struct kernels *k)
 {
     k->rms_norm = rms_norm;
@@ -138,6 +147,7 @@ void kernels_init_scalar_vector(struct kernels *k)
     k->mul = mul;
     k->scale = scale;
     k->dot = dot;
+    k->angles = angles;
     k->rope_pairs = rope_pairs;
     k->rope_halves = rope_halves;
 }

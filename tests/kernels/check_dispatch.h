@@ -58,7 +58,7 @@ static void every_table_is_complete(void **state)
         for (int i = 0; i < ACTIVATION_COUNT; i++)
             assert_true(k->activate[i] && k->gate[i]);
         assert_true(k->rms_norm && k->layer_norm && k->softmax && k->add && k->mul && k->scale && k->dot);
-        assert_true(k->rope_pairs && k->rope_halves && k->attend[PRECISION_FAST] && k->attend[PRECISION_EXACT]);
+        assert_true(k->angles && k->rope_pairs && k->rope_halves && k->attend[PRECISION_FAST] && k->attend[PRECISION_EXACT]);
         assert_true(k->store_key && k->store_value);
     }
 }

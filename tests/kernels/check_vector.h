@@ -251,6 +251,27 @@ static void check_dot(const struct kernels *k, int index)
     }
 }
 
+/* Positions up to 2^20 at frequencies up to 1. */
+static void check_angles(const struct kernels *k, int index)
+{
+    (void)index;
+    for (int round = 0; round < cases(4 * ROUNDS); round++) {
+        const size_t n = random_size(160);
+        const float position = (float)random_int(0, 1 << random_int(0, 20)), magnitude = 1 + (float)random_int(0, 2) / 4;
+        CASE("n %zu, position %g, magnitude %g", n, (double)position, (double)magnitude);
+        float *const frequency = vector(&mem_a, n, FILL_RANDOM, 1), *const cosines = guarded_take(&mem_b, n * sizeof(float));
+        float *const sines = guarded_take(&mem_c, n * sizeof(float));
+        k->angles(cosines, sines, frequency, position, magnitude, n);
+        check_fronts();
+        for (size_t i = 0; i < n; i++) {
+            const double angle = (double)(position * frequency[i]);
+            const double bound = 2.5e-7 * (double)magnitude;
+            check_near((double)cosines[i], cos(angle) * (double)magnitude, bound, "cos", i);
+            check_near((double)sines[i], sin(angle) * (double)magnitude, bound, "sin", i);
+        }
+    }
+}
+
 static void check_rope(const struct kernels *k, int halves)
 {
     for (int round = 0; round < cases(ROUNDS); round++) {
@@ -295,6 +316,7 @@ static void add_vector(struct group *g)
     ENTRY(mul, check_binary, BINARY_MUL);
     ENTRY(scale, check_scale, 0);
     ENTRY(dot, check_dot, 0);
+    ENTRY(angles, check_angles, 0);
     ENTRY(rope_pairs, check_rope, false);
     ENTRY(rope_halves, check_rope, true);
 #undef ENTRY

@@ -166,12 +166,7 @@ static void cpu_angles(struct device *d, const struct span *s)
 {
     const size_t half = d->net->h.rope.n_rot / 2;
     for (uint32_t t = 0; t < s->n; t++)
-        for (size_t i = 0; i < half; i++) {
-            /* The product in float, as the models were trained; its cosine may then be as exact as it likes. */
-            const float angle = (float)(s->first + t) * d->frequency[i];
-            d->cosine[t * half + i] = cosf(angle) * d->magnitude;
-            d->sine[t * half + i] = sinf(angle) * d->magnitude;
-        }
+        d->k->angles(d->cosine + t * half, d->sine + t * half, d->frequency, (float)(s->first + t), d->magnitude, half);
 }
 
 const struct device_ops cpu_ops = {
