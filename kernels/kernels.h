@@ -133,8 +133,9 @@ struct kernels {
 
     /* Weights to floats: n values, a multiple of the dtype's block. NULL for types without kernels. */
     void (*dequantize[DTYPE_COUNT])(float *y, const void *w, size_t n);
-    /* One row of k activations into another form; the row is act_row_bytes() long. */
-    void (*prepare[ACT_COUNT])(void *y, const float *x, size_t k);
+    /* The activations [first, first + n) of a row of k into another form: x is these n, y the row, which is
+     * act_row_bytes() long. first is a multiple of 32; so is n, unless they are the row's last. */
+    void (*prepare[ACT_COUNT])(void *y, const float *x, size_t k, size_t first, size_t n);
     struct matmul matmul[PRECISION_COUNT][DTYPE_COUNT];
 
     void (*rms_norm)(float *y, const float *x, const float *w, size_t n, float eps); /* w may be NULL; y may be x */

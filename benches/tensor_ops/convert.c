@@ -58,7 +58,7 @@ static void run_prepare(struct bench *b, const void *arg)
     const struct row *r = arg;
     bench_one_thread(b);
     while (bench_next(b))
-        r->k->prepare[r->what](blocks(), floats(), N);
+        r->k->prepare[r->what](blocks(), floats(), N, 0, N);
     bench_bytes(b, (double)act_row_bytes((enum act)r->what, N) + N * sizeof(float), 0);
 }
 

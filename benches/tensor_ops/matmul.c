@@ -66,7 +66,7 @@ static const uint8_t *activations_of(const struct kernels *k, enum act act, size
         bench_fill(x, (size_t)512 * 4096);
     }
     for (int i = 0; i < n; i++)
-        k->prepare[act](prepared + (size_t)i * stride, x + (size_t)i * width, width);
+        k->prepare[act](prepared + (size_t)i * stride, x + (size_t)i * width, width, 0, width);
     return prepared;
 }
 

@@ -26,6 +26,6 @@ QUANTISED_TYPES(DECLARE)
 #undef DECLARE
 
 /* Activations: prepare.c. */
-void avx2_prepare_q8(void *y, const float *x, size_t k);
+void avx2_prepare_q8(void *y, const float *x, size_t k, size_t first, size_t n);
 
 #endif

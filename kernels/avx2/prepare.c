@@ -74,7 +74,7 @@ static struct q8_sums q8_round(int8_t *q, const int16_t *t, int n)
                      _mm256_add_epi32(_mm256_madd_epi16(t0, q0), _mm256_madd_epi16(t1, q1)));
 }
 
-void avx2_prepare_q8(void *y, const float *x, size_t k)
+void avx2_prepare_q8(void *y, const float *x, size_t k, size_t first, size_t n)
 {
-    prepare_q8(y, x, k);
+    prepare_q8(y, x, k, first, n);
 }

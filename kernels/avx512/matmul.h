@@ -29,7 +29,7 @@ SIGNED_GRID_TYPES(DECLARE)
 #undef DECLARE
 
 /* Activations: prepare.c. */
-void avx512_prepare_q8(void *y, const float *x, size_t k);
-void avx512_prepare_bf16(void *y, const float *x, size_t k);
+void avx512_prepare_q8(void *y, const float *x, size_t k, size_t first, size_t n);
+void avx512_prepare_bf16(void *y, const float *x, size_t k, size_t first, size_t n);
 
 #endif

@@ -61,21 +61,22 @@ static struct q8_sums q8_round(int8_t *q, const int16_t *t, int n)
                      halves_added(_mm512_madd_epi16(steps, steps)), halves_added(_mm512_madd_epi16(values, steps)));
 }
 
-void avx512_prepare_q8(void *y, const float *x, size_t k)
+void avx512_prepare_q8(void *y, const float *x, size_t k, size_t first, size_t n)
 {
-    prepare_q8(y, x, k);
+    prepare_q8(y, x, k, first, n);
 }
 
 /* To the nearest, ties to even, by adding just below half; a NaN keeps its upper bits and becomes quiet. */
-void avx512_prepare_bf16(void *y, const float *x, size_t k)
+void avx512_prepare_bf16(void *y, const float *x, size_t k, size_t first, size_t n)
 {
-    for (size_t i = 0; i < k || i % 32 != 0; i += 16) {
-        const __m512 f = i + 16 <= k ? vf_load(x + i) : vf_load_n(x + i, i < k ? k - i : 0);
+    (void)k;
+    for (size_t i = 0; i < n || i % 32 != 0; i += 16) {
+        const __m512 f = i + 16 <= n ? vf_load(x + i) : vf_load_n(x + i, i < n ? n - i : 0);
         const __m512i bits = _mm512_castps_si512(f), one = _mm512_set1_epi32(1);
         const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
         const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
         const __mmask16 nan = _mm512_cmp_ps_mask(f, f, _CMP_UNORD_Q);
         const __m512i all = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
-        _mm256_store_si256((__m256i *)((uint16_t *)y + i), _mm512_cvtepi32_epi16(_mm512_srli_epi32(all, 16)));
+        _mm256_store_si256((__m256i *)((uint16_t *)y + first + i), _mm512_cvtepi32_epi16(_mm512_srli_epi32(all, 16)));
     }
 }

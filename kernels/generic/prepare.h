@@ -35,15 +35,16 @@ static int q8_search(const int16_t *t);
 /* q of t and n, and sums over them. */
 static struct q8_sums q8_round(int8_t *q, const int16_t *t, int n);
 
-static void prepare_q8(void *y, const float *x, size_t k)
+static void prepare_q8(void *y, const float *x, size_t k, size_t first, size_t n)
 {
-    int8_t *q = y;
-    float *d = (float *)((uint8_t *)y + act_q8_d(k)), *s = (float *)((uint8_t *)y + act_q8_s(k));
+    int8_t *q = (int8_t *)y + first;
+    float *d = (float *)((uint8_t *)y + act_q8_d(k)) + first / 32;
+    float *s = (float *)((uint8_t *)y + act_q8_s(k)) + first / 16;
     _Alignas(64) int16_t t[Q8_CHUNK][32];
     struct q8_sums sums[Q8_CHUNK];
     float max[Q8_CHUNK], scale[Q8_CHUNK];
-    int n[Q8_CHUNK];
-    for (size_t left = k / 32, count; left > 0; left -= count) {
+    int steps[Q8_CHUNK];
+    for (size_t left = n / 32, count; left > 0; left -= count) {
         count = left < Q8_CHUNK ? left : Q8_CHUNK;
         for (size_t i = 0; i < count; i++)
             max[i] = q8_largest(x + 32 * i);
@@ -52,9 +53,9 @@ static void prepare_q8(void *y, const float *x, size_t k)
         for (size_t i = 0; i < count; i++)
             q8_fix(t[i], x + 32 * i, scale[i]);
         for (size_t i = 0; i < count; i++)
-            n[i] = q8_search(t[i]);
+            steps[i] = q8_search(t[i]);
         for (size_t i = 0; i < count; i++)
-            sums[i] = q8_round(q + 32 * i, t[i], n[i]);
+            sums[i] = q8_round(q + 32 * i, t[i], steps[i]);
         for (size_t i = 0; i < count; i++) {
             d[i] = scale[i] > 0 ? max[i] / Q8_ONE * ((float)sums[i].product / (float)sums[i].square) : 0;
             s[2 * i] = d[i] * (float)sums[i].half[0];

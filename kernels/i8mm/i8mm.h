@@ -12,7 +12,7 @@ QUANTISED_TYPES(DECLARE)
 
 /* Activations rounded to bf16: matmul_bf16.c. */
 matmul_fn i8mm_gemm_f16, i8mm_gemm_bf16;
-void i8mm_prepare_bf16(void *y, const float *x, size_t k);
+void i8mm_prepare_bf16(void *y, const float *x, size_t k, size_t first, size_t n);
 
 /* In bf16 where neither keys nor values are stored finer: attend.c. */
 attend_fn i8mm_attend_bf16;

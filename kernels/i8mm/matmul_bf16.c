@@ -162,15 +162,16 @@ void i8mm_gemm_bf16(const struct matmul_tile *t)
     gemm(t, load_bf16s);
 }
 
-void i8mm_prepare_bf16(void *y, const float *x, size_t k)
+void i8mm_prepare_bf16(void *y, const float *x, size_t k, size_t first, size_t n)
 {
-    uint16_t *const b = y;
+    uint16_t *const b = (uint16_t *)y + first;
     size_t i = 0;
-    for (; i + 8 <= k; i += 8) {
+    (void)k;
+    for (; i + 8 <= n; i += 8) {
         const float32x4_t f[2] = { vld1q_f32(x + i), vld1q_f32(x + i + 4) };
         vst1q_u16(b + i, bf16_of_floats(f));
     }
-    for (; i < k; i++)
+    for (; i < n; i++)
         b[i] = bf16_from_f32(x[i]);
     for (; i % 32 != 0; i++)
         b[i] = 0;

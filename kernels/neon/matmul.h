@@ -21,6 +21,6 @@ QUANTISED_TYPES(DECLARE)
 #undef DECLARE
 
 /* Activations: prepare.c. */
-void neon_prepare_q8(void *y, const float *x, size_t k);
+void neon_prepare_q8(void *y, const float *x, size_t k, size_t first, size_t n);
 
 #endif

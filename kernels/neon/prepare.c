@@ -53,7 +53,7 @@ static struct q8_sums q8_round(int8_t *q, const int16_t *t, int n)
     return (struct q8_sums){ { vaddvq_s32(half[0]), vaddvq_s32(half[1]) }, vaddvq_s32(square), vaddvq_s32(product) };
 }
 
-void neon_prepare_q8(void *y, const float *x, size_t k)
+void neon_prepare_q8(void *y, const float *x, size_t k, size_t first, size_t n)
 {
-    prepare_q8(y, x, k);
+    prepare_q8(y, x, k, first, n);
 }

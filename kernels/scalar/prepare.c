@@ -5,17 +5,19 @@
 
 #include <math.h>
 
-static void prepare_f32(void *y, const float *x, size_t k)
+static void prepare_f32(void *y, const float *x, size_t k, size_t first, size_t n)
 {
-    memcpy(y, x, k * sizeof *x);
+    (void)k;
+    memcpy((float *)y + first, x, n * sizeof *x);
 }
 
-static void prepare_bf16(void *y, const float *x, size_t k)
+static void prepare_bf16(void *y, const float *x, size_t k, size_t first, size_t n)
 {
-    uint16_t *const b = y;
-    for (size_t i = 0; i < k; i++)
+    uint16_t *const b = (uint16_t *)y + first;
+    (void)k;
+    for (size_t i = 0; i < n; i++)
         b[i] = bf16_from_f32(x[i]);
-    for (size_t i = k; i % 32 != 0; i++)
+    for (size_t i = n; i % 32 != 0; i++)
         b[i] = 0;
 }
 
@@ -84,14 +86,14 @@ static float scaled_sum_16(const int8_t *q, float d)
     return d * (float)sum;
 }
 
-static void prepare_q8_pair(void *y, const float *x, size_t k)
+static void prepare_q8_pair(void *y, const float *x, size_t k, size_t first, size_t n)
 {
     enum { ONE = 127 * 128 };
     uint8_t *const row[2] = { y, (uint8_t *)y + act_row_bytes(ACT_Q8, k) };
-    for (size_t i = 0; i < k / 32; i++) {
-        const float max = q8_largest(x + 32 * i);
+    for (size_t i = first / 32; i < (first + n) / 32; i++, x += 32) {
+        const float max = q8_largest(x);
         const bool zero = max < ACT_Q8_TINY;
-        split_32((int8_t *)row[0] + 32 * i, (int8_t *)row[1] + 32 * i, x + 32 * i, zero ? 0 : ONE / max);
+        split_32((int8_t *)row[0] + 32 * i, (int8_t *)row[1] + 32 * i, x, zero ? 0 : ONE / max);
         for (int r = 0; r < 2; r++) {
             const float d = zero ? 0 : max / ONE * (r == 0 ? 128 : 1);
             ((float *)(row[r] + act_q8_d(k)))[i] = d;

@@ -308,3 +308,8 @@ int pool_threads(const struct pool *p)
 {
     return p->n_threads;
 }
+
+int pool_jobs(const struct pool *p)
+{
+    return atomic_load(&p->number);
+}

@@ -17,6 +17,8 @@ struct pool *pool_open_on(const infer_allocator *a, int n_threads, const char *a
                           infer_error *err);
 void pool_close(struct pool **pool);
 int pool_threads(const struct pool *pool);
+/** Jobs that were handed out to threads so far; those that the caller did alone do not count. */
+int pool_jobs(const struct pool *pool);
 
 /** Run tasks 0..n_tasks-1 and return when all are done. Each thread begins with a run of neighbouring tasks, the same
  *  share of every job, and helps the others when it is through; so tasks that lie next to each other should do so in

@@ -11,13 +11,33 @@
 
 struct device; /* one per session: its work buffers, and where it computes */
 
-/** y (n, w->rows) = x (n, w->k) · wᵀ + bias; with `residual`, y is added to instead of overwritten. */
+struct norm {
+    const struct weight *w;
+    float eps;
+};
+
+/** Rows that products read: x, or with a norm what that makes of each row of x. */
+struct operand {
+    const float *x;
+    const struct norm *norm; /* NULL: none */
+};
+
+/** y (n, w->rows) = the last n rows of an operand, w->k wide, times wᵀ, + bias; with `residual`, y is added to instead
+ *  of overwritten. */
 struct product {
     const struct weight *w;
     const struct weight *bias; /* may be absent */
+    uint32_t n;                /* may be 0 */
     float *y;
     size_t y_stride;
     bool residual;
+};
+
+/** act(x · gateᵀ + bias) * (x · upᵀ + bias), which `down` then reads. */
+struct gated {
+    const struct weight *gate, *up;
+    const struct weight *gate_bias, *up_bias; /* may be absent */
+    enum activation act;
 };
 
 /** Tokens of one step: n of them at consecutive positions of one session. */
@@ -36,14 +56,20 @@ struct attention {
     const float *sinks; /* n_head scores without a value that join every soft-max, or NULL */
 };
 
+/* What a step computes for a token does not depend on which other tokens' results are wanted: `n` below is the step's
+ * number of tokens and chooses the way, even if a product's rows are fewer. */
 struct device_ops {
     const char *name;
     /* y (n, table->k): rows of the table. */
     void (*embed)(struct device *d, float *y, const struct weight *table, const int32_t *ids, uint32_t n);
     /* n rows of `width` values, y_row by y_row; y may be x. */
-    void (*norm)(struct device *d, float *y, const float *x, const struct weight *w, uint32_t n, uint32_t width, float eps);
-    /* Products that read the same x (n, k). */
-    void (*matmul)(struct device *d, const struct product *products, int n_products, const float *x, uint32_t n);
+    void (*norm)(struct device *d, float *y, const float *x, const struct norm *how, uint32_t n, uint32_t width);
+    /* Products that read the same n rows. */
+    void (*matmul)(struct device *d, const struct product *products, int n_products, const struct operand *in,
+                   uint32_t n);
+    /* The product `down` of what `in` makes of n rows. */
+    void (*feed_forward)(struct device *d, const struct gated *in, const struct product *down, const struct operand *x,
+                         uint32_t n);
     /* Angles for the span's positions, used by `attention` until the next call. */
     void (*angles)(struct device *d, const struct span *s);
     /* Rotate k (n, n_head_kv * d_k) and put it and v (n, n_head_kv * d_v) into the span's pages of the layer. Then
@@ -51,8 +77,6 @@ struct device_ops {
      * rotated too. n_q may be 0. */
     void (*attention)(struct device *d, const struct span *s, uint32_t layer, const struct attention *how, uint32_t n_q,
                       float *out, const float *q, const float *k, const float *v);
-    /* y = act(g) * u, n rows of `width`; y may be g or u. */
-    void (*gate)(struct device *d, enum activation act, float *y, const float *g, const float *u, uint32_t n, uint32_t width);
 };
 
 #endif

@@ -12,9 +12,7 @@ struct step_buffers {
     uint8_t *memory; /* of all of them */
     size_t bytes;
     float *x;              /* (n_batch, n_embd) the residual stream */
-    float *h;              /* (n_batch, n_embd) normalised */
     float *q, *k, *v, *out; /* (n_batch, heads * width) */
-    float *gate, *up;      /* (n_batch, n_ff), where q and the others were */
 };
 
 infer_status step_buffers_init(struct step_buffers *b, const infer_allocator *a, const struct hparams *h, uint32_t n_batch,

@@ -206,9 +206,12 @@ static void check_prepare(const struct kernels *k, int index)
                 x[j] = j % 32 == 0 ? 16384 : random_int(0, i / 5 % 3) ? (float)random_int(-32767, 32767) / 2 : 8192;
         for (size_t j = 0; i % 5 == 1 && j < n; j++) /* blocks around and below ACT_Q8_TINY */
             x[j] = random_float() * ACT_Q8_TINY * (float[]){ 0x1p-40f, 0.5f, 1, 2 }[j / 32 % 4];
-        k->prepare[act](y, x, n);
+        const size_t cut = i % 2 && n > 32 ? 32 * (size_t)random_int(1, (int)(n - 1) / 32) : n; /* in two pieces, or one */
+        if (cut < n)
+            k->prepare[act](y, x + cut, n, cut, n - cut);
+        k->prepare[act](y, x, n, 0, cut);
         check_true(guarded_front_intact(&mem_y), "wrote before y");
-        tables[CPU_SCALAR].prepare[act](want, x, n);
+        tables[CPU_SCALAR].prepare[act](want, x, n, 0, n);
         check_prepared(act, y, want, x, n);
         check_definition(act, y, x, n);
     }

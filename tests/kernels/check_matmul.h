@@ -45,7 +45,7 @@ static void matmul_case_new(struct matmul_case *c, enum fill fill)
     static float floats[MATMUL_MAX_K];
     for (int i = 0; i < n_cols; i++) {
         fill_floats(floats, k, fill, 1e15f);
-        tables[CPU_SCALAR].prepare[c->act](x + (size_t)i * t->x_stride, floats, k);
+        tables[CPU_SCALAR].prepare[c->act](x + (size_t)i * t->x_stride, floats, k, 0, k);
     }
     CASE("%d rows, %d columns, k %zu, %s, w %zu + %zu, slack %zu", n_rows, n_cols, k, fill_names[fill], w_row,
          t->w_stride - w_row, slack);
@@ -164,7 +164,7 @@ static void check_fast_near_exact(const struct kernels *k, int index)
         uint8_t *const row = guarded_take(&mem_w, row_bytes(type->dtype, n));
         fill_weights(row, type, n, FILL_RANDOM);
         fill_floats(x, n, FILL_RANDOM, 1);
-        k->prepare[fast->dot_act](q8, x, n);
+        k->prepare[fast->dot_act](q8, x, n, 0, n);
         k->dequantize[type->dtype](w, row, n);
         float y_fast, y_exact;
         struct matmul_tile t = { .y = &y_fast, .y_stride = 1, .w = row, .x = q8, .n_rows = 1, .n_cols = 1, .k = n,
@@ -172,7 +172,7 @@ static void check_fast_near_exact(const struct kernels *k, int index)
         fast->dot(&t);
         t.y = &y_exact;
         t.x = guarded_take(&mem_x, act_row_bytes(ACT_F32, n));
-        k->prepare[ACT_F32]((void *)t.x, x, n);
+        k->prepare[ACT_F32]((void *)t.x, x, n, 0, n);
         exact->dot(&t);
         double bound = 0;
         for (size_t i = 0; i < n; i++) {

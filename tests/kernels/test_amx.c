@@ -52,7 +52,7 @@ static uint8_t *make_activations(size_t n_cols, size_t k)
     for (size_t c = 0; c < n_cols; c++) {
         for (size_t i = 0; i < k; i++)
             floats[i] = (float)((i * 37 + c * 11) % 101) * 0.02f - 1;
-        k512.prepare[ACT_BF16](x + c * stride, floats, k);
+        k512.prepare[ACT_BF16](x + c * stride, floats, k, 0, k);
     }
     free(floats);
     return x;

@@ -8,7 +8,8 @@
  * threads busy. A task stores what falls into its piece, then sees that piece; who ends the last piece of a head joins
  * them, in their order.
  *
- * The cuts do not depend on the number of threads, and a row's result does not depend on the other rows. */
+ * The cuts do not depend on the number of threads, nor on how many of the tokens' queries are wanted, and a row's result
+ * does not depend on the other rows. */
 #include "src/engine/cpu/cpu.h"
 
 #include <math.h>
@@ -323,14 +324,15 @@ void cpu_attention(struct device *d, const struct span *s, uint32_t layer, const
         .d = d, .span = s, .layer = layer, .how = how, .n_q = n_q, .tokens = tokens_a_task(h), .end_page = end_page,
         .out = out, .q = q, .k = k, .v = v,
     };
-    if (n_q == 0 || n_q > job.tokens) {
-        pool_run(d->pool, (int)(end_page - stored_page) * heads, store_task, &job);
-        if (n_q)
-            pool_run(d->pool, tasks_of(n_q, job.tokens) * heads, tokens_task, &job);
+    const uint64_t store_ns = cpu_work_ns(0, 32 * (uint64_t)s->n * h->n_head_kv * (h->d_k + h->d_v));
+    const uint64_t attend_ns = cpu_work_ns(0, (uint64_t)n_q * h->n_head * (s->first + s->n) * (h->d_k + h->d_v));
+    if (n_q == 0 || s->n > job.tokens) {
+        cpu_run(d, store_ns, (int)(end_page - stored_page) * heads, store_task, &job);
+        cpu_run(d, attend_ns, tasks_of(n_q, job.tokens) * heads, tokens_task, &job);
         return;
     }
     uint32_t first, last;
-    seen(&job, s->n - n_q, &first, &last);
+    seen(&job, 0, &first, &last);
     job.first_page = first / ATTEND_KEYS < stored_page ? first / ATTEND_KEYS : stored_page;
     const uint32_t n_pages = end_page - job.first_page, most = most_pieces(h), least = s->kv->slab_pages;
     job.pages_a_piece = n_pages / most + (n_pages % most != 0);
@@ -338,5 +340,5 @@ void cpu_attention(struct device *d, const struct span *s, uint32_t layer, const
     job.n_pieces = (uint32_t)tasks_of(n_pages, job.pages_a_piece);
     for (int head = 0; head < heads; head++)
         atomic_store_explicit(&d->pieces_left[head], job.n_pieces, memory_order_relaxed);
-    pool_run(d->pool, (int)job.n_pieces * heads, piece_task, &job);
+    cpu_run(d, store_ns + attend_ns, (int)job.n_pieces * heads, piece_task, &job);
 }

@@ -4,8 +4,6 @@
 #include "src/base/error.h"
 #include "src/engine/rope.h"
 
-#include <math.h>
-
 /* ---- Buffers ---- */
 
 static void *take(struct device *d, size_t count, size_t size)
@@ -16,7 +14,7 @@ static void *take(struct device *d, size_t count, size_t size)
     return p;
 }
 
-/* Widest input of any product whose weights want each form of activations. */
+/* Widest input of any product whose weights want each form of activations, but of those that read d->middle. */
 static void widest_inputs(const struct device *d, uint32_t n_batch, size_t widest[ACT_COUNT])
 {
     const struct network *net = d->net;
@@ -24,7 +22,7 @@ static void widest_inputs(const struct device *d, uint32_t n_batch, size_t wides
         const bool whole = l == net->h.n_layer;
         const struct weight *w = whole ? net->w : net->layers[l].w;
         for (int r = 0; r < (whole ? (int)MODEL_ROLES : (int)LAYER_ROLES); r++) {
-            if (!w[r].data || w[r].rows == 1)
+            if (!w[r].data || w[r].rows == 1 || (!whole && r == FFN_DOWN))
                 continue;
             const enum act forms[] = { cpu_activations(d, &w[r], 1), cpu_activations(d, &w[r], n_batch) };
             for (int i = 0; i < 2; i++)
@@ -48,7 +46,8 @@ static bool take_buffers(struct device *d, const struct kv *kv, uint32_t n_batch
     const size_t attention = cpu_attention_scratch(h), matmul = cpu_matmul_scratch(d, n_batch);
     d->scratch_bytes = round_up(attention > matmul ? attention : matmul, CACHE_LINE);
     return (d->scratch = take(d, (size_t)pool_threads(d->pool), d->scratch_bytes)) &&
-           (d->sums = take(d, n_batch, h->n_embd * sizeof(float))) && (d->frequency = take(d, half, sizeof(float))) &&
+           (d->middle = take(d, n_batch, cpu_feed_forward_middle(d, n_batch))) &&
+           (d->frequency = take(d, half, sizeof(float))) &&
            (d->cosine = take(d, n_batch, half * sizeof(float))) && (d->sine = take(d, n_batch, half * sizeof(float))) &&
            (d->parts = take(d, cpu_attention_parts(h, kv), sizeof *d->parts)) &&
            (d->pieces_left = take(d, h->n_head_kv, sizeof *d->pieces_left));
@@ -76,7 +75,7 @@ void cpu_close(struct device *d)
     for (int act = 0; act < ACT_COUNT; act++)
         mem_free(d->a, d->prepared[act]);
     mem_free(d->a, d->scratch);
-    mem_free(d->a, d->sums);
+    mem_free(d->a, d->middle);
     mem_free(d->a, d->frequency);
     mem_free(d->a, d->cosine);
     mem_free(d->a, d->sine);
@@ -96,11 +95,10 @@ struct row_job {
     const struct device *d;
     uint32_t n, per_task, width;
     float *y;
-    const float *x, *u;
-    const struct weight *w;
+    const float *x;
+    const struct norm *norm;
+    const struct weight *table;
     const int32_t *ids;
-    float eps;
-    enum activation act;
 };
 
 static void run_rows(struct row_job *job, pool_task_fn *fn)
@@ -120,7 +118,7 @@ static void embed_task(void *arg, int task, int thread)
 {
     (void)thread;
     const struct row_job *job = arg;
-    const struct weight *w = job->w;
+    const struct weight *w = job->table;
     uint32_t first, last;
     rows_of(job, task, &first, &last);
     for (uint32_t i = first; i < last; i++)
@@ -129,7 +127,7 @@ static void embed_task(void *arg, int task, int thread)
 
 static void cpu_embed(struct device *d, float *y, const struct weight *table, const int32_t *ids, uint32_t n)
 {
-    run_rows(&(struct row_job){ .d = d, .n = n, .width = table->k, .y = y, .w = table, .ids = ids }, embed_task);
+    run_rows(&(struct row_job){ .d = d, .n = n, .width = table->k, .y = y, .table = table, .ids = ids }, embed_task);
 }
 
 static void norm_task(void *arg, int task, int thread)
@@ -139,27 +137,13 @@ static void norm_task(void *arg, int task, int thread)
     uint32_t first, last;
     rows_of(job, task, &first, &last);
     for (uint32_t i = first; i < last; i++)
-        job->d->k->rms_norm(job->y + (size_t)i * job->width, job->x + (size_t)i * job->width, vector_of(job->w), job->width, job->eps);
+        job->d->k->rms_norm(job->y + (size_t)i * job->width, job->x + (size_t)i * job->width,
+                            vector_of(job->norm->w), job->width, job->norm->eps);
 }
 
-static void cpu_norm(struct device *d, float *y, const float *x, const struct weight *w, uint32_t n, uint32_t width, float eps)
+static void cpu_norm(struct device *d, float *y, const float *x, const struct norm *how, uint32_t n, uint32_t width)
 {
-    run_rows(&(struct row_job){ .d = d, .n = n, .width = width, .y = y, .x = x, .w = w, .eps = eps }, norm_task);
-}
-
-static void gate_task(void *arg, int task, int thread)
-{
-    (void)thread;
-    const struct row_job *job = arg;
-    uint32_t first, last;
-    rows_of(job, task, &first, &last);
-    const size_t at = (size_t)first * job->width;
-    job->d->k->gate[job->act](job->y + at, job->x + at, job->u + at, (size_t)(last - first) * job->width);
-}
-
-static void cpu_gate(struct device *d, enum activation act, float *y, const float *g, const float *u, uint32_t n, uint32_t width)
-{
-    run_rows(&(struct row_job){ .d = d, .n = n, .width = width, .y = y, .x = g, .u = u, .act = act }, gate_task);
+    run_rows(&(struct row_job){ .d = d, .n = n, .width = width, .y = y, .x = x, .norm = how }, norm_task);
 }
 
 static void cpu_angles(struct device *d, const struct span *s)
@@ -174,7 +158,7 @@ const struct device_ops cpu_ops = {
     .embed = cpu_embed,
     .norm = cpu_norm,
     .matmul = cpu_matmul,
+    .feed_forward = cpu_feed_forward,
     .angles = cpu_angles,
     .attention = cpu_attention,
-    .gate = cpu_gate,
 };

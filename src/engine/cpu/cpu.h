@@ -28,7 +28,7 @@ struct device {
     size_t scratch_bytes;
     uint8_t *prepared[ACT_COUNT]; /* activations of a product, n_batch rows; NULL where no weight wants that form */
     size_t prepared_bytes[ACT_COUNT];
-    float *sums;       /* (n_batch, n_embd): products before they join the residual stream */
+    uint8_t *middle; /* activations between the two halves of a feed-forward network, n_batch rows */
     float *frequency;  /* n_rot / 2 */
     float magnitude;
     float *cosine, *sine; /* (n_batch, n_rot / 2) */
@@ -52,11 +52,58 @@ static inline int tasks_of(uint32_t n, uint32_t per_task)
     return (int)(n / per_task + (n % per_task != 0));
 }
 
+/** Run the tasks of a job that takes one thread about so many nanoseconds. What is too short to be worth handing out,
+ *  the caller does alone. */
+static inline void cpu_run(const struct device *d, uint64_t ns, int n_tasks, pool_task_fn *fn, void *job)
+{
+    enum { WORTH_SHARING = 4000 };
+    if (ns >= WORTH_SHARING)
+        pool_run(d->pool, n_tasks, fn, job);
+    else
+        for (int i = 0; i < n_tasks; i++)
+            fn(job, i, 0);
+}
+/** What products of kernels for few columns, which wait for memory, and for many may take at least. */
+static inline uint64_t cpu_work_ns(uint64_t bytes, uint64_t multiply_adds)
+{
+    return bytes / 16 + multiply_adds / 32;
+}
+
+/** Activations of n rows in the forms that kernels read: row i at rows[form] + i * stride[form]. */
+struct activations {
+    const uint8_t *rows[ACT_COUNT]; /* NULL: not in this form */
+    size_t stride[ACT_COUNT];
+};
+
+/** Rows [first, first + n_rows) of a product's weights times the last p->n of n rows of activations. */
+struct product_tile {
+    const struct product *p;
+    uint32_t n, first, n_rows;
+    float *y;        /* of the first column, in p->y or elsewhere */
+    size_t y_stride;
+    float *sums;     /* cpu_tile_floats() */
+};
+
 /** The form of activations that a product of n columns with these weights reads. */
 enum act cpu_activations(const struct device *d, const struct weight *w, uint32_t n);
-/** Scratch that a thread needs for products of up to n_batch columns, kernel scratch included. */
+/** Floats of the largest tile, and how many rows of a product of n columns fit in there. */
+size_t cpu_tile_floats(uint32_t n_batch);
+/** Rows of a task, a multiple of PANEL_ROWS or less than that. */
+uint32_t cpu_tile_rows(const struct device *d, const struct weight *w, uint32_t n);
+/** Scratch that a thread needs for products of up to n_batch columns: the kernels', then three tiles. */
 size_t cpu_matmul_scratch(const struct device *d, uint32_t n_batch);
-void cpu_matmul(struct device *d, const struct product *products, int n_products, const float *x, uint32_t n);
+/** Have the rows [first, n) of x, k wide, in a form. */
+void cpu_prepare(struct device *d, struct activations *a, enum act form, const struct operand *x, size_t k,
+                 uint32_t first, uint32_t n);
+void cpu_product_tile(const struct device *d, const struct product_tile *t, const struct activations *in, void *scratch);
+/** All of some products, whose activations are there. */
+void cpu_products(struct device *d, const struct product *products, int n_products, const struct activations *in,
+                  uint32_t n);
+void cpu_matmul(struct device *d, const struct product *products, int n_products, const struct operand *in, uint32_t n);
+void cpu_feed_forward(struct device *d, const struct gated *in, const struct product *down, const struct operand *x,
+                      uint32_t n);
+/** Bytes of d->middle. */
+size_t cpu_feed_forward_middle(const struct device *d, uint32_t n_batch);
 void cpu_attention(struct device *d, const struct span *s, uint32_t layer, const struct attention *how, uint32_t n_q,
                    float *out, const float *q, const float *k, const float *v);
 /** Scratch that a thread needs for attention, kernel scratch included. */

@@ -1,17 +1,19 @@
 /* matmul.c - matrix products: activations brought into the form the kernels read, then tiles of rows over the threads.
+ * A norm is taken on the way to that form, a row at a time, so that normalised rows are not kept.
  *
  * The cut into tiles depends on shapes alone, never on the number of threads. Few columns (decoding): a task streams a
  * contiguous piece of the weights through the dot kernel. Many (a prompt): a task's rows are unpacked once for all
  * columns by the GEMM kernel.
  *
  * Precise weights get activations in pairs of 8-bit rows where their kernel reads those: it sees two columns for each
- * one, and their results are added. */
+ * one, and their results are added. These, and results that are added to others, are first put into the thread's
+ * scratch: kernels overwrite. */
 #include "src/engine/cpu/cpu.h"
 
 enum {
     MAX_PRODUCTS = 3,
     MAX_ROWS = 4096, /* of a task */
-    PAIR_ROWS = 256, /* of a task whose columns are pairs: their results are kept in scratch */
+    TILE_FLOATS = 128 * 1024, /* of a task's results, if that leaves it one panel */
     DOT_BYTES = 128 * 1024, /* weights of a task when they are streamed */
     PANEL_ROWS = 32,        /* a multiple of every kernel's panel */
     GEMM_ROWS = 256,        /* of a task, if that leaves some tasks: a tile packs its columns anew */
@@ -19,19 +21,22 @@ enum {
     GEMM_MACS = 1 << 22,    /* multiply-adds that make a task worth handing out */
 };
 
+struct prepare_job {
+    const struct device *d;
+    const struct operand *x;
+    enum act form;
+    uint8_t *to;
+    size_t stride, k;
+    uint32_t first, n, per_task;
+};
+
 struct matmul_job {
     const struct device *d;
     const struct product *products;
-    int n_products;
+    const struct activations *in;
     uint32_t n;
-    const float *x;
-    size_t k;
     uint32_t tile_rows[MAX_PRODUCTS];
     int first_task[MAX_PRODUCTS + 1];
-    const void *act[ACT_COUNT]; /* the prepared activations */
-    size_t act_stride[ACT_COUNT];
-    enum act preparing;
-    uint32_t per_task;
 };
 
 static const struct matmul *kernel_of(const struct device *d, const struct weight *w)
@@ -55,35 +60,54 @@ enum act cpu_activations(const struct device *d, const struct weight *w, uint32_
 
 static void prepare_task(void *arg, int task, int thread)
 {
-    (void)thread;
-    const struct matmul_job *job = arg;
-    const uint32_t first = (uint32_t)task * job->per_task;
+    const struct prepare_job *job = arg;
+    const struct kernels *k = job->d->k;
+    const struct norm *norm = job->x->norm;
+    const bool is_floats = job->form == ACT_F32 && job->stride == job->k * sizeof(float);
+    const uint32_t first = job->first + (uint32_t)task * job->per_task;
     const uint32_t last = job->n - first < job->per_task ? job->n : first + job->per_task;
-    for (uint32_t i = first; i < last; i++)
-        job->d->k->prepare[job->preparing](job->d->prepared[job->preparing] + i * job->act_stride[job->preparing],
-                                           job->x + i * job->k, job->k);
+    for (uint32_t i = first; i < last; i++) {
+        uint8_t *const to = job->to + i * job->stride;
+        float *const row = is_floats ? (float *)to : cpu_scratch(job->d, thread);
+        const float *x = job->x->x + i * job->k;
+        if (norm) {
+            k->rms_norm(row, x, vector_of(norm->w), job->k, norm->eps);
+            x = row;
+        }
+        if (x != (float *)to)
+            k->prepare[job->form](to, x, job->k, 0, job->k);
+    }
 }
 
-static void prepare(struct matmul_job *job, enum act act)
+void cpu_prepare(struct device *d, struct activations *a, enum act form, const struct operand *x, size_t k,
+                 uint32_t first, uint32_t n)
 {
-    if (job->act[act])
+    if (a->rows[form])
         return;
-    job->act_stride[act] = act_row_bytes(act, job->k);
-    if (act == ACT_F32 && job->act_stride[act] == job->k * sizeof(float)) { /* already in that form */
-        job->act[act] = job->x;
+    a->stride[form] = act_row_bytes(form, k);
+    if (form == ACT_F32 && a->stride[form] == k * sizeof(float) && !x->norm) { /* already in that form */
+        a->rows[form] = (const uint8_t *)x->x;
         return;
     }
-    job->act[act] = job->d->prepared[act];
-    job->preparing = act;
-    job->per_task = rows_per_task((uint32_t)job->k);
-    pool_run(job->d->pool, tasks_of(job->n, job->per_task), prepare_task, job);
+    a->rows[form] = d->prepared[form];
+    struct prepare_job job = { .d = d, .x = x, .form = form, .to = d->prepared[form], .stride = a->stride[form], .k = k,
+                               .first = first, .n = n, .per_task = rows_per_task((uint32_t)k) };
+    pool_run(d->pool, tasks_of(n - first, job.per_task), prepare_task, &job);
 }
 
 /* ---- Tiles ---- */
 
-static uint32_t tile_rows(const struct device *d, const struct weight *w, uint32_t n)
+size_t cpu_tile_floats(uint32_t n_batch)
 {
-    const uint32_t most = cpu_activations(d, w, n) == ACT_Q8_PAIR ? PAIR_ROWS : MAX_ROWS;
+    const size_t panel = 2 * (size_t)n_batch * PANEL_ROWS; /* of pairs */
+    return panel > TILE_FLOATS ? panel : TILE_FLOATS;
+}
+
+uint32_t cpu_tile_rows(const struct device *d, const struct weight *w, uint32_t n)
+{
+    const bool pairs = cpu_activations(d, w, n) == ACT_Q8_PAIR;
+    const uint32_t room = (uint32_t)(cpu_tile_floats(n) / n >> pairs) / PANEL_ROWS * PANEL_ROWS;
+    const uint32_t most = room < MAX_ROWS ? room : MAX_ROWS;
     if (!is_gemm(kernel_of(d, w), n)) {
         const size_t rows = DOT_BYTES / (w->stride ? w->stride : 1) / n;
         return rows < 8 ? 8 : rows > most ? most : (uint32_t)rows / 8 * 8;
@@ -98,7 +122,8 @@ static uint32_t tile_rows(const struct device *d, const struct weight *w, uint32
 
 size_t cpu_matmul_scratch(const struct device *d, uint32_t n_batch)
 {
-    return KERNEL_SCRATCH_BYTES + (d->prepared[ACT_Q8_PAIR] ? 2 * PAIR_ROWS * sizeof(float) * n_batch : 0);
+    const size_t row = d->net->h.n_embd * sizeof(float), tiles = 3 * cpu_tile_floats(n_batch) * sizeof(float);
+    return KERNEL_SCRATCH_BYTES + (tiles > row ? tiles : row);
 }
 
 static const float *bias_of(const struct product *p)
@@ -107,68 +132,81 @@ static const float *bias_of(const struct product *p)
 }
 
 /* After the kernel: pairs of columns become one, bias, and the residual stream that the sums are added to. */
-static void finish_tile(const struct device *d, const struct product *p, float *tile, size_t tile_stride, bool pairs,
-                        uint32_t first, uint32_t rows, uint32_t n)
+static void finish_tile(const struct device *d, const struct product_tile *t, float *sums, size_t stride, bool pairs)
 {
-    const float *bias = bias_of(p);
-    for (uint32_t c = 0; c < n; c++) {
-        float *y = p->y + c * p->y_stride + first, *sums = tile + (c << pairs) * tile_stride;
+    const float *bias = bias_of(t->p);
+    for (uint32_t c = 0; c < t->p->n; c++, sums += stride << pairs) {
+        float *y = t->y + c * t->y_stride;
         if (pairs)
-            d->k->add(p->residual ? sums : y, sums, sums + tile_stride, rows);
-        if (p->residual)
-            d->k->add(y, y, sums, rows);
+            d->k->add(t->p->residual ? sums : y, sums, sums + stride, t->n_rows);
+        if (t->p->residual)
+            d->k->add(y, y, sums, t->n_rows);
         if (bias)
-            d->k->add(y, y, bias + first, rows);
+            d->k->add(y, y, bias + t->first, t->n_rows);
     }
+}
+
+void cpu_product_tile(const struct device *d, const struct product_tile *t, const struct activations *in, void *scratch)
+{
+    const struct product *p = t->p;
+    const struct weight *w = p->w;
+    const struct matmul *kernel = kernel_of(d, w);
+    const enum act form = cpu_activations(d, w, t->n);
+    const bool pairs = form == ACT_Q8_PAIR, apart = pairs || p->residual;
+    struct matmul_tile tile = {
+        .y = apart ? t->sums : t->y,
+        .y_stride = apart ? t->n_rows : t->y_stride,
+        .w = (const uint8_t *)w->data + t->first * w->stride,
+        .w_stride = w->stride,
+        .x = in->rows[form] + (t->n - p->n) * in->stride[form],
+        .x_stride = in->stride[form] >> pairs,
+        .n_rows = (int)t->n_rows,
+        .n_cols = (int)(p->n << pairs),
+        .k = w->k,
+        .scratch = scratch,
+    };
+    (is_gemm(kernel, t->n) ? kernel->gemm : kernel->dot)(&tile);
+    if (apart || bias_of(p))
+        finish_tile(d, t, tile.y, tile.y_stride, pairs);
 }
 
 static void tile_task(void *arg, int task, int thread)
 {
     const struct matmul_job *job = arg;
-    const struct device *d = job->d;
     int i = 0;
     while (task >= job->first_task[i + 1])
         i++;
     const struct product *p = &job->products[i];
-    const struct weight *w = p->w;
-    const struct matmul *kernel = kernel_of(d, w);
-    const enum act form = cpu_activations(d, w, job->n);
-    const bool pairs = form == ACT_Q8_PAIR;
-    const uint32_t first = (uint32_t)(task - job->first_task[i]) * job->tile_rows[i];
-    const uint32_t rows = w->rows - first < job->tile_rows[i] ? w->rows - first : job->tile_rows[i];
-    uint8_t *scratch = cpu_scratch(d, thread);
-    struct matmul_tile tile = {
-        .y = p->y + first,
-        .y_stride = p->y_stride,
-        .w = (const uint8_t *)w->data + first * w->stride,
-        .w_stride = w->stride,
-        .x = job->act[form],
-        .x_stride = job->act_stride[form] >> pairs,
-        .n_rows = (int)rows,
-        .n_cols = (int)(job->n << pairs),
-        .k = w->k,
-        .scratch = scratch,
+    const uint32_t first = (uint32_t)(task - job->first_task[i]) * job->tile_rows[i], left = p->w->rows - first;
+    uint8_t *scratch = cpu_scratch(job->d, thread);
+    const struct product_tile tile = {
+        .p = p, .n = job->n, .first = first, .n_rows = left < job->tile_rows[i] ? left : job->tile_rows[i],
+        .y = p->y + first, .y_stride = p->y_stride, .sums = (float *)(scratch + KERNEL_SCRATCH_BYTES),
     };
-    if (pairs) {
-        tile.y = (float *)(scratch + KERNEL_SCRATCH_BYTES);
-        tile.y_stride = rows;
-    } else if (p->residual) { /* the kernel overwrites, so its sums go to a buffer of their own first */
-        tile.y = d->sums + first;
-        tile.y_stride = w->rows;
-    }
-    (is_gemm(kernel, job->n) ? kernel->gemm : kernel->dot)(&tile);
-    if (pairs || p->residual || bias_of(p))
-        finish_tile(d, p, tile.y, tile.y_stride, pairs, first, rows, job->n);
+    cpu_product_tile(job->d, &tile, job->in, scratch);
 }
 
-void cpu_matmul(struct device *d, const struct product *products, int n_products, const float *x, uint32_t n)
+void cpu_products(struct device *d, const struct product *products, int n_products, const struct activations *in,
+                  uint32_t n)
 {
-    struct matmul_job job = { .d = d, .products = products, .n_products = n_products, .n = n, .x = x, .k = products->w->k };
+    struct matmul_job job = { .d = d, .products = products, .in = in, .n = n };
+    uint64_t ns = 0;
     for (int i = 0; i < n_products; i++) {
-        const struct weight *w = products[i].w;
-        prepare(&job, cpu_activations(d, w, n));
-        job.tile_rows[i] = tile_rows(d, w, n);
-        job.first_task[i + 1] = job.first_task[i] + tasks_of(w->rows, job.tile_rows[i]);
+        const struct product *p = &products[i];
+        job.tile_rows[i] = cpu_tile_rows(d, p->w, n);
+        job.first_task[i + 1] = job.first_task[i] + (p->n ? tasks_of(p->w->rows, job.tile_rows[i]) : 0);
+        ns += p->n ? p->w->rows * cpu_work_ns(p->w->stride, p->n * (uint64_t)p->w->k) : 0;
     }
-    pool_run(d->pool, job.first_task[n_products], tile_task, &job);
+    cpu_run(d, ns, job.first_task[n_products], tile_task, &job);
+}
+
+void cpu_matmul(struct device *d, const struct product *products, int n_products, const struct operand *in, uint32_t n)
+{
+    struct activations a = { 0 };
+    uint32_t most = 0;
+    for (int i = 0; i < n_products; i++)
+        most = products[i].n > most ? products[i].n : most;
+    for (int i = 0; i < n_products && most; i++)
+        cpu_prepare(d, &a, cpu_activations(d, products[i].w, n), in, products[i].w->k, n - most, n);
+    cpu_products(d, products, n_products, &a, n);
 }

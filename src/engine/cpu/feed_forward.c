@@ -1,0 +1,90 @@
+/* feed_forward.c - two products side by side, what their activation gives, and the product that reads it.
+ *
+ * A task computes the same rows of both, multiplies them and brings the result into the form that the last product
+ * reads while it is in the cache: so it is nowhere kept as floats, and no job lies between those of the products. */
+#include "src/engine/cpu/cpu.h"
+
+enum { PIECE = 32 }; /* rows of a task are a multiple: activations are brought into a form in blocks of so many */
+
+struct middle_job {
+    const struct device *d;
+    const struct gated *gated;
+    const struct activations *in;
+    enum act form; /* of what is made */
+    uint8_t *to;
+    size_t stride;
+    uint32_t n, n_out, tile_rows;
+};
+
+size_t cpu_feed_forward_middle(const struct device *d, uint32_t n_batch)
+{
+    size_t most = 0;
+    for (uint32_t l = 0; l < d->net->h.n_layer; l++) {
+        const struct weight *down = &d->net->layers[l].w[FFN_DOWN];
+        const size_t few = down->data ? act_row_bytes(cpu_activations(d, down, 1), down->k) : 0;
+        const size_t many = down->data ? act_row_bytes(cpu_activations(d, down, n_batch), down->k) : 0;
+        const size_t bytes = few > many ? few : many;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+/* y (n_out, rows) = rows of a product, one column behind the other. */
+static void multiply(const struct middle_job *job, const struct weight *w, const struct weight *bias, uint32_t first,
+                     uint32_t rows, float *y, void *scratch, float *sums)
+{
+    const struct product product = { .w = w, .bias = bias, .n = job->n_out };
+    const struct product_tile tile = {
+        .p = &product, .n = job->n, .first = first, .n_rows = rows, .y = y, .y_stride = rows, .sums = sums,
+    };
+    cpu_product_tile(job->d, &tile, job->in, scratch);
+}
+
+static void middle_task(void *arg, int task, int thread)
+{
+    const struct middle_job *job = arg;
+    const struct kernels *k = job->d->k;
+    const struct gated *in = job->gated;
+    const uint32_t n_ff = in->up->rows, first = (uint32_t)task * job->tile_rows;
+    const uint32_t rows = n_ff - first < job->tile_rows ? n_ff - first : job->tile_rows;
+    uint8_t *const scratch = cpu_scratch(job->d, thread);
+    const size_t floats = cpu_tile_floats(job->n);
+    float *const g = (float *)(scratch + KERNEL_SCRATCH_BYTES), *const u = g + floats, *const sums = u + floats;
+    multiply(job, in->gate, in->gate_bias, first, rows, g, scratch, sums);
+    multiply(job, in->up, in->up_bias, first, rows, u, scratch, sums);
+    k->gate[in->act](g, g, u, (size_t)rows * job->n_out);
+    uint8_t *to = job->to + (size_t)(job->n - job->n_out) * job->stride;
+    for (uint32_t c = 0; c < job->n_out; c++, to += job->stride)
+        k->prepare[job->form](to, g + (size_t)c * rows, n_ff, first, rows);
+}
+
+/* Rows of both matrices that make a task. */
+static uint32_t middle_rows(const struct device *d, const struct gated *in, uint32_t n)
+{
+    const uint32_t gate = cpu_tile_rows(d, in->gate, n), up = cpu_tile_rows(d, in->up, n);
+    return (uint32_t)round_up((gate < up ? gate : up) / 2, PIECE);
+}
+
+void cpu_feed_forward(struct device *d, const struct gated *in, const struct product *down, const struct operand *x,
+                      uint32_t n)
+{
+    struct activations a = { 0 }, middle = { 0 };
+    const uint32_t n_out = down->n, first = n - n_out;
+    if (!n_out)
+        return;
+    const struct weight *const w[] = { in->gate, in->up };
+    uint64_t ns = 0;
+    for (int i = 0; i < 2; i++) {
+        cpu_prepare(d, &a, cpu_activations(d, w[i], n), x, w[i]->k, first, n);
+        ns += w[i]->rows * cpu_work_ns(w[i]->stride, n_out * (uint64_t)w[i]->k);
+    }
+    const enum act form = cpu_activations(d, down->w, n);
+    middle.rows[form] = d->middle;
+    middle.stride[form] = act_row_bytes(form, down->w->k);
+    struct middle_job job = {
+        .d = d, .gated = in, .in = &a, .form = form, .to = d->middle, .stride = middle.stride[form], .n = n,
+        .n_out = n_out, .tile_rows = middle_rows(d, in, n),
+    };
+    cpu_run(d, ns, tasks_of(in->up->rows, job.tile_rows), middle_task, &job);
+    cpu_products(d, down, 1, &middle, n);
+}
