@@ -58,11 +58,12 @@ static void middle_task(void *arg, int task, int thread)
         k->prepare[job->form](to, g + (size_t)c * rows, n_ff, first, rows);
 }
 
-/* Rows of both matrices that make a task. */
+/* Rows of a task: as many of each matrix as a product by itself would take, for with a change from one to the other
+ * every 70 KB fewer bytes a second came from memory. */
 static uint32_t middle_rows(const struct device *d, const struct gated *in, uint32_t n)
 {
     const uint32_t gate = cpu_tile_rows(d, in->gate, n), up = cpu_tile_rows(d, in->up, n);
-    return (uint32_t)round_up((gate < up ? gate : up) / 2, PIECE);
+    return (uint32_t)round_up(gate < up ? gate : up, PIECE);
 }
 
 void cpu_feed_forward(struct device *d, const struct gated *in, const struct product *down, const struct operand *x,
