@@ -16,11 +16,6 @@ typedef void dequantize_fn(float *y, const void *w, size_t n);
 /** 16 values from value i of a row, those of the mask. */
 typedef __m512 load_fn(const void *w, size_t i, __mmask16 mask);
 
-static const float *column(const struct matmul_tile *t, int c)
-{
-    return (const float *)(const void *)((const uint8_t *)t->x + (size_t)c * t->x_stride);
-}
-
 INLINE __m512 load_f32(const void *w, size_t i, __mmask16 mask)
 {
     return _mm512_maskz_loadu_ps(mask, (const uint8_t *)w + 4 * i);
@@ -42,23 +37,41 @@ INLINE __mmask16 first_of_16(size_t n)
     return n < 16 ? (__mmask16)((1u << n) - 1) : 0xffff;
 }
 
-INLINE const uint8_t *weights_of(const struct matmul_tile *t, int row)
-{
-    return (const uint8_t *)t->w + (size_t)row * t->w_stride;
-}
+/* Rows of floats or of weights that become floats when they are loaded, and columns: pointers to value i of each first
+ * one, and bytes to the next. */
+struct rows {
+    const uint8_t *w, *x;
+    size_t w_stride, x_stride;
+};
 
 /* Add the products of 16 values, those of the mask, of n_rows rows and n_cols columns. */
-INLINE void add_16(__m512 sums[DOT_ROWS][DOT_COLUMNS], const void *const w[DOT_ROWS], const float *const x[DOT_COLUMNS],
-                   size_t i, __mmask16 mask, int n_rows, int n_cols, load_fn *load)
+INLINE void add_16(__m512 sums[DOT_ROWS][DOT_COLUMNS], const struct rows *p, __mmask16 mask, int n_rows, int n_cols,
+                   load_fn *load)
 {
     __m512 v[DOT_COLUMNS];
     for (int c = 0; c < n_cols; c++)
-        v[c] = _mm512_maskz_loadu_ps(mask, x[c] + i);
+        v[c] = _mm512_maskz_loadu_ps(mask, p->x + (size_t)c * p->x_stride);
     for (int r = 0; r < n_rows; r++) {
-        const __m512 row = load(w[r], i, mask);
+        const __m512 row = load(p->w + (size_t)r * p->w_stride, 0, mask);
         for (int c = 0; c < n_cols; c++)
             sums[r][c] = _mm512_fmadd_ps(row, v[c], sums[r][c]);
     }
+}
+
+/* Add the products of n values. With `ahead`, the rows that will take the place of these are fetched. */
+INLINE void add_values(__m512 sums[DOT_ROWS][DOT_COLUMNS], struct rows p, size_t n, size_t bytes, bool ahead, int n_rows,
+                       int n_cols, load_fn *load)
+{
+    for (; n >= 16; n -= 16) {
+        for (int r = 0; r < n_rows && ahead; r++)
+            _mm_prefetch((const char *)(p.w + (size_t)(n_rows + r) * p.w_stride), _MM_HINT_T1);
+        add_16(sums, &p, 0xffff, n_rows, n_cols, load);
+        p.w += 16 * bytes;
+        p.x += 16 * sizeof(float);
+        __asm__("" : "+r"(p.w)); /* one pointer for all rows: with one each there are not enough registers */
+    }
+    if (n)
+        add_16(sums, &p, first_of_16(n), n_rows, n_cols, load);
 }
 
 /* Lane i of the result is the sum of the lanes of v[i], i < n <= 16: of their halves, of these' halves, and so on, the
@@ -105,35 +118,21 @@ INLINE void store_sums(const struct matmul_tile *t, int row, int col, __m512 sum
 INLINE void dot_some(const struct matmul_tile *t, int row, int col, int n_rows, int n_cols, load_fn *load,
                      dequantize_fn *dequantize, size_t block, size_t bytes)
 {
-    const size_t piece = dequantize ? PIECE : t->k;
+    const uint8_t *const w = (const uint8_t *)t->w + (size_t)row * t->w_stride;
+    const uint8_t *const x = (const uint8_t *)t->x + (size_t)col * t->x_stride;
     float (*const floats)[PIECE] = t->scratch;
     __m512 sums[DOT_ROWS][DOT_COLUMNS];
     for (int r = 0; r < n_rows; r++)
         for (int c = 0; c < n_cols; c++)
             sums[r][c] = _mm512_setzero_ps();
-    for (size_t i = 0; i < t->k; i += piece) {
-        const size_t n = t->k - i < piece ? t->k - i : piece;
-        const void *w[DOT_ROWS];
-        const float *x[DOT_COLUMNS];
-        for (int c = 0; c < n_cols; c++)
-            x[c] = column(t, col + c) + i;
-        for (int r = 0; r < n_rows; r++) {
-            w[r] = dequantize ? (const void *)floats[r] : weights_of(t, row + r);
-            if (dequantize)
-                dequantize(floats[r], weights_of(t, row + r) + i / block * bytes, n);
-        }
-        const size_t line = dequantize ? 16 : 64 / bytes;
-        size_t j = 0;
-        for (; j + line <= n; j += line) {
-            for (int r = 0; r < n_rows && !dequantize; r++)
-                _mm_prefetch((const char *)((uintptr_t)w[r] + j * bytes + (size_t)n_rows * t->w_stride), _MM_HINT_T1);
-            for (size_t l = j; l < j + line; l += 16)
-                add_16(sums, w, x, l, 0xffff, n_rows, n_cols, load);
-        }
-        for (; j + 16 <= n; j += 16)
-            add_16(sums, w, x, j, 0xffff, n_rows, n_cols, load);
-        if (j < n)
-            add_16(sums, w, x, j, first_of_16(n - j), n_rows, n_cols, load);
+    if (!dequantize)
+        add_values(sums, (struct rows){ w, x, t->w_stride, t->x_stride }, t->k, bytes, true, n_rows, n_cols, load);
+    for (size_t i = 0; i < t->k && dequantize; i += PIECE) {
+        const size_t n = t->k - i < PIECE ? t->k - i : PIECE;
+        for (int r = 0; r < n_rows; r++)
+            dequantize(floats[r], w + (size_t)r * t->w_stride + i / block * bytes, n);
+        add_values(sums, (struct rows){ (const uint8_t *)floats, x + i * sizeof(float), sizeof floats[0], t->x_stride }, n,
+                   sizeof(float), false, n_rows, n_cols, load);
     }
     store_sums(t, row, col, sums, n_rows, n_cols);
 }
@@ -149,15 +148,16 @@ INLINE void dot_columns(const struct matmul_tile *t, int col, int n_rows, int n_
         dot_some(t, row, col, 1, n_cols, load, dequantize, block, bytes);
 }
 
-INLINE void dot(const struct matmul_tile *t, load_fn *load, dequantize_fn *dequantize, size_t block, size_t bytes)
+INLINE void dot(const struct matmul_tile *tile, load_fn *load, dequantize_fn *dequantize, size_t block, size_t bytes)
 {
+    const struct matmul_tile t = *tile; /* what is stored cannot be part of it */
     int col = 0;
-    for (; col + 4 <= t->n_cols; col += 4)
-        dot_columns(t, col, 4, 4, load, dequantize, block, bytes);
-    for (; col + 2 <= t->n_cols; col += 2)
-        dot_columns(t, col, 8, 2, load, dequantize, block, bytes);
-    for (; col < t->n_cols; col++)
-        dot_columns(t, col, 8, 1, load, dequantize, block, bytes);
+    for (; col + 4 <= t.n_cols; col += 4)
+        dot_columns(&t, col, 4, 4, load, dequantize, block, bytes);
+    for (; col + 2 <= t.n_cols; col += 2)
+        dot_columns(&t, col, 8, 2, load, dequantize, block, bytes);
+    for (; col < t.n_cols; col++)
+        dot_columns(&t, col, 8, 1, load, dequantize, block, bytes);
 }
 
 INLINE __m512 add_floats(__m512 sums, __m512i w, __m512i x)
