@@ -22,7 +22,10 @@ struct run {
     int n;
     infer_sampler_options sampling;
     bool text;
+    int n_batch; /* of a session of its own */
 };
+
+enum { PROMPT = 256 };
 
 static void must(bool good, const infer_error *err)
 {
@@ -32,16 +35,25 @@ static void must(bool good, const infer_error *err)
     exit(1);
 }
 
+static infer_session *open_session(const struct subject *s, int n_ctx, int n_batch)
+{
+    infer_error err = { 0 };
+    infer_session_options options = infer_session_defaults();
+    options.n_ctx = n_ctx;
+    options.n_batch = n_batch;
+    infer_session *session = infer_session_open(s->model, &options, &err);
+    must(session, &err);
+    return session;
+}
+
 static void open_subject(struct subject *s)
 {
     infer_error err = { 0 };
     infer_context_options options = infer_context_defaults();
-    infer_session_options session = infer_session_defaults();
     if (s->session)
         return;
     options.n_threads = s->n_threads;
     options.cpu = getenv("INFER_CPU");
-    session.n_ctx = 64;
     s->context = infer_context_open(&options, &err);
     must(s->context, &err);
     s->model = strcmp(s->name, "tiny") ? infer_model_open_default(s->context, NULL, &err)
@@ -49,8 +61,7 @@ static void open_subject(struct subject *s)
     must(s->model, &err);
     s->info.size = sizeof s->info;
     infer_model_get_info(s->model, &s->info);
-    s->session = infer_session_open(s->model, &session, &err);
-    must(s->session, &err);
+    s->session = open_session(s, 64, 0);
 }
 
 /* Evaluate n tokens from an empty session, logits of the last. */
@@ -70,6 +81,27 @@ static void run_forward(struct bench *b, const void *arg)
     if (!good)
         bench_skip(b, "evaluation fails");
     bench_items(b, r->n);
+}
+
+/* A prompt, n_batch tokens at a time, logits of the last. */
+static void run_prompt(struct bench *b, const void *arg)
+{
+    const struct run *r = arg;
+    struct subject *s = r->subject;
+    int32_t ids[PROMPT];
+    bool good = true;
+    open_subject(s);
+    for (int i = 0; i < PROMPT; i++)
+        ids[i] = (i * 7 + 3) % s->info.n_vocab;
+    infer_session *session = open_session(s, PROMPT, r->n_batch);
+    while (bench_next(b)) {
+        good = good && infer_session_rewind(session, 0, NULL) == INFER_OK;
+        good = good && infer_session_eval(session, ids, PROMPT, NULL) == INFER_OK;
+    }
+    if (!good)
+        bench_skip(b, "evaluation fails");
+    bench_items(b, PROMPT);
+    infer_session_close(&session);
 }
 
 /* A token to open with, then n times: choose from the logits, evaluate. */
@@ -158,17 +190,22 @@ static infer_sampler_options sampler_options(const struct sampling *s)
 
 static void add_subject(struct subject *s)
 {
-    static const int lengths[] = { 1, 5, 10, 20 };
+    static const int lengths[] = { 1, 5, 10, 20 }, batches[] = { 1, 4, 16, 64, 256 };
     char name[64];
+    for (size_t i = 0; i < 5; i++) {
+        const struct run r = { .subject = s, .n_batch = batches[i] };
+        snprintf(name, sizeof name, "%s/prompt/%d/batch:%d/threads:%d", s->name, PROMPT, r.n_batch, s->n_threads);
+        bench_add(name, run_prompt, &r, sizeof r);
+    }
     for (size_t i = 0; i < 4; i++) {
-        const struct run r = { s, lengths[i], sampler_options(&samplings[0]), false };
+        const struct run r = { .subject = s, .n = lengths[i] };
         snprintf(name, sizeof name, "%s/forward/%d/threads:%d", s->name, r.n, s->n_threads);
         bench_add(name, run_forward, &r, sizeof r);
     }
     for (int text = 0; text < (s->has_text ? 2 : 1); text++)
         for (size_t k = 0; k < sizeof samplings / sizeof *samplings; k++)
             for (size_t i = 0; i < 4; i++) {
-                const struct run r = { s, lengths[i], sampler_options(&samplings[k]), text };
+                const struct run r = { s, lengths[i], sampler_options(&samplings[k]), text, 0 };
                 snprintf(name, sizeof name, "%s/%s/%s/%d/threads:%d", s->name, text ? "text" : "generate",
                          samplings[k].name, r.n, s->n_threads);
                 bench_add(name, run_generate, &r, sizeof r);
@@ -181,7 +218,7 @@ static void add_sampling(struct subject *s)
     char name[64];
     for (size_t k = 0; k < sizeof samplings / sizeof *samplings; k++)
         for (size_t i = 0; i < 3; i++) {
-            const struct run r = { s, sizes[i], sampler_options(&samplings[k]), false };
+            const struct run r = { s, sizes[i], sampler_options(&samplings[k]), false, 0 };
             snprintf(name, sizeof name, "sample/%s/%d", samplings[k].name, r.n);
             bench_add(name, run_sample, &r, sizeof r);
         }
