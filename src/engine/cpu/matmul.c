@@ -14,7 +14,9 @@ enum {
     MAX_PRODUCTS = 3,
     MAX_ROWS = 4096, /* of a task */
     TILE_FLOATS = 128 * 1024, /* of a task's results, if that leaves it one panel */
-    DOT_BYTES = 128 * 1024, /* weights of a task when they are streamed */
+    DOT_BYTES = 128 * 1024, /* weights of a task when they are streamed, times columns */
+    DOT_LEAST = 32 * 1024,  /* the same where a matrix has few, so that there are DOT_TASKS */
+    DOT_TASKS = 16,
     PANEL_ROWS = 32,        /* a multiple of every kernel's panel */
     GEMM_ROWS = 256,        /* of a task, if that leaves some tasks: a tile packs its columns anew */
     GEMM_TASKS = 8,
@@ -109,7 +111,9 @@ uint32_t cpu_tile_rows(const struct device *d, const struct weight *w, uint32_t 
     const uint32_t room = (uint32_t)(cpu_tile_floats(n) / n >> pairs) / PANEL_ROWS * PANEL_ROWS;
     const uint32_t most = room < MAX_ROWS ? room : MAX_ROWS;
     if (!is_gemm(kernel_of(d, w), n)) {
-        const size_t rows = DOT_BYTES / (w->stride ? w->stride : 1) / n;
+        const uint64_t row_bytes = (uint64_t)w->stride * n + 1, share = w->rows * row_bytes / DOT_TASKS;
+        const uint64_t bytes = share < DOT_LEAST ? DOT_LEAST : share < DOT_BYTES ? share : DOT_BYTES;
+        const uint64_t rows = bytes / row_bytes;
         return rows < 8 ? 8 : rows > most ? most : (uint32_t)rows / 8 * 8;
     }
     const uint64_t panel_macs = (uint64_t)PANEL_ROWS * n * w->k;
