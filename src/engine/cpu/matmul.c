@@ -20,7 +20,8 @@ enum {
     PANEL_ROWS = 32,        /* a multiple of every kernel's panel */
     GEMM_ROWS = 256,        /* of a task, if that leaves some tasks: a tile packs its columns anew */
     GEMM_TASKS = 8,
-    GEMM_MACS = 1 << 22,    /* multiply-adds that make a task worth handing out */
+    GEMM_MACS = 1 << 20,    /* multiply-adds that make a task worth handing out */
+    GEMM_UNPACK = 16,       /* columns whose products take as long as unpacking the weights */
 };
 
 struct prepare_job {
@@ -116,7 +117,7 @@ uint32_t cpu_tile_rows(const struct device *d, const struct weight *w, uint32_t 
         const uint64_t rows = bytes / row_bytes;
         return rows < 8 ? 8 : rows > most ? most : (uint32_t)rows / 8 * 8;
     }
-    const uint64_t panel_macs = (uint64_t)PANEL_ROWS * n * w->k;
+    const uint64_t panel_macs = PANEL_ROWS * ((uint64_t)n + GEMM_UNPACK) * w->k;
     const uint32_t worth = panel_macs < GEMM_MACS ? (uint32_t)(GEMM_MACS / (panel_macs + 1)) + 1 : 1;
     const uint32_t share = w->rows / GEMM_TASKS / PANEL_ROWS, best = GEMM_ROWS / PANEL_ROWS;
     const uint32_t panels = share < best ? share : best;
