@@ -1,5 +1,6 @@
 /* test_matmul.c - products with precise weights: pairs of 8-bit activations where a kernel reads 8-bit ones. The model
  * that is compiled in has 8-bit weights only; here all of its matrices are marked, whatever adds to their products. */
+#include "src/engine/cpu/cpu.h"
 #include "src/model/model.h"
 #include "tests/reference/reference.h"
 
@@ -94,11 +95,36 @@ static void precise_products_are_the_same_for_any_number_of_threads(void **state
     free(one);
 }
 
+/* Where all of it takes some ten microseconds or more. */
+static void no_task_is_much_more_than_a_quarter_of_a_matrix(void **state)
+{
+    static const enum dtype types[] = { DTYPE_F32, DTYPE_F16, DTYPE_Q4_0, DTYPE_Q8_0, DTYPE_Q6_K };
+    (void)state;
+    infer_context *c = open_context(NULL, 1);
+    const struct device d = { .k = &c->kernels, .precision = PRECISION_FAST };
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        for (uint32_t k = 256; k <= 4096; k *= 2)
+            for (uint32_t rows = 128; rows <= 32000; rows += 1 + rows / 3)
+                for (uint32_t n = 1; n <= 512; n += 1 + n / 2) {
+                    uint64_t stride = 0;
+                    assert_true(dtype_row_bytes(types[i], k, &stride));
+                    const struct weight w = { .type = types[i], .rows = rows, .k = k, .stride = stride };
+                    const uint32_t tile = cpu_tile_rows(&d, &w, n);
+                    assert_true(tile > 0);
+                    if ((uint64_t)rows * w.stride < 1 << 18 || (uint64_t)rows * k * n < 1 << 22)
+                        continue;
+                    if (tile > rows / 4 + 32)
+                        fail_msg("%s, %u rows of %u, %u columns: a task of %u rows", dtype_name(types[i]), rows, k, n, tile);
+                }
+    infer_context_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(activations_of_precise_weights_are_twenty_times_finer),
         cmocka_unit_test(precise_products_are_the_same_for_any_number_of_threads),
+        cmocka_unit_test(no_task_is_much_more_than_a_quarter_of_a_matrix),
     };
     return cmocka_run_group_tests_name("matrix products", tests, NULL, NULL);
 }

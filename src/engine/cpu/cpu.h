@@ -63,7 +63,7 @@ static inline void cpu_run(const struct device *d, uint64_t ns, int n_tasks, poo
         for (int i = 0; i < n_tasks; i++)
             fn(job, i, 0);
 }
-/** What products of kernels for few columns, which wait for memory, and for many may take at least. */
+/** About how long products take at least, which wait for memory and multiply. */
 static inline uint64_t cpu_work_ns(uint64_t bytes, uint64_t multiply_adds)
 {
     return bytes / 16 + multiply_adds / 32;
@@ -86,9 +86,9 @@ struct product_tile {
 
 /** The form of activations that a product of n columns with these weights reads. */
 enum act cpu_activations(const struct device *d, const struct weight *w, uint32_t n);
-/** Floats of the largest tile, and how many rows of a product of n columns fit in there. */
+/** Floats of the largest tile of up to n_batch columns, pairs counted twice. */
 size_t cpu_tile_floats(uint32_t n_batch);
-/** Rows of a task, a multiple of PANEL_ROWS or less than that. */
+/** Rows of a task of a product of n columns: a multiple of 8, which fits. */
 uint32_t cpu_tile_rows(const struct device *d, const struct weight *w, uint32_t n);
 /** Scratch that a thread needs for products of up to n_batch columns: the kernels', then three tiles. */
 size_t cpu_matmul_scratch(const struct device *d, uint32_t n_batch);
