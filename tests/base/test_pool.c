@@ -77,6 +77,19 @@ static void every_task_runs_once_on_a_thread_number_of_its_own(void **state)
 }
 
 /* Jobs that come after pauses of all lengths find their workers searching, going to sleep, or asleep. */
+static void jobs_count_that_are_shared(void **state)
+{
+    (void)state;
+    for (int n_threads = 1; n_threads <= 2; n_threads++) {
+        struct pool *p = open_pool(n_threads);
+        struct tally t = { .n_threads = n_threads };
+        for (int n_tasks = 0; n_tasks <= 3; n_tasks++)
+            run_and_check(p, &t, n_tasks);
+        assert_int_equal(pool_jobs(p), n_threads > 1 ? 2 : 0); /* those of two and three tasks */
+        pool_close(&p);
+    }
+}
+
 static void jobs_after_pauses_wake_the_workers(void **state)
 {
     (void)state;
@@ -370,6 +383,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_task_runs_once_on_a_thread_number_of_its_own),
+        cmocka_unit_test(jobs_count_that_are_shared),
         cmocka_unit_test(jobs_after_pauses_wake_the_workers),
         cmocka_unit_test(a_sleeping_worker_comes_when_it_is_needed),
         cmocka_unit_test(a_thread_that_is_held_up_holds_up_no_task_but_its_own),
