@@ -36,7 +36,7 @@ static uint8_t *make_activations(const struct kernels *k, size_t n_cols, size_t 
     for (size_t c = 0; c < n_cols; c++) {
         for (size_t i = 0; i < length; i++)
             floats[i] = (float)(next_random() % 2001) * 0.001f - 1;
-        k->prepare[ACT_Q8](x + c * stride, floats, length);
+        k->prepare[ACT_Q8](x + c * stride, floats, length, 0, length);
     }
     free(floats);
     return x;
