@@ -259,8 +259,11 @@ static void check_angles(const struct kernels *k, int index)
         const size_t n = random_size(160);
         const float position = (float)random_int(0, 1 << random_int(0, 20)), magnitude = 1 + (float)random_int(0, 2) / 4;
         CASE("n %zu, position %g, magnitude %g", n, (double)position, (double)magnitude);
-        float *const frequency = vector(&mem_a, n, FILL_RANDOM, 1), *const cosines = guarded_take(&mem_b, n * sizeof(float));
+        float *const frequency = guarded_take(&mem_a, n * sizeof(float));
+        float *const cosines = guarded_take(&mem_b, n * sizeof(float));
         float *const sines = guarded_take(&mem_c, n * sizeof(float));
+        for (size_t i = 0; i < n; i++)
+            frequency[i] = random_float();
         k->angles(cosines, sines, frequency, position, magnitude, n);
         check_fronts();
         for (size_t i = 0; i < n; i++) {
