@@ -10,6 +10,7 @@
 
 #define DOT_ROWS 8 /* at most */
 #define DOT_COLUMNS 4 /* at most */
+#define NEAR_BYTES (32 * 1024) /* of a tile's weights: fewer are mostly in the L2 cache, and fetching them costs time */
 #define PIECE 512 /* values of a row made floats at a time by dot: a multiple of every block */
 
 typedef void dequantize_fn(float *y, const void *w, size_t n);
@@ -115,7 +116,7 @@ INLINE void store_sums(const struct matmul_tile *t, int row, int col, __m512 sum
 
 /* The rows [row, row + n_rows) and columns [col, col + n_cols). Given `dequantize`, it makes floats first, else rows
  * are loaded as they are. */
-INLINE void dot_some(const struct matmul_tile *t, int row, int col, int n_rows, int n_cols, load_fn *load,
+INLINE void dot_some(const struct matmul_tile *t, int row, int col, int n_rows, int n_cols, bool ahead, load_fn *load,
                      dequantize_fn *dequantize, size_t block, size_t bytes)
 {
     const uint8_t *const w = (const uint8_t *)t->w + (size_t)row * t->w_stride;
@@ -126,7 +127,7 @@ INLINE void dot_some(const struct matmul_tile *t, int row, int col, int n_rows, 
         for (int c = 0; c < n_cols; c++)
             sums[r][c] = _mm512_setzero_ps();
     if (!dequantize)
-        add_values(sums, (struct rows){ w, x, t->w_stride, t->x_stride }, t->k, bytes, true, n_rows, n_cols, load);
+        add_values(sums, (struct rows){ w, x, t->w_stride, t->x_stride }, t->k, bytes, ahead, n_rows, n_cols, load);
     for (size_t i = 0; i < t->k && dequantize; i += PIECE) {
         const size_t n = t->k - i < PIECE ? t->k - i : PIECE;
         for (int r = 0; r < n_rows; r++)
@@ -138,26 +139,35 @@ INLINE void dot_some(const struct matmul_tile *t, int row, int col, int n_rows, 
 }
 
 /* All rows, n_rows at a time, and n_cols columns. */
-INLINE void dot_columns(const struct matmul_tile *t, int col, int n_rows, int n_cols, load_fn *load,
+INLINE void dot_columns(const struct matmul_tile *t, int col, int n_rows, int n_cols, bool ahead, load_fn *load,
                         dequantize_fn *dequantize, size_t block, size_t bytes)
 {
     int row = 0;
     for (; row + n_rows <= t->n_rows; row += n_rows)
-        dot_some(t, row, col, n_rows, n_cols, load, dequantize, block, bytes);
+        dot_some(t, row, col, n_rows, n_cols, ahead, load, dequantize, block, bytes);
     for (; row < t->n_rows; row++)
-        dot_some(t, row, col, 1, n_cols, load, dequantize, block, bytes);
+        dot_some(t, row, col, 1, n_cols, ahead, load, dequantize, block, bytes);
+}
+
+INLINE void dot_all(const struct matmul_tile *t, bool ahead, load_fn *load, dequantize_fn *dequantize, size_t block,
+                    size_t bytes)
+{
+    int col = 0;
+    for (; col + 4 <= t->n_cols; col += 4)
+        dot_columns(t, col, 4, 4, ahead, load, dequantize, block, bytes);
+    for (; col + 2 <= t->n_cols; col += 2)
+        dot_columns(t, col, 8, 2, ahead, load, dequantize, block, bytes);
+    for (; col < t->n_cols; col++)
+        dot_columns(t, col, 8, 1, ahead, load, dequantize, block, bytes);
 }
 
 INLINE void dot(const struct matmul_tile *tile, load_fn *load, dequantize_fn *dequantize, size_t block, size_t bytes)
 {
     const struct matmul_tile t = *tile; /* what is stored cannot be part of it */
-    int col = 0;
-    for (; col + 4 <= t.n_cols; col += 4)
-        dot_columns(&t, col, 4, 4, load, dequantize, block, bytes);
-    for (; col + 2 <= t.n_cols; col += 2)
-        dot_columns(&t, col, 8, 2, load, dequantize, block, bytes);
-    for (; col < t.n_cols; col++)
-        dot_columns(&t, col, 8, 1, load, dequantize, block, bytes);
+    if (dequantize || (size_t)t.n_rows * t.w_stride < NEAR_BYTES)
+        dot_all(&t, false, load, dequantize, block, bytes);
+    else
+        dot_all(&t, true, load, dequantize, block, bytes);
 }
 
 INLINE __m512 add_floats(__m512 sums, __m512i w, __m512i x)
