@@ -88,10 +88,12 @@ def main():
     f = lambda u: tail(t_of(u)) * (t_of(u) + K)
     show("tail: p", *rounded(f, lambda u: 1 / f(u), mpf(-1), (last - K) / (last + K), 10))
 
-    # sin(r) = r + r^3 p(r^2), a little beyond pi / 2; the error is absolute. pi is in two floats.
-    last = mpf("1.66")
+    # sin(r) = r + r^3 p(r^2), cos(r) = 1 + r^2 q(r^2), a little beyond pi / 2; the errors are absolute. pi is in two floats.
+    last = mpf("1.71")
     p = lambda s: (mp.sin(mp.sqrt(s)) / mp.sqrt(s) - 1) / s if s > mpf(10) ** -12 else mpf(-1) / 6 + s / 120
-    show("sin: p", *rounded(p, lambda s: s ** mpf("1.5") + mpf(10) ** -9, mpf(0), last**2, 3))
+    show("sin: p", *rounded(p, lambda s: s ** mpf("1.5") + mpf(10) ** -9, mpf(0), last**2, 4))
+    q = lambda s: (mp.cos(mp.sqrt(s)) - 1) / s if s > mpf(10) ** -12 else mpf(-1) / 2 + s / 24
+    show("cos: q", *rounded(q, lambda s: s + mpf(10) ** -9, mpf(0), last**2, 4))
     print("pi:", literal(to_float(mp.pi)), literal(to_float(mp.pi - to_float(mp.pi))), "1/pi:", literal(to_float(1 / mp.pi)))
 
 

@@ -72,35 +72,29 @@ static inline vf vf_tanh(vf x)
     return vf_copy_sign(vf_abs(e) / (vf_set(2) + e), x);
 }
 
-/* (-1)^n sin(x - m pi), |x - m pi| no more than a little beyond pi / 2, for whole numbers n: sin(x) with m = n, cos(x)
- * with m = n - 1/2. While m < 2^22 the product with pi's first part leaves a difference that a float holds. */
-static inline vf vf_sin_turned(vf x, vf n, vf m)
+/* sin(x) and *cos: x = n pi + r, n = x / pi rounded to nearest, then sin(x) = (-1)^n (r + r^3 p(r^2)) and cos(x) =
+ * (-1)^n (1 + r^2 q(r^2)). pi is in two parts, and n times the first of them leaves a difference that a float holds. For
+ * |x| <= 2^21, where r is no more than a little beyond pi / 2, they are within 2e-7; farther out r is kept there. */
+static inline vf vf_sin_cos(vf x, vf *cos)
 {
-    const vf magic = vf_set(0x1.8p23f), limit = vf_set(0x1.a8p0f);
-    vf r = vf_fnma(m, vf_set(-0x1.777a5cp-24f), vf_fnma(m, vf_set(0x1.921fb6p+1f), x));
+    const vf magic = vf_set(0x1.8p23f), one = vf_set(1), limit = vf_set(0x1.b4p0f);
+    const vf n = vf_fma(x, vf_set(0x1.45f306p-2f), magic) - magic;
+    vf r = vf_fnma(n, vf_set(-0x1.777a5cp-24f), vf_fnma(n, vf_set(0x1.921fb6p+1f), x));
     r = vf_min(vf_max(r, vf_set(0) - limit), limit);
-    const vf s = r * r;
-    vf p = vf_set(0x1.5a9b3ep-19f);
-    p = vf_fma(p, s, vf_set(-0x1.9f32f2p-13f));
-    p = vf_fma(p, s, vf_set(0x1.110d64p-7f));
-    p = vf_fma(p, s, vf_set(-0x1.555542p-3f));
     const vf half = vf_fma(n, vf_set(0.5f), magic) - magic;
     const vf odd = vf_fnma(half, vf_set(2), n); /* -1, 0 or 1 */
-    return vf_fma(r * s, p, r) * vf_fnma(odd + odd, odd, vf_set(1));
-}
-
-static inline vf vf_sin(vf x)
-{
-    const vf magic = vf_set(0x1.8p23f);
-    const vf n = vf_fma(x, vf_set(0x1.45f306p-2f), magic) - magic;
-    return vf_sin_turned(x, n, n);
-}
-
-static inline vf vf_cos(vf x)
-{
-    const vf magic = vf_set(0x1.8p23f);
-    const vf n = (vf_fma(x, vf_set(0x1.45f306p-2f), vf_set(0.5f)) + magic) - magic;
-    return vf_sin_turned(x, n, n - vf_set(0.5f));
+    const vf sign = vf_fnma(odd + odd, odd, one), s = r * r;
+    vf p = vf_set(-0x1.95f45ap-26f), q = vf_set(-0x1.1525c8p-22f);
+    p = vf_fma(p, s, vf_set(0x1.7137bcp-19f));
+    q = vf_fma(q, s, vf_set(0x1.9f2c0cp-16f));
+    p = vf_fma(p, s, vf_set(-0x1.a015ep-13f));
+    q = vf_fma(q, s, vf_set(-0x1.6c116p-10f));
+    p = vf_fma(p, s, vf_set(0x1.111106p-7f));
+    q = vf_fma(q, s, vf_set(0x1.55553ap-5f));
+    p = vf_fma(p, s, vf_set(-0x1.555556p-3f));
+    q = vf_fma(q, s, vf_set(-0.5f));
+    *cos = vf_fma(q, s, one) * sign;
+    return vf_fma(r * s, p, r) * sign;
 }
 
 /* Upper tail of the normal distribution, erfc(t / sqrt(2)) / 2 for 0 <= t <= 15, with a small relative error however

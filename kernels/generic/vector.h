@@ -179,11 +179,22 @@ static void rope_halves(float *x, const float *cos, const float *sin, size_t n_r
         turn_halves(x + i, x + half + i, cos + i, sin + i, half - i);
 }
 
+static inline void angles_at(float *cos, float *sin, vf angle, vf magnitude, size_t m)
+{
+    vf c;
+    const vf s = vf_sin_cos(angle, &c);
+    vf_put(cos, c * magnitude, m);
+    vf_put(sin, s * magnitude, m);
+}
+
 static void angles(float *cos, float *sin, const float *frequency, float position, float magnitude, size_t n)
 {
     const vf at = vf_set(position), size = vf_set(magnitude);
-    MAP(cos, n, vf_cos(at * AT(frequency)) * size);
-    MAP(sin, n, vf_sin(at * AT(frequency)) * size);
+    size_t i = 0;
+    for (; i + VF <= n; i += VF)
+        angles_at(cos + i, sin + i, at * vf_load(frequency + i), size, VF);
+    if (i < n)
+        angles_at(cos + i, sin + i, at * vf_load_n(frequency + i, n - i), size, n - i);
 }
 
 static void fill_vector(struct kernels *k)
