@@ -10,7 +10,7 @@
 
 #define DOT_ROWS 8 /* at most */
 #define DOT_COLUMNS 4 /* at most */
-#define NEAR_BYTES (32 * 1024) /* of a tile's weights: fewer are mostly in the L2 cache, and fetching them costs time */
+#define NEAR_BYTES (16 * 1024) /* of a tile's weights: fewer are mostly in a cache, and fetching them ahead costs time */
 #define PIECE 512 /* values of a row made floats at a time by dot: a multiple of every block */
 
 typedef void dequantize_fn(float *y, const void *w, size_t n);
