@@ -2,6 +2,7 @@
  * spans, windows, sinks, caps and types of the cache. */
 #include "src/engine/cpu/cpu.h"
 #include "src/engine/rope.h"
+#include "tests/common/sanitized.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -253,7 +254,7 @@ static infer_context *open_context(const char *cpu, int n_threads)
 }
 
 static const enum dtype types[] = { DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0 };
-enum { N_TYPES = sizeof types / sizeof *types };
+enum { N_TYPES = sizeof types / sizeof *types, ROUNDS = SANITIZED ? 10 : 60 };
 
 static void attention_meets_the_formula(void **state)
 {
@@ -263,7 +264,7 @@ static void attention_meets_the_formula(void **state)
         infer_context *c = open_context(levels[l], 2);
         if (!c)
             continue; /* this machine has no such instruction set */
-        for (int round = 0; round < (l ? 60 : 10); round++) {
+        for (int round = 0; round < (l ? ROUNDS : 10); round++) {
             struct sequence s;
             const bool same = random_in(0, 1);
             const uint32_t type = random_in(0, N_TYPES - 1);
@@ -283,7 +284,7 @@ static void results_have_the_same_bits_for_any_number_of_threads(void **state)
 {
     (void)state;
     infer_context *contexts[] = { open_context(NULL, 1), open_context(NULL, 2), open_context(NULL, 5) };
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
         struct sequence s;
         const enum precision precision = random_in(0, 1) ? PRECISION_FAST : PRECISION_EXACT;
         sequence_new(&s, types[random_in(0, N_TYPES - 1)], types[random_in(0, N_TYPES - 1)]);
