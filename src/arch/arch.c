@@ -3,6 +3,7 @@
 
 #include "src/base/error.h"
 
+#include <math.h>
 #include <stdio.h>
 
 enum { MAX_LAYERS = 4096, MAX_WIDTH = 1 << 24 };
@@ -17,6 +18,7 @@ struct field {
     double fallback;
 };
 #define AT(member) offsetof(struct hparams, member)
+#define ROPE(name) "rope_scaling." name "|rope_parameters." name "|rope_parameters.full_attention." name
 static const struct field fields[] = {
     { "embedding_length", "hidden_size", AT(n_embd), false, true, 0 },
     { "block_count", "num_hidden_layers", AT(n_layer), false, true, 0 },
@@ -27,22 +29,46 @@ static const struct field fields[] = {
     { "feed_forward_length", "intermediate_size", AT(n_ff), false, true, 0 },
     { "context_length", "max_position_embeddings", AT(n_ctx_train), false, true, 0 },
     { "attention.sliding_window", "sliding_window", AT(window), false, false, 0 },
-    { "attention.layer_norm_rms_epsilon", "rms_norm_eps", AT(eps), true, true, 0 },
+    { "attention.layer_norm_rms_epsilon|attention.layer_norm_epsilon", "rms_norm_eps|layer_norm_eps|norm_epsilon", AT(eps),
+      true, true, 0 },
     { "rope.dimension_count", NULL, AT(rope.n_rot), false, false, 0 },
-    { "rope.freq_base", "rope_theta|rope_parameters.rope_theta", AT(rope.base), true, false, 10000 },
-    { "rope.scaling.factor", "rope_scaling.factor|rope_parameters.factor", AT(rope.factor), true, false, 1 },
-    { "rope.scaling.original_context_length",
-      "rope_scaling.original_max_position_embeddings|rope_parameters.original_max_position_embeddings|"
-      "original_max_position_embeddings", AT(rope.n_ctx_original), false, false, 0 },
-    { NULL, "rope_scaling.low_freq_factor|rope_parameters.low_freq_factor", AT(rope.low_freq_factor), true, false, 1 },
-    { NULL, "rope_scaling.high_freq_factor|rope_parameters.high_freq_factor", AT(rope.high_freq_factor), true, false, 4 },
-    { "rope.scaling.yarn_beta_fast", "rope_scaling.beta_fast|rope_parameters.beta_fast", AT(rope.beta_fast), true, false, 32 },
-    { "rope.scaling.yarn_beta_slow", "rope_scaling.beta_slow|rope_parameters.beta_slow", AT(rope.beta_slow), true, false, 1 },
-    { "rope.scaling.attn_factor", "rope_scaling.attention_factor|rope_parameters.attention_factor",
-      AT(rope.attention_factor), true, false, 0 },
+    { NULL, "partial_rotary_factor|rope_parameters.partial_rotary_factor", AT(rope.part), true, false, 1 },
+    { "rope.freq_base", "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta", AT(rope.base),
+      true, false, 10000 },
+    { "rope.freq_base_swa", "rope_local_base_freq|rope_parameters.sliding_attention.rope_theta", AT(rope_local.base), true,
+      false, 0 },
+    { "rope.scaling.factor", ROPE("factor"), AT(rope.factor), true, false, 1 },
+    { "rope.scaling.original_context_length", ROPE("original_max_position_embeddings") "|original_max_position_embeddings",
+      AT(rope.n_ctx_original), false, false, 0 },
+    { NULL, ROPE("low_freq_factor"), AT(rope.low_freq_factor), true, false, 1 },
+    { NULL, ROPE("high_freq_factor"), AT(rope.high_freq_factor), true, false, 4 },
+    { "rope.scaling.yarn_beta_fast", ROPE("beta_fast"), AT(rope.beta_fast), true, false, 32 },
+    { "rope.scaling.yarn_beta_slow", ROPE("beta_slow"), AT(rope.beta_slow), true, false, 1 },
+    { "rope.scaling.attn_factor", ROPE("attention_factor") "|" ROPE("long_mscale"), AT(rope.attention_factor), true, false, 0 },
+    { "attention.scale", "attention_multiplier", AT(attention_scale), true, false, 0 },
+    { NULL, "query_pre_attn_scalar", AT(query_scalar), true, false, 0 },
+    { "attn_logit_softcapping", "attn_logit_softcapping", AT(attention_cap), true, false, 0 },
+    { "final_logit_softcapping", "final_logit_softcapping", AT(logit_cap), true, false, 0 },
+    { "embedding_scale", "embedding_multiplier", AT(embd_scale), true, false, 1 },
+    { "residual_scale", "residual_multiplier", AT(residual_scale), true, false, 1 },
+    { "logit_scale", "logit_scale|logits_scaling", AT(logit_scale), true, false, 1 },
+    { NULL, "swiglu_limit", AT(gate_limit), true, false, 7 },
+    { NULL, "swiglu_alpha", AT(gate_alpha), true, false, 1.702 },
+    { "expert_count", "num_local_experts|num_experts|n_routed_experts", AT(routing.n_expert), false, false, 0 },
+    { "expert_used_count", "num_experts_per_tok", AT(routing.n_used), false, false, 0 },
+    { "expert_feed_forward_length", "moe_intermediate_size", AT(n_ff_expert), false, false, 0 },
+    { "expert_shared_feed_forward_length", "shared_expert_intermediate_size|shared_intermediate_size", AT(n_ff_shared),
+      false, false, 0 },
+    { "expert_shared_count", "n_shared_experts", AT(n_shared), false, false, 0 },
+    { "leading_dense_block_count", "first_k_dense_replace", AT(n_dense), false, false, 0 },
+    { "expert_group_count", "n_group", AT(routing.n_group), false, false, 0 },
+    { "expert_group_used_count", "topk_group", AT(routing.n_group_used), false, false, 0 },
+    { "expert_weights_scale", "routed_scaling_factor", AT(routing.scale), true, false, 1 },
+    { NULL, "router_jitter_noise", AT(routing.jitter), true, false, 0.01 },
 };
+#undef ROPE
 
-enum { MAX_KEY = 160 };
+enum { MAX_KEY = ARCH_MAX_NAME };
 
 /* The next key of an "A|B" list, as it stands in the file; false after the last. */
 static bool next_key(const char **list, const char *prefix, char key[MAX_KEY])
@@ -77,12 +103,24 @@ static infer_status read_field(struct hparams *h, const struct weights *w, const
     return INFER_OK;
 }
 
+/* Of two names the second is the one of norms that take the mean off. Where they do, readers differ in which of the two
+ * they look for: such models have the first one as well, behind all others. */
 bool arch_number(const struct hparams *h, size_t i, struct arch_number *number)
 {
-    if (i >= sizeof fields / sizeof *fields)
+    enum { N = sizeof fields / sizeof *fields };
+    const bool layer_norm = arch_has(h, TRAIT_LAYER_NORM), again = i == N && layer_norm;
+    for (size_t j = 0; again && j < N; j++)
+        if (fields[j].offset == AT(eps))
+            i = j;
+    if (i >= N)
         return false;
-    const void *at = (const char *)h + fields[i].offset;
-    *number = (struct arch_number){ .key = fields[i].gguf, .is_float = fields[i].is_float };
+    const struct field *f = &fields[i];
+    const void *at = (const char *)h + f->offset;
+    const char *key = f->gguf ? f->gguf : "";
+    if (layer_norm && !again && strchr(key, '|'))
+        key = strchr(key, '|') + 1;
+    *number = (struct arch_number){ .is_float = f->is_float, .usual = f->fallback };
+    snprintf(number->key, sizeof number->key, "%.*s", (int)strcspn(key, "|"), key);
     if (number->is_float)
         memcpy(&number->real, at, sizeof number->real);
     else
@@ -102,15 +140,53 @@ static enum meta_result read_text(const struct weights *w, const char *list, con
 
 /* ---- Row ---- */
 
-static void list_known(char *text, size_t room, bool gguf)
+/* How many letters must change to make b of a (Levenshtein), both cut at NAME letters. */
+static uint32_t letters_apart(struct text a, struct text b)
 {
-    size_t used = 0;
-    const struct arch *row;
-    for (size_t i = 0; (row = arch_row(i)) && used < room; i++) {
-        const char *name = gguf ? row->gguf : row->hf;
-        if (name)
-            used += (size_t)snprintf(text + used, room - used, "%s%s", used ? ", " : "", name);
+    enum { NAME = 32 };
+    uint32_t row[NAME + 1];
+    const size_t n = a.n < NAME ? a.n : NAME, m = b.n < NAME ? b.n : NAME;
+    for (size_t j = 0; j <= m; j++)
+        row[j] = (uint32_t)j;
+    for (size_t i = 1; i <= n; i++) {
+        uint32_t corner = row[0];
+        row[0] = (uint32_t)i;
+        for (size_t j = 1; j <= m; j++) {
+            const uint32_t changed = corner + (a.p[i - 1] != b.p[j - 1]);
+            corner = row[j];
+            const uint32_t added = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            row[j] = changed < added ? changed : added;
+        }
     }
+    return row[m];
+}
+
+/* The known names most like this one, nearest first. Letters in common at the beginning count as much as all others. */
+static void list_nearest(char *text, size_t room, struct text name, bool gguf)
+{
+    enum { MOST = 5 };
+    const char *nearest[MOST];
+    uint32_t distances[MOST];
+    int n = 0;
+    const struct arch *row;
+    for (size_t i = 0; (row = arch_row(i)); i++) {
+        const char *known = gguf ? row->gguf : row->hf;
+        if (!known)
+            continue;
+        uint32_t common = 0;
+        while (common < name.n && known[common] && known[common] == name.p[common])
+            common++;
+        const uint32_t distance = letters_apart(name, text_of(known)) + 32 - (common < 32 ? common : 32);
+        int at = n < MOST ? n++ : MOST;
+        for (; at > 0 && distance < distances[at - 1]; at--)
+            if (at < MOST)
+                nearest[at] = nearest[at - 1], distances[at] = distances[at - 1];
+        if (at < MOST)
+            nearest[at] = known, distances[at] = distance;
+    }
+    size_t used = 0;
+    for (int i = 0; i < n && used < room; i++)
+        used += (size_t)snprintf(text + used, room - used, "%s%s", i ? ", " : "", nearest[i]);
 }
 
 static infer_status find_row(struct hparams *h, const struct weights *w, struct arena *arena, infer_error *err)
@@ -133,8 +209,9 @@ static infer_status find_row(struct hparams *h, const struct weights *w, struct 
             return INFER_OK;
         }
     char known[200] = "";
-    list_known(known, sizeof known, gguf);
-    return fail(err, INFER_E_UNKNOWN, "%s: architecture \"%.60s\" is not known; known are %s", w->path, h->name, known);
+    list_nearest(known, sizeof known, name, gguf);
+    return fail(err, INFER_E_UNKNOWN, "%s: architecture \"%.60s\" is not known; the nearest known ones are %s", w->path,
+                h->name, known);
 }
 
 /* ---- Rope ---- */
@@ -147,14 +224,17 @@ static infer_status read_rope(struct hparams *h, const struct weights *w, infer_
     } kinds[] = {
         { "none", SCALING_NONE },     { "default", SCALING_NONE }, { "linear", SCALING_LINEAR },
         { "llama3", SCALING_LLAMA3 }, { "yarn", SCALING_YARN },
+        { "longrope", SCALING_LONGROPE }, { "su", SCALING_LONGROPE },
     };
     const bool gguf = w->format == WEIGHTS_GGUF;
     struct rope *r = &h->rope;
     r->kind = gguf ? h->arch->rope_gguf : h->arch->rope_hf;
     r->scaling = SCALING_NONE;
+    r->exact_range = arch_has(h, TRAIT_YARN_EXACT);
     struct text name;
     const enum meta_result result = read_text(
-        w, gguf ? "rope.scaling.type" : "rope_scaling.rope_type|rope_scaling.type|rope_parameters.rope_type",
+        w, gguf ? "rope.scaling.type" : "rope_scaling.rope_type|rope_scaling.type|rope_parameters.rope_type|"
+                                        "rope_parameters.full_attention.rope_type",
         gguf ? h->arch->gguf : "", &name, err);
     if (result == META_WRONG)
         return INFER_E_FORMAT;
@@ -165,7 +245,7 @@ static infer_status read_rope(struct hparams *h, const struct weights *w, infer_
             r->scaling = kinds[i].scaling;
             return INFER_OK;
         }
-    return fail(err, INFER_E_UNKNOWN, "%s: rope scaling \"%.*s\" is not known; known are linear, llama3, yarn", w->path,
+    return fail(err, INFER_E_UNKNOWN, "%s: rope scaling \"%.*s\" is not known; known are linear, llama3, yarn, longrope", w->path,
                 (int)(name.n < 60 ? name.n : 60), name.p);
 }
 
@@ -198,6 +278,9 @@ static infer_status read_windows(struct hparams *h, const struct weights *w, str
     if (!use)
         h->window = 0;
     h->first_windowed = first;
+    h->window_period = h->arch->window_period;
+    if (meta_get_u32(w, "sliding_window_pattern", &h->window_period, err) == META_WRONG)
+        return INFER_E_FORMAT;
     const struct meta *types = weights_meta(w, "layer_types");
     if (!h->window || !types)
         return INFER_OK;
@@ -222,7 +305,87 @@ bool arch_layer_windowed(const struct hparams *h, uint32_t layer)
 {
     if (!h->window)
         return false;
-    return h->layer_windowed ? h->layer_windowed[layer] : layer >= h->first_windowed;
+    if (h->layer_windowed)
+        return h->layer_windowed[layer];
+    return h->window_period ? (layer + 1) % h->window_period != 0 : layer >= h->first_windowed;
+}
+
+/* Which layers rotate nothing: config.json may say it of each, 0 for those. */
+static infer_status read_turns(struct hparams *h, const struct weights *w, struct arena *arena, infer_error *err)
+{
+    const struct meta *turns = weights_meta(w, "no_rope_layers");
+    if (!turns || !turns->n)
+        return INFER_OK;
+    if (turns->type != META_ARRAY || turns->element == META_STRING || turns->n != h->n_layer)
+        return fail(err, INFER_E_FORMAT, "%s: no_rope_layers is no list of %u numbers, one for each layer", w->path, h->n_layer);
+    uint8_t *flags = arena_new(arena, h->n_layer, 1);
+    if (!flags)
+        return fail_memory(err, "no_rope_layers");
+    for (uint32_t i = 0; i < h->n_layer; i++)
+        flags[i] = meta_element_i64(turns, i) != 0;
+    h->layer_turns = flags;
+    return INFER_OK;
+}
+
+int arch_layer_rope(const struct hparams *h, uint32_t layer)
+{
+    const uint32_t period = h->arch->still_period;
+    if (h->layer_turns ? !h->layer_turns[layer] : period && (layer + 1) % period == 0)
+        return -1;
+    return h->rope_local.base > 0 && arch_layer_windowed(h, layer);
+}
+
+/* ---- Experts ---- */
+
+static infer_status read_routing(struct hparams *h, const struct weights *w, infer_error *err)
+{
+    const bool gguf = w->format == WEIGHTS_GGUF;
+    struct routing *r = &h->routing;
+    char key[MAX_KEY];
+    struct text name;
+    uint32_t number = 0;
+    r->gating = h->arch->gating;
+    r->normalise = arch_has(h, TRAIT_NORMALISE);
+    snprintf(key, sizeof key, "%s.expert_weights_norm", gguf ? h->arch->gguf : "");
+    if (meta_get_bool(w, gguf ? key : "norm_topk_prob", &r->normalise, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    snprintf(key, sizeof key, "%s.expert_gating_func", gguf ? h->arch->gguf : "");
+    if (gguf && meta_get_u32(w, key, &number, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    const enum meta_result scoring = gguf ? META_ABSENT : meta_get_text(w, "scoring_func", &name, err);
+    if (scoring == META_WRONG)
+        return INFER_E_FORMAT;
+    if (number > 2 || (scoring == META_FOUND && !text_is(name, "softmax") && !text_is(name, "sigmoid")))
+        return fail(err, INFER_E_UNKNOWN, "%s: experts are scored by a function that is not known; known are softmax (1) and "
+                    "sigmoid (2)", w->path);
+    if (number == 2 || (scoring == META_FOUND && text_is(name, "sigmoid")))
+        r->gating = GATING_SIGMOID;
+    return INFER_OK;
+}
+
+static infer_status check_routing(const struct hparams *h, const char *path, infer_error *err)
+{
+    enum { MAX_EXPERTS = 4096, MAX_USED = 64 };
+    const struct routing *r = &h->routing;
+    if (!r->n_expert)
+        return arch_has(h, TRAIT_EXPERTS)
+                   ? fail(err, INFER_E_FORMAT, "%s: the metadata has no number of experts, which a %s model needs", path, h->name)
+                   : INFER_OK;
+    if (r->n_expert > MAX_EXPERTS || !r->n_used || r->n_used > r->n_expert || r->n_used > MAX_USED)
+        return fail(err, INFER_E_FORMAT, "%s: %u of %u experts are used, expected 1 to %d of 1 to %d", path, r->n_used, r->n_expert,
+                    MAX_USED, MAX_EXPERTS);
+    if (!h->n_ff_expert || h->n_ff_expert > MAX_WIDTH || h->n_ff_shared > MAX_WIDTH)
+        return fail(err, INFER_E_FORMAT, "%s: the experts' feed-forward widths are %u and %u, expected up to %d", path,
+                    h->n_ff_expert, h->n_ff_shared, MAX_WIDTH);
+    const uint32_t size = r->n_group ? r->n_expert / r->n_group : r->n_expert;
+    if (r->n_group && (!size || r->n_expert % r->n_group || !r->n_group_used || r->n_group_used > r->n_group ||
+                       (uint64_t)r->n_group_used * size < r->n_used))
+        return fail(err, INFER_E_FORMAT, "%s: %u experts in %u groups, of which %u are used, give no %u experts", path, r->n_expert,
+                    r->n_group, r->n_group_used, r->n_used);
+    if (!(fabsf(r->scale) < 1e6f) || !(r->jitter >= 0 && r->jitter < 1))
+        return fail(err, INFER_E_FORMAT, "%s: the experts' weights are scaled by %g, with a jitter of %g", path, (double)r->scale,
+                    (double)r->jitter);
+    return INFER_OK;
 }
 
 /* ---- All of it ---- */
@@ -251,6 +414,25 @@ static infer_status check_widths(const struct hparams *h, const char *path, infe
     return INFER_OK;
 }
 
+static infer_status check_scales(const struct hparams *h, const char *path, infer_error *err)
+{
+    const struct {
+        const char *what;
+        float value, least;
+    } scales[] = {
+        { "the attention's scale", h->attention_scale, -1e6f }, { "the query scalar", h->query_scalar, 0 },
+        { "the cap of scores", h->attention_cap, 0 },           { "the cap of logits", h->logit_cap, 0 },
+        { "the embedding's scale", h->embd_scale, -1e6f },      { "the residual scale", h->residual_scale, -1e6f },
+        { "the logits' scale", h->logit_scale, -1e6f },         { "the gate's limit", h->gate_limit, 0 },
+        { "the gate's steepness", h->gate_alpha, 1e-3f },       { "the local rope base", h->rope_local.base, 0 },
+    };
+    for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
+        if (!(scales[i].value >= scales[i].least && scales[i].value <= 1e15f))
+            return fail(err, INFER_E_FORMAT, "%s: %s is %g, expected %g to 1e15", path, scales[i].what, (double)scales[i].value,
+                        (double)scales[i].least);
+    return INFER_OK;
+}
+
 /* Numbers that a file may leave out follow from others. */
 static void fill_in(struct hparams *h)
 {
@@ -260,28 +442,104 @@ static void fill_in(struct hparams *h)
         h->d_k = h->n_embd / h->n_head;
     if (!h->d_v)
         h->d_v = h->d_k;
-    if (!h->rope.n_rot)
-        h->rope.n_rot = h->d_k;
+    if (!h->rope.n_rot && h->rope.part > 0 && h->rope.part <= 1)
+        h->rope.n_rot = (uint32_t)((float)h->d_k * h->rope.part);
     if (!h->rope.n_ctx_original)
         h->rope.n_ctx_original = h->n_ctx_train;
+    if (!h->n_ff_expert)
+        h->n_ff_expert = h->n_ff;
+    if (!h->n_ff_shared && h->n_shared <= MAX_WIDTH && h->n_ff_expert <= MAX_WIDTH)
+        h->n_ff_shared = (uint32_t)((uint64_t)h->n_shared * h->n_ff_expert < MAX_WIDTH ? h->n_shared * h->n_ff_expert : 0);
+    if (h->routing.n_group <= 1)
+        h->routing.n_group = 0;
+}
+
+/* What the numbers say together with the row. */
+static void derive(struct hparams *h, bool gguf)
+{
+    struct rope *r = &h->rope;
+    const uint32_t wide = h->arch->n_layer_wide_query;
+    if (gguf && wide && h->n_layer == wide)
+        h->query_scalar = (float)h->n_embd / (float)h->n_head;
+    if (h->attention_scale == 0 && h->query_scalar > 0 && h->query_scalar != (float)h->d_k)
+        h->attention_scale = 1 / sqrtf(h->query_scalar);
+    if (r->scaling == SCALING_LONGROPE && r->attention_factor == 0 && h->n_ctx_train > r->n_ctx_original &&
+        r->n_ctx_original > 1)
+        r->attention_factor = sqrtf(1 + logf((float)h->n_ctx_train / (float)r->n_ctx_original) / logf((float)r->n_ctx_original));
+    const float local = h->rope_local.base > 0 ? h->rope_local.base : h->arch->local_base;
+    if (local > 0) {
+        h->rope_local = *r;
+        h->rope_local.base = local;
+        h->rope_local.scaling = SCALING_NONE;
+        h->rope_local.attention_factor = 0;
+    }
 }
 
 infer_status arch_read(struct hparams *h, const struct weights *w, struct arena *arena, infer_error *err)
 {
     *h = (struct hparams){ 0 };
     infer_status status = find_row(h, w, arena, err);
-    const char *prefix = w->format == WEIGHTS_GGUF && status == INFER_OK ? h->arch->gguf : "";
+    const bool gguf = w->format == WEIGHTS_GGUF;
+    const char *prefix = gguf && status == INFER_OK ? h->arch->gguf : "";
     for (size_t i = 0; status == INFER_OK && i < sizeof fields / sizeof *fields; i++)
         status = read_field(h, w, &fields[i], prefix, err);
     if (status != INFER_OK)
         return status;
     fill_in(h);
-    if ((status = check_widths(h, w->path, err)) != INFER_OK || (status = read_rope(h, w, err)) != INFER_OK ||
-        (status = check_rope(h, w->path, err)) != INFER_OK || (status = read_windows(h, w, arena, err)) != INFER_OK)
+    if ((status = check_widths(h, w->path, err)) != INFER_OK || (status = check_scales(h, w->path, err)) != INFER_OK ||
+        (status = read_rope(h, w, err)) != INFER_OK || (status = check_rope(h, w->path, err)) != INFER_OK ||
+        (status = read_windows(h, w, arena, err)) != INFER_OK || (status = read_turns(h, w, arena, err)) != INFER_OK ||
+        (status = read_routing(h, w, err)) != INFER_OK || (status = check_routing(h, w->path, err)) != INFER_OK)
         return status;
+    derive(h, gguf);
     if (meta_get_bool(w, "tie_word_embeddings", &h->tied, err) == META_WRONG)
         return INFER_E_FORMAT;
     return INFER_OK;
+}
+
+float arch_attention_scale(const struct hparams *h)
+{
+    return h->attention_scale != 0 ? h->attention_scale : 1 / sqrtf((float)h->d_k);
+}
+
+float arch_embd_scale(const struct hparams *h)
+{
+    return h->embd_scale * (arch_has(h, TRAIT_EMBD_SCALE) ? sqrtf((float)h->n_embd) : 1);
+}
+
+float arch_logit_scale(const struct hparams *h)
+{
+    return arch_has(h, TRAIT_LOGIT_DIVISOR) && h->logit_scale != 0 ? 1 / h->logit_scale : h->logit_scale;
+}
+
+/* ---- Tensors ---- */
+
+enum need arch_needs(const struct hparams *h, const struct tensor_spec *spec, bool experts)
+{
+    const struct arch *a = h->arch;
+    if ((a->must & spec->unless) || (spec->trait == TRAIT_OUTPUT && h->tied) ||
+        (spec->kind != LAYER_ANY && experts != (spec->kind == LAYER_EXPERTS)))
+        return NEED_NOT;
+    if (!spec->trait || (a->must & spec->trait) || (experts && spec->trait == TRAIT_EXPERTS))
+        return NEED_MUST;
+    return a->may & spec->trait ? NEED_MAY : NEED_NOT;
+}
+
+bool arch_next_name(const char **list, char name[ARCH_MAX_NAME], uint32_t layer, uint32_t expert)
+{
+    char format[ARCH_MAX_NAME];
+    if (!next_key(list, "", format))
+        return false;
+    snprintf(name, ARCH_MAX_NAME, format, layer, expert); /* the formats are ours, with at most two %u */
+    return true;
+}
+
+void arch_gguf_name(const struct hparams *h, const struct tensor_spec *spec, uint32_t layer, char name[ARCH_MAX_NAME])
+{
+    const char *list = spec->gguf;
+    arch_next_name(&list, name, layer, 0);
+    if (h->arch->second_names)
+        arch_next_name(&list, name, layer, 0);
 }
 
 uint64_t arch_dim(const struct hparams *h, enum dim dim)
@@ -294,9 +552,16 @@ uint64_t arch_dim(const struct hparams *h, enum dim dim)
     case DIM_K: return (uint64_t)h->n_head_kv * h->d_k;
     case DIM_V: return (uint64_t)h->n_head_kv * h->d_v;
     case DIM_OUT: return (uint64_t)h->n_head * h->d_v;
-    case DIM_HEAD: return h->d_k;
+    case DIM_Q_NORM: return arch_has(h, TRAIT_WIDE_QK_NORM) ? arch_dim(h, DIM_Q) : h->d_k;
+    case DIM_K_NORM: return arch_has(h, TRAIT_WIDE_QK_NORM) ? arch_dim(h, DIM_K) : h->d_k;
+    case DIM_HEADS: return h->n_head;
     case DIM_HALF_ROT: return h->rope.n_rot / 2;
     case DIM_FF: return h->n_ff;
+    case DIM_EXPERTS: return h->routing.n_expert;
+    case DIM_FF_EXPERT: return h->n_ff_expert;
+    case DIM_FF_SHARED: return h->n_ff_shared;
+    case DIM_NORMED: return arch_has(h, TRAIT_PARALLEL) || h->routing.n_expert ? h->n_embd : 0;
+    case DIM_BRANCH: return arch_has(h, TRAIT_POST_NORM) || h->residual_scale != 1 ? h->n_embd : 0;
     case DIM_COUNT: break;
     }
     return 0;

@@ -6,18 +6,56 @@
 
 #include "src/formats/formats.h"
 
-/** What may be there in one family and not in another. */
+/** What is there in one family and not in another. Of the first ones models differ too: they have the trait if its
+ *  tensors are there. */
 enum trait {
     TRAIT_QKV_BIAS = 1 << 0,
-    TRAIT_OUT_BIAS = 1 << 1, /* of the attention's output */
+    TRAIT_OUT_BIAS = 1 << 1,    /* of the attention's output */
     TRAIT_FFN_BIAS = 1 << 2,
-    TRAIT_QK_NORM = 1 << 3,  /* queries and keys are normalised, head by head, before the rotation */
-    TRAIT_ROPE_FREQS = 1 << 4, /* a tensor of divisors of the frequencies */
-    TRAIT_OUTPUT = 1 << 5,   /* an output matrix of its own; without it the embedding serves */
+    TRAIT_QK_NORM = 1 << 3,     /* queries and keys are normalised, head by head, before the rotation */
+    TRAIT_ROPE_FREQS = 1 << 4,  /* a tensor of divisors of the frequencies */
+    TRAIT_ROPE_FACTORS = 1 << 5, /* two of them, for short contexts and for long ones */
+    TRAIT_OUTPUT = 1 << 6,      /* an output matrix of its own; without it the embedding serves */
+    TRAIT_OUTPUT_BIAS = 1 << 7,
+    TRAIT_FUSED_QKV = 1 << 8,   /* queries, keys and values are rows of one tensor */
+    TRAIT_FUSED_GATE_UP = 1 << 9, /* so are the gate and what it gates, in this order */
+    TRAIT_EXPERTS = 1 << 10,    /* layers with a router choose among feed-forward networks */
+    TRAIT_EXPERT_BIAS = 1 << 11,
+    TRAIT_ROUTER_BIAS = 1 << 12,
+    TRAIT_CHOICE_BIAS = 1 << 13, /* what is added to the experts' scores when they are chosen, but not when weighted */
+    TRAIT_SHARED_EXPERT = 1 << 14, /* one more expert that every token uses */
+    TRAIT_SHARED_SWITCH = 1 << 15, /* weighted by a sigmoid of its own */
+    TRAIT_SINKS = 1 << 16,      /* a score without a value joins each head's soft-max */
+    TRAIT_WIDE_QK_NORM = 1 << 17, /* queries and keys are normalised over all heads at once */
+    TRAIT_LAYER_NORM = 1 << 18, /* norms take the mean off; without it they are RMS norms */
+    TRAIT_NORM_BIAS = 1 << 19,
+    TRAIT_NO_PRE_NORM = 1 << 20, /* blocks read the residual stream as it is */
+    TRAIT_POST_NORM = 1 << 21,  /* what a block gives is normalised before it joins the residual stream */
+    TRAIT_PARALLEL = 1 << 22,   /* attention and feed-forward network read the same norm */
+    TRAIT_NO_GATE = 1 << 23,    /* the feed-forward network is up, activation, down */
+    TRAIT_CLAMPED_GATE = 1 << 24, /* (u + 1) g sigmoid(alpha g), with g and u held within a limit */
+    TRAIT_NORM_OFFSET = 1 << 25, /* checkpoints, but not GGUF files, hold a norm's weights less one */
+    TRAIT_EMBD_SCALE = 1 << 26, /* embeddings are multiplied by the root of their width */
+    TRAIT_LOGIT_DIVISOR = 1 << 27, /* logits are divided by the number that others multiply them with */
+    TRAIT_NORMALISE = 1 << 28,  /* weights of the chosen experts are made to sum to 1, unless the file says not to */
+    TRAIT_YARN_EXACT = 1 << 29, /* YaRN's range is not widened to whole points */
+    TRAIT_FUSED_EXPERTS = 1 << 30, /* checkpoints hold all experts' gates and ups as rows of one tensor, in turn */
 };
 
 enum rope_kind { ROPE_PAIRS, ROPE_HALVES }; /* which two values of a head are one rotating point */
-enum rope_scaling { SCALING_NONE, SCALING_LINEAR, SCALING_LLAMA3, SCALING_YARN };
+enum rope_scaling { SCALING_NONE, SCALING_LINEAR, SCALING_LLAMA3, SCALING_YARN, SCALING_LONGROPE };
+enum ffn_activation { FFN_SILU, FFN_GELU, FFN_GELU_TANH, FFN_RELU };
+
+/** How a token's experts are chosen and weighted. */
+enum gating { GATING_SOFTMAX, GATING_SIGMOID, GATING_SPARSEMIXER };
+struct routing {
+    enum gating gating;
+    uint32_t n_expert, n_used;      /* n_expert 0: none */
+    uint32_t n_group, n_group_used; /* experts stand in groups, only those of the best ones are chosen; 0: no groups */
+    bool normalise;                 /* the weights of the chosen ones sum to 1, */
+    float scale;                    /* then they are multiplied */
+    float jitter;                   /* sparsemixer: scores so near the best one share its soft-max */
+};
 
 /** Widths that shapes are made of. */
 enum dim {
@@ -28,44 +66,85 @@ enum dim {
     DIM_K,     /* n_head_kv * d_k */
     DIM_V,     /* n_head_kv * d_v */
     DIM_OUT,   /* n_head * d_v */
-    DIM_HEAD,  /* d_k */
+    DIM_Q_NORM, /* what is normalised at once: d_k, or all heads */
+    DIM_K_NORM,
+    DIM_HEADS, /* n_head */
     DIM_HALF_ROT, /* n_rot / 2 */
     DIM_FF,
+    DIM_EXPERTS, /* n_expert */
+    DIM_FF_EXPERT,
+    DIM_FF_SHARED,
+    DIM_NORMED, /* n_embd, if several things read a norm's result; else 0 */
+    DIM_BRANCH, /* n_embd, if what a block gives is changed before it joins the residual stream; else 0 */
     DIM_COUNT
 };
 
-/** Roles of tensors: of the whole model, and of each layer. */
-enum model_role { TOKEN_EMBD, OUTPUT_NORM, OUTPUT, ROPE_FREQS, MODEL_ROLES };
+/** Roles of tensors: of the whole model, and of each layer. Those of one job, or of a fused tensor, are neighbours. */
+enum model_role { TOKEN_EMBD, OUTPUT_NORM, OUTPUT_NORM_BIAS, OUTPUT, OUTPUT_BIAS, ROPE_FREQS, ROPE_SHORT, ROPE_LONG,
+                  MODEL_ROLES };
 enum layer_role {
-    ATTN_NORM, ATTN_Q, ATTN_K, ATTN_V, ATTN_OUT, ATTN_Q_BIAS, ATTN_K_BIAS, ATTN_V_BIAS, ATTN_OUT_BIAS, ATTN_Q_NORM, ATTN_K_NORM,
-    FFN_NORM, FFN_GATE, FFN_UP, FFN_DOWN, FFN_GATE_BIAS, FFN_UP_BIAS, FFN_DOWN_BIAS,
+    ATTN_NORM, ATTN_NORM_BIAS, ATTN_Q, ATTN_K, ATTN_V, ATTN_OUT, ATTN_Q_BIAS, ATTN_K_BIAS, ATTN_V_BIAS, ATTN_OUT_BIAS,
+    ATTN_Q_NORM, ATTN_K_NORM, ATTN_SINKS, ATTN_POST_NORM,
+    FFN_NORM, FFN_NORM_BIAS, FFN_GATE, FFN_UP, FFN_DOWN, FFN_GATE_BIAS, FFN_UP_BIAS, FFN_DOWN_BIAS, FFN_POST_NORM,
+    ROUTER, ROUTER_BIAS, CHOICE_BIAS, EXPERT_GATE, EXPERT_UP, EXPERT_DOWN, EXPERT_GATE_BIAS, EXPERT_UP_BIAS,
+    EXPERT_DOWN_BIAS, SHARED_GATE, SHARED_UP, SHARED_DOWN, SHARED_SWITCH,
     LAYER_ROLES
 };
 
+/** Which layers have a tensor: all, or those without or with a router. */
+enum layer_kind { LAYER_ANY, LAYER_DENSE, LAYER_EXPERTS };
+
 struct tensor_spec {
-    const char *gguf, *hf; /* names; "%u" stands for the layer's number. NULL: this format has none */
-    enum dim rows, cols;   /* a matrix (rows, cols) multiplies vectors of cols values; rows DIM_ONE: a vector */
-    unsigned trait;        /* needed by models of this trait only; 0: by all */
+    /* Names; "%u" stands for the layer's number. "A|B": the first that is there. NULL: this format has none. Where a
+     * directory has a tensor for each expert, a second "%u" stands for the expert's. */
+    const char *gguf, *hf;
+    enum dim rows, cols; /* a matrix (rows, cols) multiplies vectors of cols values; rows DIM_ONE: a vector */
+    unsigned trait;      /* needed by models of this trait only; 0: by all */
+    unsigned unless;     /* models of one of these traits have none */
+    enum layer_kind kind;
+    bool stacked; /* one for each expert */
+    bool norm;    /* weights of a norm */
 };
 extern const struct tensor_spec model_tensors[MODEL_ROLES], layer_tensors[LAYER_ROLES];
 
+/** Roles whose rows stand in one tensor, one behind the other. */
+struct fusion {
+    const char *gguf, *hf;
+    enum layer_role first;
+    int n;
+    unsigned trait;
+};
+extern const struct fusion fusions[];
+extern const size_t n_fusions;
+
 struct arch {
-    const char *gguf; /* general.architecture; NULL: no GGUF of this family */
-    const char *hf;   /* model_type in config.json */
+    const char *family; /* as people call it */
+    const char *gguf;   /* general.architecture; NULL: no GGUF of this family */
+    const char *hf;     /* model_type in config.json */
     enum rope_kind rope_gguf, rope_hf;
     unsigned must; /* traits that every model of the family has */
     unsigned may;  /* traits that a model has if its tensors are there */
+    enum ffn_activation activation;
+    enum gating gating;
+    uint32_t window_period; /* where there is a window: each layer of this number sees all */
+    uint32_t still_period;  /* each layer of this number has no rotation */
+    float local_base;       /* rope base of windowed layers, which then have no scaling; 0: as the others */
+    bool second_names;      /* where tensors have two names in GGUF files, those of this family have the second */
+    /* GGUF files do not say that models of this many layers divide scores by the root of n_embd / n_head, not d_k. */
+    uint32_t n_layer_wide_query;
 };
 
 struct rope {
     enum rope_kind kind;
     enum rope_scaling scaling;
     uint32_t n_rot; /* values of a head that rotate */
+    float part;     /* of a head that rotates, where n_rot is not said */
     float base;
     float factor;
     uint32_t n_ctx_original;
     float low_freq_factor, high_freq_factor;           /* llama3 */
     float beta_fast, beta_slow, attention_factor;      /* yarn; attention_factor 0: from the factor */
+    bool exact_range;                                  /* yarn */
 };
 
 /** A model's numbers, all checked: no product of two of them overflows 64 bits, none that divides is 0. */
@@ -74,26 +153,55 @@ struct hparams {
     const char *name; /* of the architecture, as the file has it */
     uint32_t n_vocab; /* 0 until the embedding is bound */
     uint32_t n_embd, n_layer, n_head, n_head_kv, d_k, d_v, n_ff, n_ctx_train;
+    uint32_t n_ff_expert, n_ff_shared, n_shared; /* n_ff_shared: of all n_shared together */
+    uint32_t n_dense;    /* layers before the first that has experts, where the tensors do not say it */
+    struct routing routing;
     uint32_t window;     /* a token sees itself and the window - 1 before it in windowed layers; 0: all */
+    uint32_t window_period;  /* as of arch */
     uint32_t first_windowed; /* layers from this one on are windowed, unless layer_windowed says it for each */
     const uint8_t *layer_windowed; /* n_layer flags, or NULL */
+    const uint8_t *layer_turns;    /* n_layer flags: has a rotation; or NULL */
     bool tied;           /* output is the embedding, whatever the file has besides */
     float eps;
-    struct rope rope;
+    float attention_scale, query_scalar; /* as the file says it, 0 if it does not: arch_attention_scale() */
+    float attention_cap, logit_cap;      /* x becomes cap * tanh(x / cap); 0: none */
+    float embd_scale, residual_scale, logit_scale; /* as the file says it: arch_embd_scale(), arch_logit_scale() */
+    float gate_limit, gate_alpha;                  /* of a clamped gate */
+    struct rope rope;       /* of all layers */
+    struct rope rope_local; /* but the windowed ones; base 0: no other */
 };
 
 /** Find the row and read the numbers. The text of an error names the key. `arena` holds what h points to. */
 infer_status arch_read(struct hparams *h, const struct weights *w, struct arena *arena, infer_error *err);
-/** Number i of a model as GGUF files keep it, for writing them; false past the last. key NULL: they do not have it. */
+/** Number i of a model as GGUF files keep it, for writing them; false past the last. key "": they do not have it. */
 struct arch_number {
-    const char *key; /* follows after "NAME." */
+    char key[64]; /* follows after "NAME." */
     bool is_float;
+    double usual; /* what counts where it is not said */
     uint32_t whole;
     float real;
 };
 bool arch_number(const struct hparams *h, size_t i, struct arch_number *number);
 uint64_t arch_dim(const struct hparams *h, enum dim dim);
 bool arch_layer_windowed(const struct hparams *h, uint32_t layer);
+/** Which rotation a layer has: 0 rope, 1 rope_local, -1 none. */
+int arch_layer_rope(const struct hparams *h, uint32_t layer);
+/** What scores of queries and keys, embeddings and logits are multiplied with. */
+float arch_attention_scale(const struct hparams *h);
+float arch_embd_scale(const struct hparams *h);
+float arch_logit_scale(const struct hparams *h);
+static inline bool arch_has(const struct hparams *h, unsigned trait)
+{
+    return h->arch->must & trait;
+}
+/** Whether models of this row need a tensor, or may have it, in a layer with or without experts. */
+enum need { NEED_NOT, NEED_MAY, NEED_MUST };
+enum need arch_needs(const struct hparams *h, const struct tensor_spec *spec, bool experts);
+/** The next name of an "A|B" list, with numbers filled in; false after the last. */
+enum { ARCH_MAX_NAME = 160 };
+bool arch_next_name(const char **list, char name[ARCH_MAX_NAME], uint32_t layer, uint32_t expert);
+/** The name that a tensor gets in a GGUF file. */
+void arch_gguf_name(const struct hparams *h, const struct tensor_spec *spec, uint32_t layer, char name[ARCH_MAX_NAME]);
 /** Rows, for listings: NULL past the last. */
 const struct arch *arch_row(size_t i);
 

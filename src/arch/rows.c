@@ -1,13 +1,52 @@
 /* rows.c - the families, and the names of their tensors in both formats. */
 #include "src/arch/arch.h"
 
+#define PAIRS ROPE_PAIRS
+#define HALVES ROPE_HALVES
+#define T(name) TRAIT_##name
+enum {
+    BIASES = T(QKV_BIAS) | T(OUT_BIAS) | T(FFN_BIAS),
+    LAYER = T(LAYER_NORM) | T(NORM_BIAS),
+    GEMMA = T(NORM_OFFSET) | T(EMBD_SCALE),
+    SHARED = T(EXPERTS) | T(SHARED_EXPERT) | T(SHARED_SWITCH),
+};
+
 /* GGUF files of the llama family hold queries and keys permuted so that neighbouring values rotate together; the original
  * checkpoints, and GGUF files of the later families, rotate halves. */
 static const struct arch rows[] = {
-    { "llama", "llama", ROPE_PAIRS, ROPE_HALVES, 0, TRAIT_QKV_BIAS | TRAIT_OUT_BIAS | TRAIT_FFN_BIAS | TRAIT_ROPE_FREQS | TRAIT_OUTPUT },
-    { NULL, "mistral", ROPE_PAIRS, ROPE_HALVES, 0, TRAIT_OUTPUT },
-    { "qwen2", "qwen2", ROPE_HALVES, ROPE_HALVES, TRAIT_QKV_BIAS, TRAIT_OUTPUT },
-    { "qwen3", "qwen3", ROPE_HALVES, ROPE_HALVES, TRAIT_QK_NORM, TRAIT_QKV_BIAS | TRAIT_OUT_BIAS | TRAIT_OUTPUT },
+    { "Llama", "llama", "llama", PAIRS, HALVES,
+      .must = T(NORMALISE), .may = BIASES | T(ROPE_FREQS) | T(OUTPUT) | T(EXPERTS) },
+    { "Mistral", NULL, "mistral", PAIRS, HALVES, .may = T(OUTPUT) },
+    { "Mixtral", NULL, "mixtral", PAIRS, HALVES, .must = T(EXPERTS) | T(NORMALISE), .may = T(OUTPUT) },
+    { "Qwen 2", "qwen2", "qwen2", HALVES, HALVES, .must = T(QKV_BIAS), .may = T(OUTPUT) },
+    { "Qwen 2 MoE", "qwen2moe", "qwen2_moe", HALVES, HALVES, .must = T(QKV_BIAS) | SHARED, .may = T(OUTPUT) },
+    { "Qwen 3", "qwen3", "qwen3", HALVES, HALVES,
+      .must = T(QK_NORM), .may = T(QKV_BIAS) | T(OUT_BIAS) | T(OUTPUT) },
+    { "Qwen 3 MoE", "qwen3moe", "qwen3_moe", HALVES, HALVES,
+      .must = T(QK_NORM) | T(EXPERTS) | T(NORMALISE), .may = T(QKV_BIAS) | T(OUT_BIAS) | T(OUTPUT) },
+    { "OLMoE", "olmoe", "olmoe", HALVES, HALVES, .must = T(WIDE_QK_NORM) | T(QK_NORM) | T(EXPERTS), .may = T(OUTPUT) },
+    { "Phi 3", "phi3", "phi3", HALVES, HALVES,
+      .must = T(FUSED_QKV) | T(FUSED_GATE_UP), .may = T(OUTPUT) | T(ROPE_FACTORS) },
+    { "Phi 3.5 MoE", "phimoe", "phimoe", HALVES, HALVES, .gating = GATING_SPARSEMIXER,
+      .must = LAYER | T(QKV_BIAS) | T(OUT_BIAS) | T(EXPERTS), .may = T(OUTPUT) | T(OUTPUT_BIAS) | T(ROPE_FACTORS) },
+    { "Gemma", "gemma", "gemma", HALVES, HALVES, .activation = FFN_GELU_TANH, .must = GEMMA },
+    { "Gemma 2", "gemma2", "gemma2", HALVES, HALVES, .activation = FFN_GELU_TANH, .window_period = 2,
+      .n_layer_wide_query = 46, .must = GEMMA | T(POST_NORM) },
+    { "Gemma 3", "gemma3", "gemma3_text", HALVES, HALVES, .activation = FFN_GELU_TANH, .window_period = 6,
+      .n_layer_wide_query = 62, .local_base = 10000, .must = GEMMA | T(POST_NORM) | T(QK_NORM), .may = T(OUTPUT) },
+    { "gpt-oss", "gpt-oss", "gpt_oss", HALVES, HALVES, .window_period = 2, .second_names = true,
+      .must = T(QKV_BIAS) | T(OUT_BIAS) | T(SINKS) | T(EXPERTS) | T(EXPERT_BIAS) | T(ROUTER_BIAS) | T(NORMALISE) |
+              T(CLAMPED_GATE) | T(YARN_EXACT) | T(FUSED_EXPERTS), .may = T(OUTPUT) },
+    { "Granite", "granite", "granite", PAIRS, HALVES, .must = T(LOGIT_DIVISOR), .may = BIASES | T(OUTPUT) },
+    { "OLMo 2", "olmo2", "olmo2", HALVES, HALVES,
+      .must = T(NO_PRE_NORM) | T(POST_NORM) | T(WIDE_QK_NORM) | T(QK_NORM), .may = T(OUTPUT) },
+    { "StableLM", "stablelm", "stablelm", HALVES, HALVES, .must = LAYER, .may = T(QKV_BIAS) | T(OUTPUT) },
+    { "StarCoder 2", "starcoder2", "starcoder2", HALVES, HALVES, .activation = FFN_GELU_TANH,
+      .must = LAYER | T(NO_GATE), .may = BIASES | T(OUTPUT) },
+    { "Command R", "command-r", "cohere", PAIRS, PAIRS, .must = T(LAYER_NORM) | T(PARALLEL), .may = T(OUTPUT) },
+    { "DeepSeek", "deepseek", "deepseek", PAIRS, HALVES,
+      .must = T(EXPERTS) | T(SHARED_EXPERT), .may = T(OUTPUT) | T(QKV_BIAS) },
+    { "SmolLM 3", "smollm3", "smollm3", PAIRS, HALVES, .still_period = 4, .may = BIASES | T(OUTPUT) },
 };
 
 const struct arch *arch_row(size_t i)
@@ -16,31 +55,79 @@ const struct arch *arch_row(size_t i)
 }
 
 const struct tensor_spec model_tensors[MODEL_ROLES] = {
-    [TOKEN_EMBD] = { "token_embd.weight", "model.embed_tokens.weight", DIM_VOCAB, DIM_EMBD, 0 },
-    [OUTPUT_NORM] = { "output_norm.weight", "model.norm.weight", DIM_ONE, DIM_EMBD, 0 },
-    [OUTPUT] = { "output.weight", "lm_head.weight", DIM_VOCAB, DIM_EMBD, TRAIT_OUTPUT },
-    [ROPE_FREQS] = { "rope_freqs.weight", NULL, DIM_ONE, DIM_HALF_ROT, TRAIT_ROPE_FREQS },
+    [TOKEN_EMBD] = { "token_embd.weight", "model.embed_tokens.weight", DIM_VOCAB, DIM_EMBD },
+    [OUTPUT_NORM] = { "output_norm.weight", "model.norm.weight", DIM_ONE, DIM_EMBD, .norm = true },
+    [OUTPUT_NORM_BIAS] = { "output_norm.bias", "model.norm.bias", DIM_ONE, DIM_EMBD, T(NORM_BIAS) },
+    [OUTPUT] = { "output.weight", "lm_head.weight", DIM_VOCAB, DIM_EMBD, T(OUTPUT) },
+    [OUTPUT_BIAS] = { "output.bias", "lm_head.bias", DIM_ONE, DIM_VOCAB, T(OUTPUT_BIAS) },
+    [ROPE_FREQS] = { "rope_freqs.weight", NULL, DIM_ONE, DIM_HALF_ROT, T(ROPE_FREQS) },
+    [ROPE_SHORT] = { "rope_factors_short.weight", NULL, DIM_ONE, DIM_HALF_ROT, T(ROPE_FACTORS) },
+    [ROPE_LONG] = { "rope_factors_long.weight", NULL, DIM_ONE, DIM_HALF_ROT, T(ROPE_FACTORS) },
 };
 
-#define HF "model.layers.%u."
+#define L "blk.%u."
+#define H "model.layers.%u."
+#define MOE H "block_sparse_moe."
+#define EXPERT(name, w) H "mlp.experts.%u." name ".weight|" MOE "experts.%u." w ".weight"
+#define SHARED_HF(name) H "mlp.shared_expert." name ".weight|" H "mlp.shared_experts." name ".weight"
+/* Norms of one name do different things in different families: the more special name stands first. */
 const struct tensor_spec layer_tensors[LAYER_ROLES] = {
-    [ATTN_NORM] = { "blk.%u.attn_norm.weight", HF "input_layernorm.weight", DIM_ONE, DIM_EMBD, 0 },
-    [ATTN_Q] = { "blk.%u.attn_q.weight", HF "self_attn.q_proj.weight", DIM_Q, DIM_EMBD, 0 },
-    [ATTN_K] = { "blk.%u.attn_k.weight", HF "self_attn.k_proj.weight", DIM_K, DIM_EMBD, 0 },
-    [ATTN_V] = { "blk.%u.attn_v.weight", HF "self_attn.v_proj.weight", DIM_V, DIM_EMBD, 0 },
-    [ATTN_OUT] = { "blk.%u.attn_output.weight", HF "self_attn.o_proj.weight", DIM_EMBD, DIM_OUT, 0 },
-    [ATTN_Q_BIAS] = { "blk.%u.attn_q.bias", HF "self_attn.q_proj.bias", DIM_ONE, DIM_Q, TRAIT_QKV_BIAS },
-    [ATTN_K_BIAS] = { "blk.%u.attn_k.bias", HF "self_attn.k_proj.bias", DIM_ONE, DIM_K, TRAIT_QKV_BIAS },
-    [ATTN_V_BIAS] = { "blk.%u.attn_v.bias", HF "self_attn.v_proj.bias", DIM_ONE, DIM_V, TRAIT_QKV_BIAS },
-    [ATTN_OUT_BIAS] = { "blk.%u.attn_output.bias", HF "self_attn.o_proj.bias", DIM_ONE, DIM_EMBD, TRAIT_OUT_BIAS },
-    [ATTN_Q_NORM] = { "blk.%u.attn_q_norm.weight", HF "self_attn.q_norm.weight", DIM_ONE, DIM_HEAD, TRAIT_QK_NORM },
-    [ATTN_K_NORM] = { "blk.%u.attn_k_norm.weight", HF "self_attn.k_norm.weight", DIM_ONE, DIM_HEAD, TRAIT_QK_NORM },
-    [FFN_NORM] = { "blk.%u.ffn_norm.weight", HF "post_attention_layernorm.weight", DIM_ONE, DIM_EMBD, 0 },
-    [FFN_GATE] = { "blk.%u.ffn_gate.weight", HF "mlp.gate_proj.weight", DIM_FF, DIM_EMBD, 0 },
-    [FFN_UP] = { "blk.%u.ffn_up.weight", HF "mlp.up_proj.weight", DIM_FF, DIM_EMBD, 0 },
-    [FFN_DOWN] = { "blk.%u.ffn_down.weight", HF "mlp.down_proj.weight", DIM_EMBD, DIM_FF, 0 },
-    [FFN_GATE_BIAS] = { "blk.%u.ffn_gate.bias", HF "mlp.gate_proj.bias", DIM_ONE, DIM_FF, TRAIT_FFN_BIAS },
-    [FFN_UP_BIAS] = { "blk.%u.ffn_up.bias", HF "mlp.up_proj.bias", DIM_ONE, DIM_FF, TRAIT_FFN_BIAS },
-    [FFN_DOWN_BIAS] = { "blk.%u.ffn_down.bias", HF "mlp.down_proj.bias", DIM_ONE, DIM_EMBD, TRAIT_FFN_BIAS },
+    [ATTN_NORM] = { L "attn_norm.weight", H "input_layernorm.weight", DIM_ONE, DIM_EMBD, .unless = T(NO_PRE_NORM), .norm = true },
+    [ATTN_NORM_BIAS] = { L "attn_norm.bias", H "input_layernorm.bias", DIM_ONE, DIM_EMBD, T(NORM_BIAS), T(NO_PRE_NORM) },
+    [ATTN_Q] = { L "attn_q.weight", H "self_attn.q_proj.weight", DIM_Q, DIM_EMBD },
+    [ATTN_K] = { L "attn_k.weight", H "self_attn.k_proj.weight", DIM_K, DIM_EMBD },
+    [ATTN_V] = { L "attn_v.weight", H "self_attn.v_proj.weight", DIM_V, DIM_EMBD },
+    [ATTN_OUT] = { L "attn_output.weight", H "self_attn.o_proj.weight", DIM_EMBD, DIM_OUT },
+    [ATTN_Q_BIAS] = { L "attn_q.bias", H "self_attn.q_proj.bias", DIM_ONE, DIM_Q, T(QKV_BIAS) },
+    [ATTN_K_BIAS] = { L "attn_k.bias", H "self_attn.k_proj.bias", DIM_ONE, DIM_K, T(QKV_BIAS) },
+    [ATTN_V_BIAS] = { L "attn_v.bias", H "self_attn.v_proj.bias", DIM_ONE, DIM_V, T(QKV_BIAS) },
+    [ATTN_OUT_BIAS] = { L "attn_output.bias", H "self_attn.o_proj.bias", DIM_ONE, DIM_EMBD, T(OUT_BIAS) },
+    [ATTN_Q_NORM] = { L "attn_q_norm.weight", H "self_attn.q_norm.weight", DIM_ONE, DIM_Q_NORM, T(QK_NORM), .norm = true },
+    [ATTN_K_NORM] = { L "attn_k_norm.weight", H "self_attn.k_norm.weight", DIM_ONE, DIM_K_NORM, T(QK_NORM), .norm = true },
+    [ATTN_SINKS] = { L "attn_sinks.weight", H "self_attn.sinks", DIM_ONE, DIM_HEADS, T(SINKS) },
+    [ATTN_POST_NORM] = { L "post_attention_norm.weight", H "post_attention_layernorm.weight", DIM_ONE, DIM_EMBD,
+                         T(POST_NORM), .norm = true },
+    [FFN_NORM] = { L "ffn_norm.weight|" L "post_attention_norm.weight",
+                   H "pre_feedforward_layernorm.weight|" H "post_attention_layernorm.weight", DIM_ONE, DIM_EMBD,
+                   .unless = T(NO_PRE_NORM) | T(PARALLEL), .norm = true },
+    [FFN_NORM_BIAS] = { L "ffn_norm.bias", H "post_attention_layernorm.bias", DIM_ONE, DIM_EMBD, T(NORM_BIAS),
+                        T(NO_PRE_NORM) | T(PARALLEL) },
+    [FFN_GATE] = { L "ffn_gate.weight", H "mlp.gate_proj.weight", DIM_FF, DIM_EMBD, .unless = T(NO_GATE), .kind = LAYER_DENSE },
+    [FFN_UP] = { L "ffn_up.weight", H "mlp.up_proj.weight|" H "mlp.c_fc.weight", DIM_FF, DIM_EMBD, .kind = LAYER_DENSE },
+    [FFN_DOWN] = { L "ffn_down.weight", H "mlp.down_proj.weight|" H "mlp.c_proj.weight", DIM_EMBD, DIM_FF, .kind = LAYER_DENSE },
+    [FFN_GATE_BIAS] = { L "ffn_gate.bias", H "mlp.gate_proj.bias", DIM_ONE, DIM_FF, T(FFN_BIAS), T(NO_GATE), LAYER_DENSE },
+    [FFN_UP_BIAS] = { L "ffn_up.bias", H "mlp.up_proj.bias|" H "mlp.c_fc.bias", DIM_ONE, DIM_FF, T(FFN_BIAS), 0, LAYER_DENSE },
+    [FFN_DOWN_BIAS] = { L "ffn_down.bias", H "mlp.down_proj.bias|" H "mlp.c_proj.bias", DIM_ONE, DIM_EMBD, T(FFN_BIAS), 0,
+                        LAYER_DENSE },
+    [FFN_POST_NORM] = { L "post_ffw_norm.weight", H "post_feedforward_layernorm.weight", DIM_ONE, DIM_EMBD, T(POST_NORM),
+                        .norm = true },
+    [ROUTER] = { L "ffn_gate_inp.weight", H "mlp.gate.weight|" H "mlp.router.weight|" MOE "gate.weight", DIM_EXPERTS,
+                 DIM_EMBD, T(EXPERTS), 0, LAYER_EXPERTS },
+    [ROUTER_BIAS] = { L "ffn_gate_inp.bias", H "mlp.router.bias", DIM_ONE, DIM_EXPERTS, T(ROUTER_BIAS), 0, LAYER_EXPERTS },
+    [CHOICE_BIAS] = { L "exp_probs_b.bias", H "mlp.gate.e_score_correction_bias", DIM_ONE, DIM_EXPERTS, T(CHOICE_BIAS), 0,
+                      LAYER_EXPERTS },
+    [EXPERT_GATE] = { L "ffn_gate_exps.weight", EXPERT("gate_proj", "w1"), DIM_FF_EXPERT, DIM_EMBD, T(EXPERTS), 0,
+                      LAYER_EXPERTS, true },
+    [EXPERT_UP] = { L "ffn_up_exps.weight", EXPERT("up_proj", "w3"), DIM_FF_EXPERT, DIM_EMBD, T(EXPERTS), 0,
+                    LAYER_EXPERTS, true },
+    [EXPERT_DOWN] = { L "ffn_down_exps.weight", EXPERT("down_proj", "w2"), DIM_EMBD, DIM_FF_EXPERT, T(EXPERTS), 0,
+                      LAYER_EXPERTS, true },
+    [EXPERT_GATE_BIAS] = { L "ffn_gate_exps.bias", NULL, DIM_EXPERTS, DIM_FF_EXPERT, T(EXPERT_BIAS), 0, LAYER_EXPERTS },
+    [EXPERT_UP_BIAS] = { L "ffn_up_exps.bias", NULL, DIM_EXPERTS, DIM_FF_EXPERT, T(EXPERT_BIAS), 0, LAYER_EXPERTS },
+    [EXPERT_DOWN_BIAS] = { L "ffn_down_exps.bias", NULL, DIM_EXPERTS, DIM_EMBD, T(EXPERT_BIAS), 0, LAYER_EXPERTS },
+    [SHARED_GATE] = { L "ffn_gate_shexp.weight", SHARED_HF("gate_proj"), DIM_FF_SHARED, DIM_EMBD, T(SHARED_EXPERT), 0,
+                      LAYER_EXPERTS },
+    [SHARED_UP] = { L "ffn_up_shexp.weight", SHARED_HF("up_proj"), DIM_FF_SHARED, DIM_EMBD, T(SHARED_EXPERT), 0,
+                    LAYER_EXPERTS },
+    [SHARED_DOWN] = { L "ffn_down_shexp.weight", SHARED_HF("down_proj"), DIM_EMBD, DIM_FF_SHARED, T(SHARED_EXPERT), 0,
+                      LAYER_EXPERTS },
+    [SHARED_SWITCH] = { L "ffn_gate_inp_shexp.weight", H "mlp.shared_expert_gate.weight", DIM_ONE, DIM_EMBD,
+                        T(SHARED_SWITCH), 0, LAYER_EXPERTS },
 };
-#undef HF
+
+const struct fusion fusions[] = {
+    { L "attn_qkv.weight", H "self_attn.qkv_proj.weight", ATTN_Q, 3, T(FUSED_QKV) },
+    { L "attn_qkv.bias", H "self_attn.qkv_proj.bias", ATTN_Q_BIAS, 3, T(FUSED_QKV) | T(QKV_BIAS) },
+    { L "ffn_up.weight", H "mlp.gate_up_proj.weight", FFN_GATE, 2, T(FUSED_GATE_UP) },
+};
+const size_t n_fusions = sizeof fusions / sizeof *fusions;

@@ -32,12 +32,17 @@ static bool is_scaled(const struct hparams *h)
     return h->rope.scaling == SCALING_LINEAR || h->rope.scaling == SCALING_YARN;
 }
 
-/* Numbers that say nothing are left out: none of them may be 0. */
+/* Numbers that say nothing are left out: 0, and factors of 1. */
 static bool is_said(const struct hparams *h, const struct arch_number *n)
 {
-    if (!n->key || (n->is_float ? n->real == 0 : n->whole == 0))
+    const bool from_original = h->rope.scaling == SCALING_YARN || h->rope.scaling == SCALING_LONGROPE;
+    if (!h->routing.n_expert && strstr(n->key, "expert_"))
         return false;
-    if (!strncmp(n->key, "rope.scaling.yarn", 17) || !strcmp(n->key, "rope.scaling.original_context_length"))
+    if (!*n->key || (n->is_float ? n->real == 0 || (n->real == 1 && n->usual == 1) : n->whole == 0))
+        return false;
+    if (!strcmp(n->key, "rope.scaling.original_context_length") || !strcmp(n->key, "rope.scaling.attn_factor"))
+        return from_original;
+    if (!strncmp(n->key, "rope.scaling.yarn", 17))
         return h->rope.scaling == SCALING_YARN;
     return strncmp(n->key, "rope.scaling.", 13) != 0 || is_scaled(h);
 }
@@ -60,21 +65,38 @@ infer_status convert_numbers(struct weights *gguf, const struct hparams *h, infe
         snprintf(key, sizeof key, "%s.rope.scaling.type", name);
         status = convert_text(gguf, key, text_of(h->rope.scaling == SCALING_YARN ? "yarn" : "linear"), err);
     }
+    snprintf(key, sizeof key, "%s.expert_weights_norm", name);
+    if (status == INFER_OK && h->routing.n_expert && h->routing.normalise != arch_has(h, TRAIT_NORMALISE))
+        status = convert_bool(gguf, key, h->routing.normalise, err);
+    snprintf(key, sizeof key, "%s.expert_gating_func", name);
+    if (status == INFER_OK && h->routing.n_expert && h->routing.gating == GATING_SIGMOID)
+        status = convert_u32(gguf, key, 2, err);
     snprintf(key, sizeof key, "%s.vocab_size", name);
     return status == INFER_OK ? convert_u32(gguf, key, h->n_vocab, err) : status;
 }
 
-/* A file says of all layers at once whether they look back only so far. */
-static infer_status check_windows(struct converting *k)
+/* A file says of all layers at once whether they look back only so far, and whether they rotate: what follows from the
+ * family is not said. */
+static infer_status check_layers(struct converting *k)
 {
-    uint32_t windowed = 0;
-    for (uint32_t l = 0; l < k->h.n_layer; l++)
+    struct hparams usual = k->h;
+    uint32_t windowed = 0, others = 0, turned = 0;
+    usual.first_windowed = 0;
+    usual.window_period = k->h.arch->window_period;
+    usual.layer_windowed = usual.layer_turns = NULL;
+    for (uint32_t l = 0; l < k->h.n_layer; l++) {
         windowed += arch_layer_windowed(&k->h, l);
+        others += arch_layer_windowed(&k->h, l) != arch_layer_windowed(&usual, l);
+        turned += (arch_layer_rope(&k->h, l) < 0) != (arch_layer_rope(&usual, l) < 0);
+    }
     if (!windowed)
         k->h.window = 0;
-    if (windowed && windowed < k->h.n_layer)
+    if (windowed && others)
         return fail(k->err, INFER_E_UNKNOWN, "%s: %u of %u layers look back only %u tokens, which GGUF files of %s"
                     " models cannot say", k->hf->path, windowed, k->h.n_layer, k->h.window, gguf_name(&k->h));
+    if (turned)
+        return fail(k->err, INFER_E_UNKNOWN, "%s: which layers have no rotation is not what GGUF files of %s models mean",
+                    k->hf->path, gguf_name(&k->h));
     return INFER_OK;
 }
 
@@ -85,11 +107,11 @@ static struct row_order order_of(const struct hparams *h, const struct tensor_sp
     const bool turns = h->arch->rope_gguf == ROPE_PAIRS && h->arch->rope_hf == ROPE_HALVES;
     const bool of_head = spec == &layer_tensors[ATTN_Q] || spec == &layer_tensors[ATTN_K] ||
                          spec == &layer_tensors[ATTN_Q_BIAS] || spec == &layer_tensors[ATTN_K_BIAS];
-    return turns && of_head ? (struct row_order){ h->d_k, h->rope.n_rot } : (struct row_order){ 0, 0 };
+    return turns && of_head ? (struct row_order){ h->d_k, h->rope.n_rot, NULL } : (struct row_order){ 0, 0, NULL };
 }
 
-/* A vector whose values are to stand in another order. */
-static infer_status reorder(struct converting *k, struct tensor *t, struct row_order order)
+/* A vector whose values are to stand in another order, or to be more. */
+static infer_status remake(struct converting *k, struct tensor *t, struct row_order order, float plus)
 {
     struct kernels kernels;
     kernels_init(&kernels, CPU_SCALAR);
@@ -102,7 +124,7 @@ static infer_status reorder(struct converting *k, struct tensor *t, struct row_o
         return fail_memory(k->err, t->name.p);
     kernels.dequantize[t->type](from, t->data, (size_t)t->ne[0]);
     for (uint64_t i = 0; i < t->ne[0]; i++)
-        to[i] = from[row_source(order, i)];
+        to[i] = from[row_source(order, i)] + plus;
     t->type = DTYPE_F32;
     t->bytes = t->ne[0] * sizeof *to;
     t->data = to;
@@ -113,10 +135,11 @@ static infer_status add_tensor(struct converting *k, const struct tensor *from, 
                                const char *name)
 {
     struct row_order order = order_of(&k->h, spec);
+    const bool less_one = spec->norm && arch_has(&k->h, TRAIT_NORM_OFFSET);
     struct tensor t = *from;
     k->used[from - k->hf->tensors] = true;
-    if (order.head && spec->rows == DIM_ONE) {
-        const infer_status status = reorder(k, &t, order);
+    if ((order.head && spec->rows == DIM_ONE) || less_one) {
+        const infer_status status = remake(k, &t, order, less_one ? 1 : 0);
         if (status != INFER_OK)
             return status;
         order.head = 0;
@@ -138,23 +161,112 @@ static infer_status check_shape(struct converting *k, const struct tensor *t, co
                 (unsigned long long)cols);
 }
 
-/* The tensor of a role in a layer, if the model has it. */
-static infer_status convert_tensor(struct converting *k, const struct tensor_spec *spec, uint32_t layer)
+/* The tensor of a role in a layer, by the first of its names that is there; or NULL, and the first name. */
+static const struct tensor *find_tensor(const struct converting *k, const struct tensor_spec *spec, uint32_t layer,
+                                        uint32_t expert, char name[ARCH_MAX_NAME])
 {
-    const struct arch *arch = k->h.arch;
-    const bool must = !spec->trait || (arch->must & spec->trait);
-    char from[128], to[128];
-    if (!spec->hf || !spec->gguf || !(must || (arch->may & spec->trait)) ||
-        (spec->trait == TRAIT_OUTPUT && k->h.tied))
-        return INFER_OK;
-    snprintf(from, sizeof from, spec->hf, layer); /* the formats are ours, with at most one %u */
-    snprintf(to, sizeof to, spec->gguf, layer);
-    const struct tensor *t = weights_tensor(k->hf, text_of(from));
+    const char *names = spec->hf, *list = spec->hf;
+    const struct tensor *t = NULL;
+    while (!t && arch_next_name(&names, name, layer, expert))
+        t = weights_tensor(k->hf, text_of(name));
     if (!t)
-        return !must ? INFER_OK : fail(k->err, INFER_E_FORMAT, "%s: tensor %s is missing, which a %s model needs",
-                                       k->hf->path, from, k->h.name);
+        arch_next_name(&list, name, layer, expert);
+    return t;
+}
+
+static infer_status fail_missing(struct converting *k, const char *name)
+{
+    return fail(k->err, INFER_E_FORMAT, "%s: tensor %s is missing, which a %s model needs", k->hf->path, name, k->h.name);
+}
+
+/* The matrices of all experts become one tensor. */
+static infer_status add_stack(struct converting *k, const struct tensor *first, const struct tensor_spec *spec,
+                              uint32_t layer, const char *name)
+{
+    const uint32_t n = k->h.routing.n_expert;
+    const void **parts = arena_new(&k->c->gguf->arena, n, sizeof *parts);
+    struct tensor t = *first;
+    char from[ARCH_MAX_NAME];
+    if (!parts)
+        return fail_memory(k->err, name);
+    for (uint32_t e = 0; e < n; e++) {
+        const struct tensor *of = find_tensor(k, spec, layer, e, from);
+        if (!of)
+            return fail_missing(k, from);
+        const infer_status status = check_shape(k, of, spec);
+        if (status != INFER_OK)
+            return status;
+        if (of->type != t.type)
+            return fail(k->err, INFER_E_FORMAT, "%s: tensor %s is of type %s, that of the first expert of type %s",
+                        k->hf->path, from, dtype_name(of->type), dtype_name(t.type));
+        k->used[of - k->hf->tensors] = true;
+        parts[e] = of->data;
+    }
+    t.name = text_of(name);
+    t.n_dims = 3;
+    t.ne[2] = n;
+    t.bytes *= n; /* all of them lie in files */
+    k->c->orders[k->n_orders++] = (struct row_order){ 0, 0, parts };
+    return weights_add_tensor(k->c->gguf, &t, k->err);
+}
+
+/* A layer's role, if the model has it and it is not among those of a fused tensor. */
+static infer_status convert_tensor(struct converting *k, const struct tensor_spec *spec, uint32_t layer, bool experts)
+{
+    const enum need need = arch_needs(&k->h, spec, experts);
+    char from[ARCH_MAX_NAME], to[ARCH_MAX_NAME];
+    if (!spec->hf || !spec->gguf || need == NEED_NOT)
+        return INFER_OK;
+    arch_gguf_name(&k->h, spec, layer, to);
+    const struct tensor *t = find_tensor(k, spec, layer, 0, from);
+    if (!t)
+        return need == NEED_MUST ? fail_missing(k, from) : INFER_OK;
+    if (spec->stacked)
+        return add_stack(k, t, spec, layer, to);
     const infer_status status = check_shape(k, t, spec);
     return status == INFER_OK ? add_tensor(k, t, spec, to) : status;
+}
+
+/* Fused tensors stay what they are. `fused` receives the roles whose rows they hold. */
+static infer_status convert_fused(struct converting *k, uint32_t layer, bool fused[LAYER_ROLES])
+{
+    for (size_t i = 0; i < n_fusions; i++) {
+        const struct fusion *f = &fusions[i];
+        char name[ARCH_MAX_NAME], to[ARCH_MAX_NAME];
+        const char *from = f->hf, *list = f->gguf;
+        arch_next_name(&from, name, layer, 0);
+        arch_next_name(&list, to, layer, 0);
+        const struct tensor *t = weights_tensor(k->hf, text_of(name));
+        if ((f->trait & ~k->h.arch->must) || !t)
+            continue;
+        const struct tensor_spec *specs = &layer_tensors[f->first], plain = { 0 };
+        const int axis = specs->rows == DIM_ONE ? 0 : 1;
+        uint64_t rows = 0;
+        for (int part = 0; part < f->n; part++) {
+            rows += arch_dim(&k->h, axis ? specs[part].rows : specs[part].cols);
+            fused[f->first + part] = true;
+        }
+        if (t->ne[axis] != rows || (axis && t->ne[0] != arch_dim(&k->h, specs->cols)))
+            return fail(k->err, INFER_E_FORMAT, "%s: tensor %s has %llu rows, expected %llu", k->hf->path, t->name.p,
+                        (unsigned long long)t->ne[axis], (unsigned long long)rows);
+        const infer_status status = add_tensor(k, t, &plain, to);
+        if (status != INFER_OK)
+            return status;
+    }
+    return INFER_OK;
+}
+
+static infer_status convert_layer(struct converting *k, uint32_t layer)
+{
+    bool fused[LAYER_ROLES] = { false };
+    char name[ARCH_MAX_NAME];
+    const bool experts = k->h.routing.n_expert && arch_needs(&k->h, &layer_tensors[ROUTER], true) != NEED_NOT &&
+                         find_tensor(k, &layer_tensors[ROUTER], layer, 0, name);
+    infer_status status = convert_fused(k, layer, fused);
+    for (int role = 0; role < LAYER_ROLES && status == INFER_OK; role++)
+        if (!fused[role])
+            status = convert_tensor(k, &layer_tensors[role], layer, experts);
+    return status;
 }
 
 /* Llama 3.1's scaling of frequencies is a tensor of divisors in GGUF. */
@@ -179,8 +291,36 @@ static infer_status add_rope_divisors(struct converting *k)
         divisors[i] = from[i] / divisors[i];
     const struct tensor t = { .name = text_of(spec->gguf), .type = DTYPE_F32, .n_dims = 1, .ne = { n, 1, 1, 1 },
                               .bytes = n * sizeof(float), .data = divisors };
-    k->c->orders[k->n_orders++] = (struct row_order){ 0, 0 };
+    k->c->orders[k->n_orders++] = (struct row_order){ 0, 0, NULL };
     return weights_add_tensor(k->c->gguf, &t, k->err);
+}
+
+/* Longrope's factors for short contexts and for long ones are tensors too. */
+static infer_status add_rope_factors(struct converting *k)
+{
+    static const struct {
+        enum model_role role;
+        const char *keys[2];
+    } lists[] = { { ROPE_SHORT, { "rope_scaling.short_factor", "rope_parameters.short_factor" } },
+                  { ROPE_LONG, { "rope_scaling.long_factor", "rope_parameters.long_factor" } } };
+    const uint32_t n = k->h.rope.n_rot / 2;
+    infer_status status = INFER_OK;
+    for (size_t i = 0; i < 2 && k->h.rope.scaling == SCALING_LONGROPE && status == INFER_OK; i++) {
+        const struct meta *list = weights_meta(k->hf, lists[i].keys[0]);
+        list = list ? list : weights_meta(k->hf, lists[i].keys[1]);
+        if (!list || list->type != META_ARRAY || list->element == META_STRING || list->n != n)
+            return fail(k->err, INFER_E_FORMAT, "%s: %s is no list of %u numbers", k->hf->path, lists[i].keys[0], n);
+        float *factors = arena_new(&k->c->gguf->arena, n, sizeof *factors);
+        if (!factors)
+            return fail_memory(k->err, lists[i].keys[0]);
+        for (uint32_t j = 0; j < n; j++)
+            factors[j] = (float)meta_element_f64(list, j);
+        const struct tensor t = { .name = text_of(model_tensors[lists[i].role].gguf), .type = DTYPE_F32, .n_dims = 1,
+                                  .ne = { n, 1, 1, 1 }, .bytes = n * sizeof(float), .data = factors };
+        k->c->orders[k->n_orders++] = (struct row_order){ 0, 0, NULL };
+        status = weights_add_tensor(k->c->gguf, &t, k->err);
+    }
+    return status;
 }
 
 /* Tensors that follow from others, or that the model does not use. */
@@ -191,14 +331,18 @@ static bool may_be_left(const struct converting *k, const struct tensor *t)
 
 static infer_status convert_tensors(struct converting *k)
 {
-    infer_status status = convert_tensor(k, &model_tensors[TOKEN_EMBD], 0);
+    if (arch_has(&k->h, TRAIT_FUSED_EXPERTS))
+        return fail(k->err, INFER_E_UNKNOWN, "%s: the experts of %s models stand in a form that cannot be converted yet",
+                    k->hf->path, k->h.name);
+    infer_status status = convert_tensor(k, &model_tensors[TOKEN_EMBD], 0, false);
     if (status == INFER_OK)
         status = add_rope_divisors(k);
+    if (status == INFER_OK)
+        status = add_rope_factors(k);
     for (uint32_t l = 0; l < k->h.n_layer && status == INFER_OK; l++)
-        for (int role = 0; role < LAYER_ROLES && status == INFER_OK; role++)
-            status = convert_tensor(k, &layer_tensors[role], l);
+        status = convert_layer(k, l);
     for (int role = TOKEN_EMBD + 1; role < MODEL_ROLES && status == INFER_OK; role++)
-        status = convert_tensor(k, &model_tensors[role], 0);
+        status = convert_tensor(k, &model_tensors[role], 0, false);
     for (size_t i = 0; i < k->hf->n_tensors && status == INFER_OK; i++)
         if (!k->used[i] && !may_be_left(k, &k->hf->tensors[i]))
             status = fail(k->err, INFER_E_UNKNOWN, "%s: tensor %s has no place in GGUF files of %s models", k->hf->path,
@@ -247,7 +391,7 @@ static infer_status convert_all(struct converting *k)
         status = fail(k->err, INFER_E_FORMAT, "%s: %u layers are said to be there, but only %zu tensors are",
                       k->hf->path, k->h.n_layer, k->hf->n_tensors);
     if (status == INFER_OK)
-        status = check_windows(k);
+        status = check_layers(k);
     if (status == INFER_OK)
         status = convert_tensors(k);
     if (status == INFER_OK)
@@ -265,7 +409,7 @@ struct conversion *conversion_open(const infer_allocator *a, const struct weight
         return fail_memory(err, "a conversion"), NULL;
     k.c->gguf = weights_new(a, hf->path, WEIGHTS_GGUF, k.err);
     if (k.c->gguf) {
-        k.c->orders = arena_new(&k.c->gguf->arena, hf->n_tensors + 1, sizeof *k.c->orders);
+        k.c->orders = arena_new(&k.c->gguf->arena, hf->n_tensors + 2, sizeof *k.c->orders);
         k.used = arena_new(&k.c->gguf->arena, hf->n_tensors, sizeof *k.used);
         if (!k.c->orders || !k.used)
             fail_memory(k.err, "a conversion");

@@ -6,16 +6,25 @@
 
 #include "src/formats/formats.h"
 
-/** Rows of queries and keys stand in another order where GGUF files of a family rotate neighbours and the originals
- *  rotate halves: of each head of `head` rows the first n_rot. head 0: rows stay where they are. */
+/** Where a tensor's rows stand in the original. Those of queries and keys stand in another order where GGUF files of a
+ *  family rotate neighbours and the originals rotate halves: of each head of `head` rows the first n_rot; head 0: rows
+ *  stay where they are. Matrices of experts may stand apart: parts[i] holds the rows of ne[2]'s index i; NULL: all rows
+ *  stand together, at the tensor's data. */
 struct row_order {
     uint32_t head, n_rot;
+    const void *const *parts;
 };
 /** The row of the original that is row r of the file. */
 static inline uint64_t row_source(struct row_order o, uint64_t r)
 {
     const uint64_t i = o.head ? r % o.head : 0;
     return i < o.n_rot ? r - i + i % 2 * (o.n_rot / 2) + i / 2 : r;
+}
+/** Row r of the file, of `bytes` bytes each, in the original. */
+static inline const uint8_t *row_at(const struct tensor *t, struct row_order o, uint64_t r, size_t bytes)
+{
+    return o.parts ? (const uint8_t *)o.parts[r / t->ne[1]] + r % t->ne[1] * bytes
+                   : (const uint8_t *)t->data + row_source(o, r) * bytes;
 }
 
 struct conversion {

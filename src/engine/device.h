@@ -11,9 +11,11 @@
 
 struct device; /* one per session: its work buffers, and where it computes */
 
+/** Weights of a norm. */
 struct norm {
-    const struct weight *w;
+    const struct weight *w, *b; /* b may be absent, or NULL */
     float eps;
+    bool layer; /* takes the mean off; else the norm of the root mean square */
 };
 
 /** Rows that products read: x, or with a norm what that makes of each row of x. */
@@ -33,9 +35,9 @@ struct product {
     bool residual;
 };
 
-/** act(x · gateᵀ + bias) * (x · upᵀ + bias), which `down` then reads. */
+/** act(x · gateᵀ + bias) * (x · upᵀ + bias), which `down` then reads; without a gate act(x · upᵀ + bias). */
 struct gated {
-    const struct weight *gate, *up;
+    const struct weight *gate, *up; /* gate may be absent */
     const struct weight *gate_bias, *up_bias; /* may be absent */
     enum activation act;
 };
@@ -54,6 +56,16 @@ struct attention {
     uint32_t window;    /* a token sees no position that is `window` or more away from its own; 0: all */
     bool causal;        /* no token sees one after it; else it sees the whole span and what is before it */
     const float *sinks; /* n_head scores without a value that join every soft-max, or NULL */
+    int rope;           /* the rotation of queries and keys: 0 or 1, of those of the network; -1: none */
+};
+
+/** Rows that go through the experts: y += what they give, or with `residual` unset y = that. */
+struct expert_rows {
+    const float *x; /* (n, n_embd) */
+    float *scores;  /* (n, n_expert), overwritten */
+    float *y;       /* (n, n_embd) */
+    bool residual;
+    uint32_t n;
 };
 
 /* What a step computes for a token does not depend on which other tokens' results are wanted: `n` below is the step's
@@ -70,7 +82,14 @@ struct device_ops {
     /* The product `down` of what `in` makes of n rows. */
     void (*feed_forward)(struct device *d, const struct gated *in, const struct product *down, const struct operand *x,
                          uint32_t n);
-    /* Angles for the span's positions, used by `attention` until the next call. */
+    /* Each row through the experts that its scores choose, and through the shared one, weighted. The rows are the last
+     * of a step of n. */
+    void (*experts)(struct device *d, const struct layer *layer, const struct expert_rows *rows, uint32_t n);
+    /* y = cap * tanh(by * y / cap), n rows of `width`; cap 0: y = by * y. */
+    void (*scale)(struct device *d, float *y, float by, float cap, uint32_t n, uint32_t width);
+    /* y += by * x, n rows of `width`. */
+    void (*add)(struct device *d, float *y, const float *x, float by, uint32_t n, uint32_t width);
+    /* Angles of all rotations for the span's positions, used by `attention` until the next call. */
     void (*angles)(struct device *d, const struct span *s);
     /* Rotate k (n, n_head_kv * d_k) and put it and v (n, n_head_kv * d_v) into the span's pages of the layer. Then
      * out (n_q, n_head * d_v) is the attention of the span's last n_q tokens, whose queries q (n_q, n_head * d_k) are

@@ -3,8 +3,6 @@
 
 #include "src/base/error.h"
 
-#include <math.h>
-
 infer_status step_buffers_init(struct step_buffers *b, const infer_allocator *a, const struct hparams *h,
                                uint32_t n_batch, infer_error *err)
 {
@@ -13,7 +11,8 @@ infer_status step_buffers_init(struct step_buffers *b, const infer_allocator *a,
         float **buffer;
         enum dim width;
     } buffers[] = {
-        { &b->x, DIM_EMBD }, { &b->q, DIM_Q }, { &b->k, DIM_K }, { &b->v, DIM_V }, { &b->out, DIM_OUT },
+        { &b->x, DIM_EMBD },  { &b->q, DIM_Q },        { &b->k, DIM_K },           { &b->v, DIM_V },
+        { &b->out, DIM_OUT }, { &b->h, DIM_NORMED }, { &b->scores, DIM_EXPERTS }, { &b->branch, DIM_BRANCH },
     };
     enum { N = sizeof buffers / sizeof *buffers };
     size_t offset[N];
@@ -49,57 +48,125 @@ static float *last_rows(float *buffer, const struct span *s, uint32_t n, uint32_
     return buffer + (size_t)(s->n - n) * width;
 }
 
+static struct norm norm_of(const struct hparams *h, const struct weight *w, const struct weight *bias)
+{
+    return (struct norm){ w, bias, h->eps, arch_has(h, TRAIT_LAYER_NORM) };
+}
+
+/* Queries or keys, by head or over all heads: as many values as the norm has weights. */
+static void norm_heads(const struct forward *f, const struct weight *w, float *x, size_t width, uint32_t n)
+{
+    const struct norm norm = { .w = w, .eps = f->net->h.eps };
+    if (w->data)
+        f->ops->norm(f->device, x, x, &norm, (uint32_t)(n * (width / w->k)), w->k);
+}
+
+/* What a block reads: the residual stream under its norm; where several read that, the last n rows of it are kept. */
+static struct operand read_stream(const struct forward *f, const struct norm *norm, const struct span *s, uint32_t n,
+                                  bool keep)
+{
+    struct step_buffers *b = f->buffers;
+    const uint32_t width = f->net->h.n_embd;
+    if (!keep || !norm->w->data)
+        return (struct operand){ b->x, norm->w->data ? norm : NULL };
+    f->ops->norm(f->device, last_rows(b->h, s, n, width), last_rows(b->x, s, n, width), norm, n, width);
+    return (struct operand){ b->h, NULL };
+}
+
+/* The last product of a block. It is added to the residual stream, unless it is changed before. */
+static struct product join(const struct forward *f, const struct span *s, const struct weight *w,
+                           const struct weight *bias, uint32_t n)
+{
+    const struct hparams *h = &f->net->h;
+    const bool apart = arch_dim(h, DIM_BRANCH);
+    return product(w, bias, n, apart ? f->buffers->branch : last_rows(f->buffers->x, s, n, h->n_embd), !apart);
+}
+
+/* What a block gives, if it has not joined the residual stream, is normalised and added. */
+static void add_branch(const struct forward *f, const struct span *s, const struct weight *post_norm, uint32_t n)
+{
+    const struct hparams *h = &f->net->h;
+    struct step_buffers *b = f->buffers;
+    const struct norm norm = norm_of(h, post_norm, NULL);
+    if (!arch_dim(h, DIM_BRANCH) || !n)
+        return;
+    if (post_norm->data)
+        f->ops->norm(f->device, b->branch, b->branch, &norm, n, h->n_embd);
+    f->ops->add(f->device, last_rows(b->x, s, n, h->n_embd), b->branch, h->residual_scale, n, h->n_embd);
+}
+
 /* Keys and values of all tokens, and what attention adds to the last n of them. */
 static void attention_block(const struct forward *f, const struct span *s, uint32_t l, uint32_t n)
 {
     const struct hparams *h = &f->net->h;
     const struct layer *layer = &f->net->layers[l];
     const struct weight *w = layer->w;
-    const struct device_ops *ops = f->ops;
-    struct device *d = f->device;
     struct step_buffers *b = f->buffers;
 
-    const struct norm norm = { &w[ATTN_NORM], h->eps }, q_norm = { &w[ATTN_Q_NORM], h->eps },
-                      k_norm = { &w[ATTN_K_NORM], h->eps };
-    const struct operand in = { b->x, &norm }, attended = { b->out, NULL };
+    const struct norm norm = norm_of(h, &w[ATTN_NORM], &w[ATTN_NORM_BIAS]);
+    const struct operand in = read_stream(f, &norm, s, s->n, arch_has(h, TRAIT_PARALLEL)), attended = { b->out, NULL };
     const struct product qkv[] = {
         product(&w[ATTN_Q], &w[ATTN_Q_BIAS], n, b->q, false),
         product(&w[ATTN_K], &w[ATTN_K_BIAS], s->n, b->k, false),
         product(&w[ATTN_V], &w[ATTN_V_BIAS], s->n, b->v, false),
     };
-    ops->matmul(d, qkv, 3, &in, s->n);
-    if (q_norm.w->data)
-        ops->norm(d, b->q, b->q, &q_norm, n * h->n_head, h->d_k);
-    if (k_norm.w->data)
-        ops->norm(d, b->k, b->k, &k_norm, s->n * h->n_head_kv, h->d_k);
-    const struct attention how = { .scale = 1 / sqrtf((float)h->d_k), .window = layer->window, .causal = true };
-    ops->attention(d, s, l, &how, n, last_rows(b->out, s, n, arch_dim(h, DIM_OUT)), b->q, b->k, b->v);
-    const struct product out =
-        product(&w[ATTN_OUT], &w[ATTN_OUT_BIAS], n, last_rows(b->x, s, n, h->n_embd), true);
-    ops->matmul(d, &out, 1, &attended, s->n);
+    f->ops->matmul(f->device, qkv, 3, &in, s->n);
+    norm_heads(f, &w[ATTN_Q_NORM], b->q, arch_dim(h, DIM_Q), n);
+    norm_heads(f, &w[ATTN_K_NORM], b->k, arch_dim(h, DIM_K), s->n);
+    const struct attention how = {
+        .scale = arch_attention_scale(h), .soft_cap = h->attention_cap, .window = layer->window, .causal = true,
+        .sinks = vector_of(&w[ATTN_SINKS]), .rope = layer->rope,
+    };
+    f->ops->attention(f->device, s, l, &how, n, last_rows(b->out, s, n, arch_dim(h, DIM_OUT)), b->q, b->k, b->v);
+    const struct product out = join(f, s, &w[ATTN_OUT], &w[ATTN_OUT_BIAS], n);
+    f->ops->matmul(f->device, &out, 1, &attended, s->n);
+    add_branch(f, s, &w[ATTN_POST_NORM], n);
+}
+
+_Static_assert((int)FFN_SILU == (int)ACTIVATION_SILU && (int)FFN_GELU == (int)ACTIVATION_GELU &&
+               (int)FFN_GELU_TANH == (int)ACTIVATION_GELU_TANH && (int)FFN_RELU == (int)ACTIVATION_RELU,
+               "architectures and kernels count activations alike");
+
+static void experts_network(const struct forward *f, const struct span *s, const struct layer *layer,
+                            const struct operand *in, uint32_t n)
+{
+    const struct hparams *h = &f->net->h;
+    struct step_buffers *b = f->buffers;
+    const struct product router = product(&layer->w[ROUTER], &layer->w[ROUTER_BIAS], n, b->scores, false);
+    const struct product to = join(f, s, &layer->w[EXPERT_DOWN], NULL, n);
+    const struct expert_rows rows = { in->x + (size_t)(s->n - n) * h->n_embd, b->scores, to.y, to.residual, n };
+    f->ops->matmul(f->device, &router, 1, in, s->n);
+    f->ops->experts(f->device, layer, &rows, s->n);
 }
 
 /* What the feed-forward network adds to the last n tokens. */
 static void feed_forward_block(const struct forward *f, const struct span *s, uint32_t l, uint32_t n)
 {
     const struct hparams *h = &f->net->h;
-    const struct weight *w = f->net->layers[l].w;
-    struct step_buffers *b = f->buffers;
+    const struct layer *layer = &f->net->layers[l];
+    const struct weight *w = layer->w;
 
-    const struct norm norm = { &w[FFN_NORM], h->eps };
-    const struct operand in = { b->x, &norm };
-    const struct gated gated = { &w[FFN_GATE], &w[FFN_UP], &w[FFN_GATE_BIAS], &w[FFN_UP_BIAS], ACTIVATION_SILU };
-    const struct product down =
-        product(&w[FFN_DOWN], &w[FFN_DOWN_BIAS], n, last_rows(b->x, s, n, h->n_embd), true);
-    f->ops->feed_forward(f->device, &gated, &down, &in, s->n);
+    const struct norm norm = norm_of(h, &w[FFN_NORM], &w[FFN_NORM_BIAS]);
+    const struct operand in = arch_has(h, TRAIT_PARALLEL) ? (struct operand){ f->buffers->h, NULL } /* as attention's */
+                                                          : read_stream(f, &norm, s, n, w[ROUTER].data);
+    const struct gated gated = { &w[FFN_GATE], &w[FFN_UP], &w[FFN_GATE_BIAS], &w[FFN_UP_BIAS],
+                                 (enum activation)h->arch->activation };
+    const struct product down = join(f, s, &w[FFN_DOWN], &w[FFN_DOWN_BIAS], n);
+    if (w[ROUTER].data && n)
+        experts_network(f, s, layer, &in, n);
+    else if (n)
+        f->ops->feed_forward(f->device, &gated, &down, &in, s->n);
+    add_branch(f, s, &w[FFN_POST_NORM], n);
 }
 
 /* Of the last layer's results only those of the last n_out tokens are read by anything. */
 infer_status forward_step(const struct forward *f, const struct span *s, const int32_t *ids, uint32_t n_out, float *logits)
 {
     const struct hparams *h = &f->net->h;
+    const struct weight *w = f->net->w;
     struct step_buffers *b = f->buffers;
-    f->ops->embed(f->device, b->x, &f->net->w[TOKEN_EMBD], ids, s->n);
+    f->ops->embed(f->device, b->x, &w[TOKEN_EMBD], ids, s->n);
+    f->ops->scale(f->device, b->x, arch_embd_scale(h), 0, s->n, h->n_embd);
     f->ops->angles(f->device, s);
     for (uint32_t l = 0; l < h->n_layer; l++) {
         const uint32_t n = l + 1 < h->n_layer ? s->n : n_out;
@@ -108,9 +175,10 @@ infer_status forward_step(const struct forward *f, const struct span *s, const i
         attention_block(f, s, l, n);
         feed_forward_block(f, s, l, n);
     }
-    const struct norm norm = { &f->net->w[OUTPUT_NORM], h->eps };
+    const struct norm norm = norm_of(h, &w[OUTPUT_NORM], &w[OUTPUT_NORM_BIAS]);
     const struct operand in = { b->x, &norm };
-    const struct product output = product(&f->net->w[OUTPUT], NULL, n_out, logits, false);
+    const struct product output = product(&w[OUTPUT], &w[OUTPUT_BIAS], n_out, logits, false);
     f->ops->matmul(f->device, &output, 1, &in, s->n);
+    f->ops->scale(f->device, logits, arch_logit_scale(h), h->logit_cap, n_out, h->n_vocab);
     return INFER_OK;
 }

@@ -13,6 +13,9 @@ struct step_buffers {
     size_t bytes;
     float *x;              /* (n_batch, n_embd) the residual stream */
     float *q, *k, *v, *out; /* (n_batch, heads * width) */
+    float *h;              /* (n_batch, n_embd) normalised, where several read it */
+    float *scores;         /* (n_batch, n_expert) */
+    float *branch;         /* (n_batch, n_embd) what a block gives, where it is changed before it joins x */
 };
 
 infer_status step_buffers_init(struct step_buffers *b, const infer_allocator *a, const struct hparams *h, uint32_t n_batch,

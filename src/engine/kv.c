@@ -40,7 +40,7 @@ infer_status kv_init(struct kv *kv, const infer_allocator *a, const struct hpara
                      enum dtype k_type, enum dtype v_type, infer_error *err)
 {
     const size_t key_bytes = kv_key_bytes(k_type, h->d_k), value_bytes = kv_value_bytes(v_type, h->d_v);
-    *kv = (struct kv){ .a = a,
+    *kv = (struct kv){ .a = a, .n_ctx = n_ctx,
                        .n_layer = h->n_layer,
                        .n_head_kv = h->n_head_kv,
                        .d_k = h->d_k,

@@ -13,6 +13,7 @@
 struct kv {
     const infer_allocator *a;
     uint32_t n_layer, n_head_kv, d_k, d_v;
+    uint32_t n_ctx; /* positions there may be */
     enum dtype k_type, v_type;
     size_t key_bytes, head_bytes; /* of a block of keys; of a layer's head in a page */
     uint32_t slab_pages;          /* of a slab; the last one may have fewer in use */

@@ -4,18 +4,29 @@
 
 #include "src/arch/arch.h"
 
-/** A matrix of `rows` rows of k values, in the file's own blocks, or a vector (rows 1) of floats. data NULL: absent. */
+/** A matrix of `rows` rows of k values, in the file's own blocks, or a vector of floats (rows 1; biases of experts have
+ *  a row for each). data NULL: absent. */
 struct weight {
     const void *data;
     enum dtype type;
     uint32_t rows, k;
     size_t stride; /* bytes between rows */
     bool precise;  /* worth activations of more than 8 bits, as what follows does not average their rounding out */
+    const void *const *experts; /* matrices of this form, one for each expert; data is the first. NULL: no experts */
 };
+
+/** The matrix of one expert. */
+static inline struct weight weight_of_expert(const struct weight *w, uint32_t expert)
+{
+    struct weight own = *w;
+    own.data = w->experts[expert];
+    return own;
+}
 
 struct layer {
     struct weight w[LAYER_ROLES];
     uint32_t window; /* 0: sees everything before it */
+    int rope;        /* which rotation: as arch_layer_rope() */
 };
 
 struct network {

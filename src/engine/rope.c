@@ -25,8 +25,9 @@ static double yarn_index(const struct rope *r, double turns)
 
 static double scale_yarn(const struct rope *r, double frequency, uint32_t i)
 {
-    const double low = fmax(floor(yarn_index(r, r->beta_fast)), 0);
-    double high = fmin(ceil(yarn_index(r, r->beta_slow)), (double)r->n_rot - 1);
+    const double fast = yarn_index(r, r->beta_fast), slow = yarn_index(r, r->beta_slow);
+    const double low = fmax(r->exact_range ? fast : floor(fast), 0);
+    double high = fmin(r->exact_range ? slow : ceil(slow), (double)r->n_rot - 1);
     if (high <= low)
         high = low + 0.001;
     const double stretch = fmin(fmax((i - low) / (high - low), 0), 1);
@@ -36,12 +37,14 @@ static double scale_yarn(const struct rope *r, double frequency, uint32_t i)
 void rope_frequencies(const struct rope *r, const float *divisors, float *frequency, float *magnitude)
 {
     *magnitude = 1;
-    if (r->scaling == SCALING_YARN)
-        *magnitude = r->attention_factor > 0 ? r->attention_factor : r->factor > 1 ? (float)(0.1 * log(r->factor) + 1) : 1;
+    if (r->scaling == SCALING_YARN || r->scaling == SCALING_LONGROPE)
+        *magnitude = r->attention_factor > 0 ? r->attention_factor
+                     : r->scaling == SCALING_YARN && r->factor > 1 ? (float)(0.1 * log(r->factor) + 1) : 1;
     for (uint32_t i = 0; i < r->n_rot / 2; i++) {
         double f = pow(r->base, -2.0 * i / r->n_rot);
         switch (r->scaling) {
-        case SCALING_NONE: break;
+        case SCALING_NONE:
+        case SCALING_LONGROPE: break; /* the divisors are all of it */
         case SCALING_LINEAR: f /= r->factor; break;
         case SCALING_LLAMA3: f = scale_llama3(r, f); break;
         case SCALING_YARN: f = scale_yarn(r, f, i); break;

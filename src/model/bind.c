@@ -1,5 +1,5 @@
 /* bind.c - tensors to roles: each is found by its name, its shape and type are checked, once and for all. */
-#include "src/model/model.h"
+#include "src/model/bind.h"
 
 #include "src/base/error.h"
 
@@ -15,22 +15,35 @@ static void shape_text(char text[64], const struct tensor *t)
         snprintf(text + used, 64 - used, ")");
 }
 
-static infer_status check_shape(const struct infer_model *m, const struct tensor *t, const struct tensor_spec *spec,
-                                infer_error *err)
+/* "(rows, cols)" as the spec has it. */
+static void wanted_text(char text[64], const struct hparams *h, const struct tensor_spec *spec)
 {
-    const uint64_t cols = arch_dim(&m->net.h, spec->cols), rows = arch_dim(&m->net.h, spec->rows);
+    const uint64_t cols = arch_dim(h, spec->cols), rows = arch_dim(h, spec->rows);
+    if (spec->rows == DIM_ONE)
+        snprintf(text, 64, "(%llu)", (unsigned long long)cols);
+    else if (spec->rows == DIM_VOCAB && !rows)
+        snprintf(text, 64, "(vocabulary, %llu)", (unsigned long long)cols);
+    else
+        snprintf(text, 64, "(%llu, %llu)", (unsigned long long)rows, (unsigned long long)cols);
+}
+
+/* `n_stacked` matrices of rows x cols, the last axis; 0: not stacked. */
+static infer_status check_shape(const struct infer_model *m, const struct tensor *t, const struct tensor_spec *spec,
+                                uint64_t rows, uint64_t n_stacked, infer_error *err)
+{
+    const uint64_t cols = arch_dim(&m->net.h, spec->cols);
     const bool vector = spec->rows == DIM_ONE;
     const uint64_t found_rows = t->ne[1] * t->ne[2] * t->ne[3]; /* no overflow: their product with ne[0] was checked */
-    if (t->ne[0] == cols && (found_rows == rows || spec->rows == DIM_VOCAB) && (vector || t->n_dims == 2))
+    if (n_stacked && t->ne[0] == cols && t->ne[1] == rows && t->ne[2] == n_stacked && t->ne[3] == 1)
+        return INFER_OK;
+    if (!n_stacked && t->ne[0] == cols && (found_rows == rows || spec->rows == DIM_VOCAB) && (vector || t->n_dims == 2))
         return INFER_OK;
     char found[64], want[64];
     shape_text(found, t);
-    if (vector)
-        snprintf(want, sizeof want, "(%llu)", (unsigned long long)cols);
-    else if (spec->rows == DIM_VOCAB && !rows)
-        snprintf(want, sizeof want, "(vocabulary, %llu)", (unsigned long long)cols);
-    else
-        snprintf(want, sizeof want, "(%llu, %llu)", (unsigned long long)rows, (unsigned long long)cols);
+    wanted_text(want, &m->net.h, spec);
+    if (n_stacked)
+        snprintf(want, sizeof want, "(%llu, %llu, %llu)", (unsigned long long)n_stacked, (unsigned long long)rows,
+                 (unsigned long long)cols);
     return fail(err, INFER_E_FORMAT, "%s: tensor %s has the shape %s, expected %s", m->weights->path, t->name.p, found, want);
 }
 
@@ -50,67 +63,229 @@ static infer_status set_vocabulary(struct infer_model *m, const struct tensor *t
     return INFER_OK;
 }
 
-/* Vectors are few and small: those that are not aligned floats already are converted. */
-static infer_status bind_vector(struct infer_model *m, struct weight *w, const struct tensor *t, infer_error *err)
+const float *bind_floats(struct infer_model *m, const struct tensor *t, float plus)
 {
-    *w = (struct weight){ t->data, DTYPE_F32, 1, (uint32_t)t->ne[0], t->ne[0] * sizeof(float), false };
-    if (t->type == DTYPE_F32 && (uintptr_t)t->data % sizeof(float) == 0)
-        return INFER_OK;
-    float *copy = arena_new(&m->arena, t->ne[0], sizeof(float));
+    const size_t n = (size_t)(t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3]);
+    if (t->type == DTYPE_F32 && (uintptr_t)t->data % sizeof(float) == 0 && plus == 0)
+        return t->data;
+    float *copy = arena_new(&m->arena, n, sizeof(float));
     if (!copy)
+        return NULL;
+    m->context->kernels.dequantize[t->type](copy, t->data, n);
+    for (size_t i = 0; i < n && plus != 0; i++)
+        copy[i] += plus;
+    return copy;
+}
+
+/* Vectors are few and small: those that are not aligned floats already are converted. Some are vectors for each expert. */
+static infer_status bind_vectors(struct infer_model *m, struct weight *w, const struct tensor *t,
+                                 const struct tensor_spec *spec, infer_error *err)
+{
+    const bool less_one = spec->norm && m->weights->format == WEIGHTS_HF && arch_has(&m->net.h, TRAIT_NORM_OFFSET);
+    const float *data = bind_floats(m, t, less_one ? 1 : 0);
+    if (!data)
         return fail_memory(err, t->name.p);
-    m->context->kernels.dequantize[t->type](copy, t->data, t->ne[0]);
-    w->data = copy;
+    *w = (struct weight){ .data = data, .type = DTYPE_F32, .rows = (uint32_t)arch_dim(&m->net.h, spec->rows),
+                          .k = (uint32_t)t->ne[0], .stride = t->ne[0] * sizeof(float) };
     return INFER_OK;
+}
+
+/* Can the kernels compute with the tensor's type, in rows of whole blocks? Marks it as used. */
+static infer_status check_type(struct infer_model *m, const struct tensor *t, uint64_t *stride, infer_error *err)
+{
+    const struct kernels *k = &m->context->kernels;
+    if (!k->dequantize[t->type] || !k->matmul[PRECISION_EXACT][t->type].dot)
+        return fail(err, INFER_E_UNKNOWN, "%s: tensor %s is of type %s, which this version cannot compute with",
+                    m->weights->path, t->name.p, dtype_name(t->type));
+    if (!dtype_row_bytes(t->type, t->ne[0], stride))
+        return fail(err, INFER_E_FORMAT, "%s: tensor %s: rows of %llu values are no whole blocks of type %s", m->weights->path,
+                    t->name.p, (unsigned long long)t->ne[0], dtype_name(t->type));
+    m->used[t - m->weights->tensors] = true;
+    return INFER_OK;
+}
+
+static bool is_vector(const struct tensor_spec *spec)
+{
+    return spec->rows == DIM_ONE || (spec->rows == DIM_EXPERTS && spec->trait == TRAIT_EXPERT_BIAS);
 }
 
 static infer_status bind_tensor(struct infer_model *m, struct weight *w, const struct tensor *t,
                                 const struct tensor_spec *spec, infer_error *err)
 {
-    infer_status status = check_shape(m, t, spec, err);
+    uint64_t stride;
+    infer_status status = check_shape(m, t, spec, arch_dim(&m->net.h, spec->rows), 0, err);
     if (status == INFER_OK && spec == &model_tensors[TOKEN_EMBD])
         status = set_vocabulary(m, t, err);
     if (status == INFER_OK && spec->rows == DIM_VOCAB && t->ne[1] != m->net.h.n_vocab)
         status = fail(err, INFER_E_FORMAT, "%s: tensor %s has %llu rows, but the vocabulary has %u", m->weights->path,
                       t->name.p, (unsigned long long)t->ne[1], m->net.h.n_vocab);
+    if (status == INFER_OK)
+        status = check_type(m, t, &stride, err);
     if (status != INFER_OK)
         return status;
-    const struct kernels *k = &m->context->kernels;
-    if (!k->dequantize[t->type] || !k->matmul[PRECISION_EXACT][t->type].dot)
-        return fail(err, INFER_E_UNKNOWN, "%s: tensor %s is of type %s, which this version cannot compute with",
-                    m->weights->path, t->name.p, dtype_name(t->type));
-    m->used[t - m->weights->tensors] = true;
-    if (spec->rows == DIM_ONE)
-        return bind_vector(m, w, t, err);
-    uint64_t stride;
-    if (!dtype_row_bytes(t->type, t->ne[0], &stride))
-        return fail(err, INFER_E_FORMAT, "%s: tensor %s: rows of %llu values are no whole blocks of type %s", m->weights->path,
-                    t->name.p, (unsigned long long)t->ne[0], dtype_name(t->type));
-    *w = (struct weight){ t->data, t->type, (uint32_t)t->ne[1], (uint32_t)t->ne[0], stride, false };
+    if (is_vector(spec))
+        return bind_vectors(m, w, t, spec, err);
+    *w = (struct weight){ .data = t->data, .type = t->type, .rows = (uint32_t)t->ne[1], .k = (uint32_t)t->ne[0],
+                          .stride = stride };
     return INFER_OK;
 }
 
-/* Bind the tensors of a table; `layer` goes into their names. */
-static infer_status bind_table(struct infer_model *m, struct weight *w, const struct tensor_spec *specs, int n_specs,
-                               uint32_t layer, infer_error *err)
+/* ---- Experts ---- */
+
+/* The tensor of a role in a layer, by the first of its names that is there; or NULL, and the first name. */
+static const struct tensor *find_tensor(const struct infer_model *m, const struct tensor_spec *spec, uint32_t layer,
+                                        uint32_t expert, char name[ARCH_MAX_NAME])
 {
-    const struct arch *arch = m->net.h.arch;
+    const char *list = m->weights->format == WEIGHTS_GGUF ? spec->gguf : spec->hf;
+    const char *names = list;
+    const struct tensor *t = NULL;
+    while (!t && arch_next_name(&names, name, layer, expert))
+        t = weights_tensor(m->weights, text_of(name));
+    if (!t)
+        arch_next_name(&list, name, layer, expert);
+    return t;
+}
+
+static infer_status bind_stack(struct infer_model *m, struct weight *w, const struct tensor *t,
+                               const struct tensor_spec *spec, uint32_t layer, infer_error *err)
+{
+    const struct hparams *h = &m->net.h;
+    const bool one = m->weights->format == WEIGHTS_GGUF; /* tensor for all experts */
+    const uint64_t rows = arch_dim(h, spec->rows);
+    const void **experts = arena_new(&m->arena, h->routing.n_expert, sizeof *experts);
+    if (!experts)
+        return fail_memory(err, t->name.p);
+    char name[ARCH_MAX_NAME];
+    for (uint32_t e = 0; e < h->routing.n_expert; e++) {
+        const struct tensor *of = one ? t : find_tensor(m, spec, layer, e, name);
+        uint64_t stride;
+        if (!of)
+            return fail(err, INFER_E_FORMAT, "%s: tensor %s is missing, one of %u experts", m->weights->path, name,
+                        h->routing.n_expert);
+        infer_status status = one && e ? INFER_OK : check_shape(m, of, spec, rows, one ? h->routing.n_expert : 0, err);
+        if (status == INFER_OK)
+            status = check_type(m, of, &stride, err);
+        if (status == INFER_OK && of->type != t->type)
+            status = fail(err, INFER_E_FORMAT, "%s: tensor %s is of type %s, that of the first expert of type %s",
+                          m->weights->path, name, dtype_name(of->type), dtype_name(t->type));
+        if (status != INFER_OK)
+            return status;
+        experts[e] = (const uint8_t *)of->data + (one ? e * rows * stride : 0);
+        *w = (struct weight){ .data = experts[0], .experts = experts, .type = t->type, .rows = (uint32_t)rows,
+                              .k = (uint32_t)t->ne[0], .stride = stride };
+    }
+    return INFER_OK;
+}
+
+/* ---- Rows of one tensor ---- */
+
+/* Bind all roles of the fused tensors that are there. */
+static infer_status bind_fused(struct infer_model *m, struct layer *layer, uint32_t l, infer_error *err)
+{
+    const struct hparams *h = &m->net.h;
+    for (size_t i = 0; i < n_fusions; i++) {
+        const struct fusion *f = &fusions[i];
+        const struct tensor_spec *specs = &layer_tensors[f->first], joined = specs[0];
+        const bool vector = joined.rows == DIM_ONE;
+        char name[ARCH_MAX_NAME];
+        const char *list = m->weights->format == WEIGHTS_GGUF ? f->gguf : f->hf;
+        arch_next_name(&list, name, l, 0);
+        const struct tensor *t = weights_tensor(m->weights, text_of(name));
+        if ((f->trait & ~h->arch->must) || !t)
+            continue;
+        uint64_t rows = 0, stride, at = 0;
+        for (int part = 0; part < f->n; part++)
+            rows += arch_dim(h, vector ? specs[part].cols : specs[part].rows);
+        infer_status status = t->ne[vector ? 0 : 1] == rows && t->n_dims == (vector ? 1 : 2) &&
+                              (vector || t->ne[0] == arch_dim(h, joined.cols)) ? INFER_OK :
+            fail(err, INFER_E_FORMAT, "%s: tensor %s has %llu rows, expected %llu", m->weights->path, t->name.p,
+                 (unsigned long long)t->ne[vector ? 0 : 1], (unsigned long long)rows);
+        if (status == INFER_OK)
+            status = check_type(m, t, &stride, err);
+        const float *floats = status == INFER_OK && vector ? bind_floats(m, t, 0) : NULL;
+        if (status == INFER_OK && vector && !floats)
+            status = fail_memory(err, t->name.p);
+        if (status != INFER_OK)
+            return status;
+        for (int part = 0; part < f->n; part++) {
+            const uint64_t n = arch_dim(h, vector ? specs[part].cols : specs[part].rows);
+            layer->w[f->first + (enum layer_role)part] =
+                vector ? (struct weight){ .data = floats + at, .type = DTYPE_F32, .rows = 1, .k = (uint32_t)n,
+                                          .stride = n * sizeof(float) }
+                       : (struct weight){ .data = (const uint8_t *)t->data + at * stride, .type = t->type,
+                                          .rows = (uint32_t)n, .k = (uint32_t)t->ne[0], .stride = stride };
+            at += n;
+        }
+    }
+    return INFER_OK;
+}
+
+/* ---- All of them ---- */
+
+/* Bind the tensors of a table that are not bound yet; `layer` goes into their names. */
+static infer_status bind_table(struct infer_model *m, struct weight *w, const struct tensor_spec *specs, int n_specs,
+                               uint32_t layer, bool experts, infer_error *err)
+{
     const bool gguf = m->weights->format == WEIGHTS_GGUF;
     for (int i = 0; i < n_specs; i++) {
         const struct tensor_spec *spec = &specs[i];
-        const char *format = gguf ? spec->gguf : spec->hf;
-        const bool must = !spec->trait || (arch->must & spec->trait);
-        if (!format || !(must || (arch->may & spec->trait)) || (spec->trait == TRAIT_OUTPUT && m->net.h.tied))
+        const enum need need = arch_needs(&m->net.h, spec, experts);
+        if (w[i].data || !(gguf ? spec->gguf : spec->hf) || need == NEED_NOT)
             continue;
-        char name[128];
-        snprintf(name, sizeof name, format, layer); /* the formats are ours, with at most one %u */
-        const struct tensor *t = weights_tensor(m->weights, text_of(name));
-        if (!t && must)
+        char name[ARCH_MAX_NAME];
+        const struct tensor *t = find_tensor(m, spec, layer, 0, name);
+        if (!t && need == NEED_MUST)
             return fail(err, INFER_E_FORMAT, "%s: tensor %s is missing, which a %s model needs", m->weights->path, name, m->net.h.name);
-        const infer_status status = t ? bind_tensor(m, &w[i], t, spec, err) : INFER_OK;
+        infer_status status = INFER_OK;
+        if (t)
+            status = spec->stacked ? bind_stack(m, &w[i], t, spec, layer, err) : bind_tensor(m, &w[i], t, spec, err);
         if (status != INFER_OK)
             return status;
     }
+    return INFER_OK;
+}
+
+static infer_status bind_layer(struct infer_model *m, struct layer *layer, uint32_t l, infer_error *err)
+{
+    const struct hparams *h = &m->net.h;
+    char name[ARCH_MAX_NAME];
+    const bool experts = h->routing.n_expert && arch_needs(h, &layer_tensors[ROUTER], true) != NEED_NOT &&
+                         find_tensor(m, &layer_tensors[ROUTER], l, 0, name);
+    infer_status status = bind_fused(m, layer, l, err);
+    if (status == INFER_OK && experts)
+        status = bind_packed(m, layer, l, err);
+    if (status == INFER_OK)
+        status = bind_table(m, layer->w, layer_tensors, LAYER_ROLES, l, experts, err);
+    layer->window = arch_layer_windowed(h, l) ? h->window : 0;
+    layer->rope = arch_layer_rope(h, l);
+    return status;
+}
+
+/* A config.json holds what GGUF files have as tensors: divisors for short contexts and for long ones. */
+static infer_status bind_factors(struct infer_model *m, infer_error *err)
+{
+    static const struct {
+        enum model_role role;
+        const char *keys[2];
+    } lists[] = { { ROPE_SHORT, { "rope_scaling.short_factor", "rope_parameters.short_factor" } },
+                  { ROPE_LONG, { "rope_scaling.long_factor", "rope_parameters.long_factor" } } };
+    struct network *net = &m->net;
+    const uint32_t n = net->h.rope.n_rot / 2;
+    for (size_t i = 0; i < 2 && net->h.rope.scaling == SCALING_LONGROPE; i++) {
+        const struct meta *list = weights_meta(m->weights, lists[i].keys[0]);
+        list = list ? list : weights_meta(m->weights, lists[i].keys[1]);
+        if (!list || list->type != META_ARRAY || list->element == META_STRING || list->n != n)
+            return fail(err, INFER_E_FORMAT, "%s: %s is no list of %u numbers", m->weights->path, lists[i].keys[0], n);
+        float *factors = arena_new(&m->arena, n, sizeof *factors);
+        if (!factors)
+            return fail_memory(err, lists[i].keys[0]);
+        for (uint32_t j = 0; j < n; j++)
+            factors[j] = (float)meta_element_f64(list, j);
+        net->w[lists[i].role] = (struct weight){ .data = factors, .type = DTYPE_F32, .rows = 1, .k = n,
+                                                 .stride = n * sizeof(float) };
+    }
+    if (net->w[ROPE_SHORT].data && net->w[ROPE_LONG].data)
+        net->h.rope.scaling = SCALING_LONGROPE;
     return INFER_OK;
 }
 
@@ -126,11 +301,11 @@ infer_status model_bind(struct infer_model *m, infer_error *err)
     net->layers = arena_new(&m->arena, net->h.n_layer, sizeof *net->layers);
     if (!net->layers)
         return fail_memory(err, "the layers");
-    status = bind_table(m, net->w, model_tensors, MODEL_ROLES, 0, err);
-    for (uint32_t l = 0; status == INFER_OK && l < net->h.n_layer; l++) {
-        status = bind_table(m, net->layers[l].w, layer_tensors, LAYER_ROLES, l, err);
-        net->layers[l].window = arch_layer_windowed(&net->h, l) ? net->h.window : 0;
-    }
+    status = bind_table(m, net->w, model_tensors, MODEL_ROLES, 0, false, err);
+    if (status == INFER_OK)
+        status = bind_factors(m, err);
+    for (uint32_t l = 0; status == INFER_OK && l < net->h.n_layer; l++)
+        status = bind_layer(m, &net->layers[l], l, err);
     if (status == INFER_OK && !net->w[OUTPUT].data)
         net->w[OUTPUT] = net->w[TOKEN_EMBD];
     net->w[OUTPUT].precise = true;

@@ -8,6 +8,9 @@ static const char *const folders[] = {
     OURS "llama",      OURS "llama3",        OURS "llama-yarn",   OURS "mistral",        OURS "qwen2",
     OURS "qwen3",      SHARED "llama",       SHARED "llama-bias", SHARED "llama3",       SHARED "llama-linear",
     SHARED "llama-yarn", SHARED "mistral",   SHARED "qwen2",      SHARED "qwen3",
+    SHARED "mixtral", SHARED "qwen2_moe", SHARED "qwen3_moe", SHARED "phi3", SHARED "phi3-longrope", SHARED "phimoe",
+    SHARED "gemma", SHARED "gemma2", SHARED "gemma3", SHARED "gpt_oss", SHARED "granite", SHARED "olmo2",
+    SHARED "stablelm", SHARED "starcoder2", SHARED "cohere", SHARED "smollm3",
 };
 static const double tolerance = 2e-4; /* of the reference's standard deviation: float32 arithmetic meets it */
 

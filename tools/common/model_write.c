@@ -67,7 +67,7 @@ static void run_task(void *p, int task, int thread)
     const uint64_t row = job->first + (uint64_t)task - 1;
     const size_t n = (size_t)t->ne[0];
     float *x = w->rows + (size_t)thread * w->widest;
-    w->kernels.dequantize[t->type](x, (const uint8_t *)t->data + row_source(job->order, row) * job->from_bytes, n);
+    w->kernels.dequantize[t->type](x, row_at(t, job->order, row, job->from_bytes), n);
     const float *importance = job->importance ? job->importance + row / t->ne[1] % t->ne[2] * n : NULL;
     uint8_t *to = w->batches[w->making].p + (size_t)(task - 1) * job->to_bytes;
     if (!quantize_row(job->q, to, x, n, importance) && (!w->bad[thread] || w->bad[thread] > row + 1))
@@ -105,7 +105,7 @@ static infer_status finish_batch(struct writing *w, const struct job *job, int r
     w->batches[w->making].n = (size_t)rows * job->to_bytes;
     w->making = !w->making;
     show_progress(w->m->path, w->done += (uint64_t)rows * job->from_bytes, w->all);
-    if (!job->order.head)
+    if (!job->order.head && !job->order.parts)
         forget((const uint8_t *)t->data + job->first * job->from_bytes, (uint64_t)rows * job->from_bytes);
     return w->failed ? INFER_E_IO : INFER_OK;
 }
@@ -119,7 +119,7 @@ static infer_status convert_rows(struct writing *w, const struct tensor *t, enum
     dtype_row_bytes(t->type, t->ne[0], &from_bytes);
     dtype_row_bytes(type, t->ne[0], &to_bytes);
     const uint64_t n = from_bytes ? t->bytes / from_bytes : 0, most = BATCH_BYTES / (to_bytes + 1) + 1;
-    struct job job = { w, t, q, importance, { 0 }, from_bytes, to_bytes, 0 };
+    struct job job = { w, t, q, importance, { 0, 0, NULL }, from_bytes, to_bytes, 0 };
     if (w->m->orders)
         job.order = w->m->orders[t - w->m->in->tensors];
     for (; job.first < n && status == INFER_OK; job.first += most) {
@@ -127,7 +127,10 @@ static infer_status convert_rows(struct writing *w, const struct tensor *t, enum
         pool_run(w->pool, rows + 1, run_task, &job);
         status = finish_batch(w, &job, rows, err);
     }
-    forget(t->data, t->bytes);
+    for (uint64_t part = 0; job.order.parts && part < t->ne[2]; part++)
+        forget(job.order.parts[part], t->bytes / t->ne[2]);
+    if (!job.order.parts)
+        forget(t->data, t->bytes);
     return status;
 }
 
@@ -153,7 +156,7 @@ static infer_status write_tensor(struct writing *w, size_t i, infer_error *err)
         write_batch(w, &w->batches[!w->making]);
         return gguf_data(w->w, "", 0) ? INFER_OK : INFER_E_IO;
     }
-    if (t->type != type || (w->m->orders && w->m->orders[i].head)) {
+    if (t->type != type || (w->m->orders && (w->m->orders[i].head || w->m->orders[i].parts))) {
         struct quantizer *q = quantizer_open(&mem_default, &w->kernels, type, err);
         const infer_status status = q ? convert_rows(w, t, type, q, err) : err->code;
         quantizer_close(&q);

@@ -105,11 +105,14 @@ size_t cpu_attention_parts(const struct hparams *h, const struct kv *kv)
 
 /* ---- Storing ---- */
 
-static void rotate(const struct device *d, float *x, uint32_t token)
+static void rotate(const struct attention_job *job, float *x, uint32_t token)
 {
-    const struct rope *r = &d->net->h.rope;
-    const size_t at = (size_t)token * (r->n_rot / 2);
-    (r->kind == ROPE_PAIRS ? d->k->rope_pairs : d->k->rope_halves)(x, d->cosine + at, d->sine + at, r->n_rot);
+    if (job->how->rope < 0)
+        return;
+    const struct kernels *k = job->d->k;
+    const struct rotation *r = &job->d->rotations[job->how->rope];
+    const size_t at = (size_t)token * (r->rope->n_rot / 2);
+    (r->rope->kind == ROPE_PAIRS ? k->rope_pairs : k->rope_halves)(x, r->cosine + at, r->sine + at, r->rope->n_rot);
 }
 
 /* Keys, rotated, and values of a head for the span's tokens that fall into the pages [first, end). */
@@ -127,7 +130,7 @@ static void store_pages(const struct attention_job *job, const struct task_buffe
         uint8_t *const block = kv->pages[position / ATTEND_KEYS] + at;
         const int slot = (int)(position % ATTEND_KEYS);
         memcpy(b->key, job->k + row * d_k, d_k * sizeof(float));
-        rotate(d, b->key, token);
+        rotate(job, b->key, token);
         d->k->store_key(block, kv->k_type, slot, b->key, d_k);
         d->k->store_value(block + kv->key_bytes, kv->v_type, slot, job->v + row * d_v, d_v);
     }
@@ -162,7 +165,7 @@ static void start_rows(const struct attention_job *job, const struct attention_t
         float *const q = b->q + (size_t)i * h->d_k;
         d->k->scale(q, job->q + ((size_t)(token - skipped) * h->n_head + head) * h->d_k, job->how->scale * log2_e,
                     h->d_k);
-        rotate(d, q, token);
+        rotate(job, q, token);
         const bool sink = t->is_first && job->how->sinks;
         part->max[i] = sink ? job->how->sinks[head] * log2_e : -INFINITY;
         part->sum[i] = sink ? 1 : 0;

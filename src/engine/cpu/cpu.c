@@ -4,9 +4,11 @@
 #include "src/base/error.h"
 #include "src/engine/rope.h"
 
+#include <math.h>
+
 /* ---- Buffers ---- */
 
-static void *take(struct device *d, size_t count, size_t size)
+void *cpu_take(struct device *d, size_t count, size_t size)
 {
     size_t bytes;
     void *p = mul_size(count, size, &bytes) ? mem_raw(d->a, bytes, 1) : NULL;
@@ -22,7 +24,7 @@ static void widest_inputs(const struct device *d, uint32_t n_batch, size_t wides
         const bool whole = l == net->h.n_layer;
         const struct weight *w = whole ? net->w : net->layers[l].w;
         for (int r = 0; r < (whole ? (int)MODEL_ROLES : (int)LAYER_ROLES); r++) {
-            if (!w[r].data || w[r].rows == 1 || (!whole && r == FFN_DOWN))
+            if (!w[r].data || w[r].rows == 1 || w[r].experts || (!whole && r == FFN_DOWN))
                 continue;
             const enum act forms[] = { cpu_activations(d, &w[r], 1), cpu_activations(d, &w[r], n_batch) };
             for (int i = 0; i < 2; i++)
@@ -32,25 +34,44 @@ static void widest_inputs(const struct device *d, uint32_t n_batch, size_t wides
     }
 }
 
+static bool take_rotation(struct device *d, struct rotation *r, const struct rope *rope, uint32_t n_ctx,
+                          uint32_t n_batch)
+{
+    const size_t half = rope->n_rot / 2;
+    const struct weight *w = d->net->w, *factors = &w[n_ctx > rope->n_ctx_original ? ROPE_LONG : ROPE_SHORT];
+    const float *divisors = vector_of(rope->scaling == SCALING_LONGROPE ? factors : &w[ROPE_FREQS]);
+    if (!(rope->base > 0))
+        return true;
+    *r = (struct rotation){ .rope = rope, .frequency = cpu_take(d, half, sizeof(float)),
+                            .cosine = cpu_take(d, n_batch, half * sizeof(float)),
+                            .sine = cpu_take(d, n_batch, half * sizeof(float)) };
+    if (!r->frequency || !r->cosine || !r->sine)
+        return false;
+    rope_frequencies(rope, divisors, r->frequency, &r->magnitude);
+    return true;
+}
+
 static bool take_buffers(struct device *d, const struct kv *kv, uint32_t n_batch)
 {
     const struct hparams *h = &d->net->h;
-    const size_t half = h->rope.n_rot / 2;
     size_t widest[ACT_COUNT] = { 0 };
     widest_inputs(d, n_batch, widest);
     for (int act = 0; act < ACT_COUNT; act++) {
         d->prepared_bytes[act] = widest[act] ? act_row_bytes((enum act)act, widest[act]) : 0;
-        if (widest[act] && !(d->prepared[act] = take(d, n_batch, d->prepared_bytes[act])))
+        if (widest[act] && !(d->prepared[act] = cpu_take(d, n_batch, d->prepared_bytes[act])))
             return false;
     }
-    const size_t attention = cpu_attention_scratch(h), matmul = cpu_matmul_scratch(d, n_batch);
-    d->scratch_bytes = round_up(attention > matmul ? attention : matmul, CACHE_LINE);
-    return (d->scratch = take(d, (size_t)pool_threads(d->pool), d->scratch_bytes)) &&
-           (d->middle = take(d, n_batch, cpu_feed_forward_middle(d, n_batch))) &&
-           (d->frequency = take(d, half, sizeof(float))) &&
-           (d->cosine = take(d, n_batch, half * sizeof(float))) && (d->sine = take(d, n_batch, half * sizeof(float))) &&
-           (d->parts = take(d, cpu_attention_parts(h, kv), sizeof *d->parts)) &&
-           (d->pieces_left = take(d, h->n_head_kv, sizeof *d->pieces_left));
+    const size_t scratch[] = { cpu_attention_scratch(h), cpu_matmul_scratch(d, n_batch),
+                               cpu_experts_scratch(d, n_batch) };
+    for (int i = 0; i < 3; i++)
+        if (scratch[i] > d->scratch_bytes)
+            d->scratch_bytes = round_up(scratch[i], CACHE_LINE);
+    return (d->scratch = cpu_take(d, (size_t)pool_threads(d->pool), d->scratch_bytes)) &&
+           (d->middle = cpu_take(d, n_batch, cpu_feed_forward_middle(d, n_batch))) &&
+           take_rotation(d, &d->rotations[0], &h->rope, kv->n_ctx, n_batch) &&
+           take_rotation(d, &d->rotations[1], &h->rope_local, kv->n_ctx, n_batch) && cpu_experts_open(d, n_batch) &&
+           (d->parts = cpu_take(d, cpu_attention_parts(h, kv), sizeof *d->parts)) &&
+           (d->pieces_left = cpu_take(d, h->n_head_kv, sizeof *d->pieces_left));
 }
 
 struct device *cpu_open(infer_context *c, const struct network *net, const struct kv *kv, uint32_t n_batch,
@@ -64,7 +85,6 @@ struct device *cpu_open(infer_context *c, const struct network *net, const struc
         cpu_close(d);
         return fail(err, INFER_E_NOMEM, "out of memory for work buffers of %u tokens a step; n_batch can be lowered", n_batch), NULL;
     }
-    rope_frequencies(&net->h.rope, vector_of(&net->w[ROPE_FREQS]), d->frequency, &d->magnitude);
     return d;
 }
 
@@ -76,9 +96,12 @@ void cpu_close(struct device *d)
         mem_free(d->a, d->prepared[act]);
     mem_free(d->a, d->scratch);
     mem_free(d->a, d->middle);
-    mem_free(d->a, d->frequency);
-    mem_free(d->a, d->cosine);
-    mem_free(d->a, d->sine);
+    for (int i = 0; i < 2; i++) {
+        mem_free(d->a, d->rotations[i].frequency);
+        mem_free(d->a, d->rotations[i].cosine);
+        mem_free(d->a, d->rotations[i].sine);
+    }
+    cpu_experts_close(d);
     mem_free(d->a, d->parts);
     mem_free(d->a, d->pieces_left);
     mem_free(d->a, d);
@@ -99,6 +122,7 @@ struct row_job {
     const struct norm *norm;
     const struct weight *table;
     const int32_t *ids;
+    float by, cap;
 };
 
 static void run_rows(struct row_job *job, pool_task_fn *fn)
@@ -130,6 +154,14 @@ static void cpu_embed(struct device *d, float *y, const struct weight *table, co
     run_rows(&(struct row_job){ .d = d, .n = n, .width = table->k, .y = y, .table = table, .ids = ids }, embed_task);
 }
 
+void cpu_norm_row(const struct device *d, float *y, const float *x, const struct norm *how, size_t width)
+{
+    if (how->layer)
+        d->k->layer_norm(y, x, vector_of(how->w), how->b ? vector_of(how->b) : NULL, width, how->eps);
+    else
+        d->k->rms_norm(y, x, vector_of(how->w), width, how->eps);
+}
+
 static void norm_task(void *arg, int task, int thread)
 {
     (void)thread;
@@ -137,8 +169,7 @@ static void norm_task(void *arg, int task, int thread)
     uint32_t first, last;
     rows_of(job, task, &first, &last);
     for (uint32_t i = first; i < last; i++)
-        job->d->k->rms_norm(job->y + (size_t)i * job->width, job->x + (size_t)i * job->width,
-                            vector_of(job->norm->w), job->width, job->norm->eps);
+        cpu_norm_row(job->d, job->y + (size_t)i * job->width, job->x + (size_t)i * job->width, job->norm, job->width);
 }
 
 static void cpu_norm(struct device *d, float *y, const float *x, const struct norm *how, uint32_t n, uint32_t width)
@@ -146,11 +177,48 @@ static void cpu_norm(struct device *d, float *y, const float *x, const struct no
     run_rows(&(struct row_job){ .d = d, .n = n, .width = width, .y = y, .x = x, .norm = how }, norm_task);
 }
 
+static void scale_task(void *arg, int task, int thread)
+{
+    (void)thread;
+    const struct row_job *job = arg;
+    uint32_t first, last;
+    rows_of(job, task, &first, &last);
+    const size_t n = (size_t)(last - first) * job->width;
+    float *y = job->y + (size_t)first * job->width;
+    job->d->k->scale(y, y, job->cap > 0 ? job->by / job->cap : job->by, n);
+    for (size_t i = 0; i < n && job->cap > 0; i++)
+        y[i] = job->cap * tanhf(y[i]);
+}
+
+static void cpu_scale(struct device *d, float *y, float by, float cap, uint32_t n, uint32_t width)
+{
+    if (by != 1 || cap > 0)
+        run_rows(&(struct row_job){ .d = d, .n = n, .width = width, .y = y, .by = by, .cap = cap }, scale_task);
+}
+
+static void add_task(void *arg, int task, int thread)
+{
+    (void)thread;
+    const struct row_job *job = arg;
+    uint32_t first, last;
+    rows_of(job, task, &first, &last);
+    for (size_t i = (size_t)first * job->width; i < (size_t)last * job->width; i++)
+        job->y[i] += job->by * job->x[i];
+}
+
+static void cpu_add(struct device *d, float *y, const float *x, float by, uint32_t n, uint32_t width)
+{
+    run_rows(&(struct row_job){ .d = d, .n = n, .width = width, .y = y, .x = x, .by = by }, add_task);
+}
+
 static void cpu_angles(struct device *d, const struct span *s)
 {
-    const size_t half = d->net->h.rope.n_rot / 2;
-    for (uint32_t t = 0; t < s->n; t++)
-        d->k->angles(d->cosine + t * half, d->sine + t * half, d->frequency, (float)(s->first + t), d->magnitude, half);
+    for (const struct rotation *r = d->rotations; r < d->rotations + 2; r++) {
+        const size_t half = r->rope ? r->rope->n_rot / 2 : 0;
+        for (uint32_t t = 0; t < s->n && half; t++)
+            d->k->angles(r->cosine + t * half, r->sine + t * half, r->frequency, (float)(s->first + t), r->magnitude,
+                         half);
+    }
 }
 
 const struct device_ops cpu_ops = {
@@ -159,6 +227,9 @@ const struct device_ops cpu_ops = {
     .norm = cpu_norm,
     .matmul = cpu_matmul,
     .feed_forward = cpu_feed_forward,
+    .experts = cpu_experts,
+    .scale = cpu_scale,
+    .add = cpu_add,
     .angles = cpu_angles,
     .attention = cpu_attention,
 };

@@ -17,6 +17,14 @@ size_t cpu_bytes(const struct device *d);
 
 /* ---- Inside the folder ---- */
 
+/** A rotation, and its angles for the tokens of a step. NULL: the network has none such. */
+struct rotation {
+    const struct rope *rope;
+    float *frequency; /* n_rot / 2 */
+    float magnitude;
+    float *cosine, *sine; /* (n_batch, n_rot / 2) */
+};
+
 struct device {
     struct pool *pool;
     const struct kernels *k;
@@ -29,9 +37,8 @@ struct device {
     uint8_t *prepared[ACT_COUNT]; /* activations of a product, n_batch rows; NULL where no weight wants that form */
     size_t prepared_bytes[ACT_COUNT];
     uint8_t *middle; /* activations between the two halves of a feed-forward network, n_batch rows */
-    float *frequency;  /* n_rot / 2 */
-    float magnitude;
-    float *cosine, *sine; /* (n_batch, n_rot / 2) */
+    struct rotation rotations[2]; /* of hparams.rope and hparams.rope_local */
+    struct expert_work *experts;  /* NULL: the network has none */
     float *parts;             /* attention to pieces of the context */
     atomic_uint *pieces_left; /* n_head_kv */
 };
@@ -106,6 +113,19 @@ void cpu_feed_forward(struct device *d, const struct gated *in, const struct pro
 size_t cpu_feed_forward_middle(const struct device *d, uint32_t n_batch);
 void cpu_attention(struct device *d, const struct span *s, uint32_t layer, const struct attention *how, uint32_t n_q,
                    float *out, const float *q, const float *k, const float *v);
+/** A tile of w from row `first` on, in the way that is made for n columns; the tile's w, k and rows are filled in. */
+void cpu_tile(const struct device *d, const struct weight *w, uint32_t n, uint32_t first, uint32_t n_rows,
+              struct matmul_tile *tile);
+/** One row of a norm. */
+void cpu_norm_row(const struct device *d, float *y, const float *x, const struct norm *how, size_t width);
+void cpu_experts(struct device *d, const struct layer *layer, const struct expert_rows *rows, uint32_t n);
+/** Work buffers for steps of n_batch tokens, if the network has experts; false if memory is out. d->bytes grows. */
+bool cpu_experts_open(struct device *d, uint32_t n_batch);
+void cpu_experts_close(struct device *d);
+/** Scratch that a thread needs for them, kernel scratch included. */
+size_t cpu_experts_scratch(const struct device *d, uint32_t n_batch);
+/** Uninitialised memory of the device, counted in d->bytes; NULL if memory is out. */
+void *cpu_take(struct device *d, size_t count, size_t size);
 /** Scratch that a thread needs for attention, kernel scratch included. */
 size_t cpu_attention_scratch(const struct hparams *h);
 /** Floats that device.parts needs. */

@@ -50,9 +50,13 @@ static void middle_task(void *arg, int task, int thread)
     uint8_t *const scratch = cpu_scratch(job->d, thread);
     const size_t floats = cpu_tile_floats(job->n);
     float *const g = (float *)(scratch + KERNEL_SCRATCH_BYTES), *const u = g + floats, *const sums = u + floats;
-    multiply(job, in->gate, in->gate_bias, first, rows, g, scratch, sums);
     multiply(job, in->up, in->up_bias, first, rows, u, scratch, sums);
-    k->gate[in->act](g, g, u, (size_t)rows * job->n_out);
+    if (in->gate->data) {
+        multiply(job, in->gate, in->gate_bias, first, rows, g, scratch, sums);
+        k->gate[in->act](g, g, u, (size_t)rows * job->n_out);
+    } else {
+        k->activate[in->act](g, u, (size_t)rows * job->n_out);
+    }
     uint8_t *to = job->to + (size_t)(job->n - job->n_out) * job->stride;
     for (uint32_t c = 0; c < job->n_out; c++, to += job->stride)
         k->prepare[job->form](to, g + (size_t)c * rows, n_ff, first, rows);
@@ -62,7 +66,7 @@ static void middle_task(void *arg, int task, int thread)
  * every 70 KB fewer bytes a second came from memory. */
 static uint32_t middle_rows(const struct device *d, const struct gated *in, uint32_t n)
 {
-    const uint32_t gate = cpu_tile_rows(d, in->gate, n), up = cpu_tile_rows(d, in->up, n);
+    const uint32_t up = cpu_tile_rows(d, in->up, n), gate = in->gate->data ? cpu_tile_rows(d, in->gate, n) : up;
     return (uint32_t)round_up(gate < up ? gate : up, PIECE);
 }
 
@@ -73,9 +77,9 @@ void cpu_feed_forward(struct device *d, const struct gated *in, const struct pro
     const uint32_t n_out = down->n, first = n - n_out;
     if (!n_out)
         return;
-    const struct weight *const w[] = { in->gate, in->up };
+    const struct weight *const w[] = { in->up, in->gate };
     uint64_t ns = 0;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < (in->gate->data ? 2 : 1); i++) {
         cpu_prepare(d, &a, cpu_activations(d, w[i], n), x, w[i]->k, first, n);
         ns += w[i]->rows * cpu_work_ns(w[i]->stride, n_out * (uint64_t)w[i]->k);
     }

@@ -59,6 +59,17 @@ enum act cpu_activations(const struct device *d, const struct weight *w, uint32_
     return w->precise && act == ACT_Q8 ? ACT_Q8_PAIR : act;
 }
 
+void cpu_tile(const struct device *d, const struct weight *w, uint32_t n, uint32_t first, uint32_t n_rows,
+              struct matmul_tile *tile)
+{
+    const struct matmul *kernel = kernel_of(d, w);
+    tile->w = (const uint8_t *)w->data + first * w->stride;
+    tile->w_stride = w->stride;
+    tile->n_rows = (int)n_rows;
+    tile->k = w->k;
+    (is_gemm(kernel, n) ? kernel->gemm : kernel->dot)(tile);
+}
+
 /* ---- Activations ---- */
 
 static void prepare_task(void *arg, int task, int thread)
@@ -74,7 +85,7 @@ static void prepare_task(void *arg, int task, int thread)
         float *const row = is_floats ? (float *)to : cpu_scratch(job->d, thread);
         const float *x = job->x->x + i * job->k;
         if (norm) {
-            k->rms_norm(row, x, vector_of(norm->w), job->k, norm->eps);
+            cpu_norm_row(job->d, row, x, norm, job->k);
             x = row;
         }
         if (x != (float *)to)
