@@ -96,7 +96,7 @@ enum layer_kind { LAYER_ANY, LAYER_DENSE, LAYER_EXPERTS };
 
 struct tensor_spec {
     /* Names; "%u" stands for the layer's number. "A|B": the first that is there. NULL: this format has none. Where a
-     * directory has a tensor for each expert, a second "%u" stands for the expert's. */
+     * directory has a tensor for each expert, a second "%u" stands for the expert's; it may have one for all, too. */
     const char *gguf, *hf;
     enum dim rows, cols; /* a matrix (rows, cols) multiplies vectors of cols values; rows DIM_ONE: a vector */
     unsigned trait;      /* needed by models of this trait only; 0: by all */
@@ -107,9 +107,9 @@ struct tensor_spec {
 };
 extern const struct tensor_spec model_tensors[MODEL_ROLES], layer_tensors[LAYER_ROLES];
 
-/** Roles whose rows stand in one tensor, one behind the other. */
+/** Roles whose rows stand in one tensor, one behind the other; of experts, for each of them. */
 struct fusion {
-    const char *gguf, *hf;
+    const char *gguf, *hf; /* NULL: this format has none */
     enum layer_role first;
     int n;
     unsigned trait;

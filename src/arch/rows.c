@@ -38,6 +38,8 @@ static const struct arch rows[] = {
       .must = T(QKV_BIAS) | T(OUT_BIAS) | T(SINKS) | T(EXPERTS) | T(EXPERT_BIAS) | T(ROUTER_BIAS) | T(NORMALISE) |
               T(CLAMPED_GATE) | T(YARN_EXACT) | T(FUSED_EXPERTS), .may = T(OUTPUT) },
     { "Granite", "granite", "granite", PAIRS, HALVES, .must = T(LOGIT_DIVISOR), .may = BIASES | T(OUTPUT) },
+    { "Granite MoE", "granitemoe", "granitemoe", PAIRS, HALVES, .must = T(LOGIT_DIVISOR) | T(EXPERTS) | T(NORMALISE),
+      .may = T(OUTPUT) },
     { "OLMo 2", "olmo2", "olmo2", HALVES, HALVES,
       .must = T(NO_PRE_NORM) | T(POST_NORM) | T(WIDE_QK_NORM) | T(QK_NORM), .may = T(OUTPUT) },
     { "StableLM", "stablelm", "stablelm", HALVES, HALVES, .must = LAYER, .may = T(QKV_BIAS) | T(OUTPUT) },
@@ -101,7 +103,7 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
                         LAYER_DENSE },
     [FFN_POST_NORM] = { L "post_ffw_norm.weight", H "post_feedforward_layernorm.weight", DIM_ONE, DIM_EMBD, T(POST_NORM),
                         .norm = true },
-    [ROUTER] = { L "ffn_gate_inp.weight", H "mlp.gate.weight|" H "mlp.router.weight|" MOE "gate.weight", DIM_EXPERTS,
+    [ROUTER] = { L "ffn_gate_inp.weight", H "mlp.gate.weight|" H "mlp.router.weight|" MOE "gate.weight|" MOE "router.layer.weight", DIM_EXPERTS,
                  DIM_EMBD, T(EXPERTS), 0, LAYER_EXPERTS },
     [ROUTER_BIAS] = { L "ffn_gate_inp.bias", H "mlp.router.bias", DIM_ONE, DIM_EXPERTS, T(ROUTER_BIAS), 0, LAYER_EXPERTS },
     [CHOICE_BIAS] = { L "exp_probs_b.bias", H "mlp.gate.e_score_correction_bias", DIM_ONE, DIM_EXPERTS, T(CHOICE_BIAS), 0,
@@ -110,7 +112,7 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
                       LAYER_EXPERTS, true },
     [EXPERT_UP] = { L "ffn_up_exps.weight", EXPERT("up_proj", "w3"), DIM_FF_EXPERT, DIM_EMBD, T(EXPERTS), 0,
                     LAYER_EXPERTS, true },
-    [EXPERT_DOWN] = { L "ffn_down_exps.weight", EXPERT("down_proj", "w2"), DIM_EMBD, DIM_FF_EXPERT, T(EXPERTS), 0,
+    [EXPERT_DOWN] = { L "ffn_down_exps.weight", EXPERT("down_proj", "w2") "|" MOE "output_linear.weight", DIM_EMBD, DIM_FF_EXPERT, T(EXPERTS), 0,
                       LAYER_EXPERTS, true },
     [EXPERT_GATE_BIAS] = { L "ffn_gate_exps.bias", NULL, DIM_EXPERTS, DIM_FF_EXPERT, T(EXPERT_BIAS), 0, LAYER_EXPERTS },
     [EXPERT_UP_BIAS] = { L "ffn_up_exps.bias", NULL, DIM_EXPERTS, DIM_FF_EXPERT, T(EXPERT_BIAS), 0, LAYER_EXPERTS },
@@ -129,5 +131,6 @@ const struct fusion fusions[] = {
     { L "attn_qkv.weight", H "self_attn.qkv_proj.weight", ATTN_Q, 3, T(FUSED_QKV) },
     { L "attn_qkv.bias", H "self_attn.qkv_proj.bias", ATTN_Q_BIAS, 3, T(FUSED_QKV) | T(QKV_BIAS) },
     { L "ffn_up.weight", H "mlp.gate_up_proj.weight", FFN_GATE, 2, T(FUSED_GATE_UP) },
+    { NULL, MOE "input_linear.weight", EXPERT_GATE, 2, T(EXPERTS) },
 };
 const size_t n_fusions = sizeof fusions / sizeof *fusions;

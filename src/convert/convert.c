@@ -179,16 +179,34 @@ static infer_status fail_missing(struct converting *k, const char *name)
     return fail(k->err, INFER_E_FORMAT, "%s: tensor %s is missing, which a %s model needs", k->hf->path, name, k->h.name);
 }
 
-/* The matrices of all experts become one tensor. */
+/* One tensor for all experts, of `rows` rows each, which stand where `parts` says. */
+static infer_status add_parts(struct converting *k, const struct tensor *like, uint64_t rows, const void **parts,
+                              const char *name)
+{
+    struct tensor t = *like;
+    uint64_t bytes = 0;
+    dtype_row_bytes(t.type, t.ne[0], &bytes);
+    t.name = text_of(name);
+    t.n_dims = 3;
+    t.ne[1] = rows;
+    t.ne[2] = k->h.routing.n_expert;
+    t.bytes = bytes * rows * t.ne[2]; /* all of them lie in files */
+    k->c->orders[k->n_orders++] = (struct row_order){ 0, 0, parts };
+    return weights_add_tensor(k->c->gguf, &t, k->err);
+}
+
+/* The matrices of all experts, in one tensor or in one each, become one. */
 static infer_status add_stack(struct converting *k, const struct tensor *first, const struct tensor_spec *spec,
                               uint32_t layer, const char *name)
 {
     const uint32_t n = k->h.routing.n_expert;
     const void **parts = arena_new(&k->c->gguf->arena, n, sizeof *parts);
-    struct tensor t = *first;
     char from[ARCH_MAX_NAME];
     if (!parts)
         return fail_memory(k->err, name);
+    if (first->n_dims == 3 && first->ne[0] == arch_dim(&k->h, spec->cols) && first->ne[1] == arch_dim(&k->h, spec->rows) &&
+        first->ne[2] == n)
+        return add_tensor(k, first, spec, name);
     for (uint32_t e = 0; e < n; e++) {
         const struct tensor *of = find_tensor(k, spec, layer, e, from);
         if (!of)
@@ -196,18 +214,13 @@ static infer_status add_stack(struct converting *k, const struct tensor *first, 
         const infer_status status = check_shape(k, of, spec);
         if (status != INFER_OK)
             return status;
-        if (of->type != t.type)
+        if (of->type != first->type)
             return fail(k->err, INFER_E_FORMAT, "%s: tensor %s is of type %s, that of the first expert of type %s",
-                        k->hf->path, from, dtype_name(of->type), dtype_name(t.type));
+                        k->hf->path, from, dtype_name(of->type), dtype_name(first->type));
         k->used[of - k->hf->tensors] = true;
         parts[e] = of->data;
     }
-    t.name = text_of(name);
-    t.n_dims = 3;
-    t.ne[2] = n;
-    t.bytes *= n; /* all of them lie in files */
-    k->c->orders[k->n_orders++] = (struct row_order){ 0, 0, parts };
-    return weights_add_tensor(k->c->gguf, &t, k->err);
+    return add_parts(k, first, first->ne[1], parts, name);
 }
 
 /* A layer's role, if the model has it and it is not among those of a fused tensor. */
@@ -227,33 +240,71 @@ static infer_status convert_tensor(struct converting *k, const struct tensor_spe
     return status == INFER_OK ? add_tensor(k, t, spec, to) : status;
 }
 
-/* Fused tensors stay what they are. `fused` receives the roles whose rows they hold. */
+/* Rows that a role has of a fused tensor; or values, of a fused vector. */
+static uint64_t part_rows(const struct converting *k, const struct tensor_spec *spec)
+{
+    return arch_dim(&k->h, spec->rows == DIM_ONE ? spec->cols : spec->rows);
+}
+
+/* Of experts, each role gets a tensor of its own. */
+static infer_status split_experts(struct converting *k, const struct tensor *t, const struct fusion *f, uint32_t layer)
+{
+    const uint32_t n = k->h.routing.n_expert;
+    uint64_t bytes = 0, at = 0;
+    infer_status status = INFER_OK;
+    dtype_row_bytes(t->type, t->ne[0], &bytes);
+    k->used[t - k->hf->tensors] = true;
+    for (int part = 0; part < f->n && status == INFER_OK; part++) {
+        const struct tensor_spec *spec = &layer_tensors[f->first + part];
+        const void **parts = arena_new(&k->c->gguf->arena, n, sizeof *parts);
+        char to[ARCH_MAX_NAME];
+        if (!parts)
+            return fail_memory(k->err, t->name.p);
+        for (uint32_t e = 0; e < n; e++)
+            parts[e] = (const uint8_t *)t->data + (e * t->ne[1] + at) * bytes;
+        arch_gguf_name(&k->h, spec, layer, to);
+        status = add_parts(k, t, part_rows(k, spec), parts, to);
+        at += part_rows(k, spec);
+    }
+    return status;
+}
+
+/* Other fused tensors stay what they are. */
+static infer_status convert_fusion(struct converting *k, const struct tensor *t, const struct fusion *f, uint32_t layer)
+{
+    const struct tensor_spec *specs = &layer_tensors[f->first], plain = { 0 };
+    const int axis = specs->rows == DIM_ONE ? 0 : 1;
+    uint64_t rows = 0;
+    for (int part = 0; part < f->n; part++)
+        rows += part_rows(k, &specs[part]);
+    if (t->ne[axis] != rows || (axis && t->ne[0] != arch_dim(&k->h, specs->cols)) ||
+        t->ne[2] != (specs->stacked ? k->h.routing.n_expert : 1) || t->ne[3] != 1)
+        return fail(k->err, INFER_E_FORMAT, "%s: tensor %s has %llu rows, expected %llu", k->hf->path, t->name.p,
+                    (unsigned long long)t->ne[axis], (unsigned long long)rows);
+    if (specs->stacked)
+        return split_experts(k, t, f, layer);
+    char to[ARCH_MAX_NAME];
+    const char *list = f->gguf;
+    arch_next_name(&list, to, layer, 0);
+    return add_tensor(k, t, &plain, to);
+}
+
+/* `fused` receives the roles whose rows fused tensors hold. */
 static infer_status convert_fused(struct converting *k, uint32_t layer, bool fused[LAYER_ROLES])
 {
-    for (size_t i = 0; i < n_fusions; i++) {
+    infer_status status = INFER_OK;
+    for (size_t i = 0; i < n_fusions && status == INFER_OK; i++) {
         const struct fusion *f = &fusions[i];
-        char name[ARCH_MAX_NAME], to[ARCH_MAX_NAME];
-        const char *from = f->hf, *list = f->gguf;
-        arch_next_name(&from, name, layer, 0);
-        arch_next_name(&list, to, layer, 0);
-        const struct tensor *t = weights_tensor(k->hf, text_of(name));
-        if ((f->trait & ~k->h.arch->must) || !t)
+        char name[ARCH_MAX_NAME];
+        const char *from = f->hf;
+        if ((f->trait & ~k->h.arch->must) || !arch_next_name(&from, name, layer, 0))
             continue;
-        const struct tensor_spec *specs = &layer_tensors[f->first], plain = { 0 };
-        const int axis = specs->rows == DIM_ONE ? 0 : 1;
-        uint64_t rows = 0;
-        for (int part = 0; part < f->n; part++) {
-            rows += arch_dim(&k->h, axis ? specs[part].rows : specs[part].cols);
+        const struct tensor *t = weights_tensor(k->hf, text_of(name));
+        for (int part = 0; t && part < f->n; part++)
             fused[f->first + part] = true;
-        }
-        if (t->ne[axis] != rows || (axis && t->ne[0] != arch_dim(&k->h, specs->cols)))
-            return fail(k->err, INFER_E_FORMAT, "%s: tensor %s has %llu rows, expected %llu", k->hf->path, t->name.p,
-                        (unsigned long long)t->ne[axis], (unsigned long long)rows);
-        const infer_status status = add_tensor(k, t, &plain, to);
-        if (status != INFER_OK)
-            return status;
+        status = t ? convert_fusion(k, t, f, layer) : INFER_OK;
     }
-    return INFER_OK;
+    return status;
 }
 
 static infer_status convert_layer(struct converting *k, uint32_t layer)
@@ -409,7 +460,7 @@ struct conversion *conversion_open(const infer_allocator *a, const struct weight
         return fail_memory(err, "a conversion"), NULL;
     k.c->gguf = weights_new(a, hf->path, WEIGHTS_GGUF, k.err);
     if (k.c->gguf) {
-        k.c->orders = arena_new(&k.c->gguf->arena, hf->n_tensors + 2, sizeof *k.c->orders);
+        k.c->orders = arena_new(&k.c->gguf->arena, 2 * hf->n_tensors + 2, sizeof *k.c->orders);
         k.used = arena_new(&k.c->gguf->arena, hf->n_tensors, sizeof *k.used);
         if (!k.c->orders || !k.used)
             fail_memory(k.err, "a conversion");

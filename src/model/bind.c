@@ -150,7 +150,7 @@ static infer_status bind_stack(struct infer_model *m, struct weight *w, const st
                                const struct tensor_spec *spec, uint32_t layer, infer_error *err)
 {
     const struct hparams *h = &m->net.h;
-    const bool one = m->weights->format == WEIGHTS_GGUF; /* tensor for all experts */
+    const bool one = m->weights->format == WEIGHTS_GGUF || t->n_dims == 3; /* tensor for all experts */
     const uint64_t rows = arch_dim(h, spec->rows);
     const void **experts = arena_new(&m->arena, h->routing.n_expert, sizeof *experts);
     if (!experts)
@@ -179,45 +179,81 @@ static infer_status bind_stack(struct infer_model *m, struct weight *w, const st
 
 /* ---- Rows of one tensor ---- */
 
+/* Rows that a role has of a fused tensor; or values, of a fused vector. */
+static uint64_t part_rows(const struct hparams *h, const struct tensor_spec *spec)
+{
+    return arch_dim(h, spec->rows == DIM_ONE ? spec->cols : spec->rows);
+}
+
+static infer_status check_fused(struct infer_model *m, const struct tensor *t, const struct fusion *f, uint64_t *stride,
+                                infer_error *err)
+{
+    const struct hparams *h = &m->net.h;
+    const struct tensor_spec *specs = &layer_tensors[f->first];
+    const int axis = specs->rows == DIM_ONE ? 0 : 1;
+    uint64_t rows = 0;
+    for (int part = 0; part < f->n; part++)
+        rows += part_rows(h, &specs[part]);
+    if (t->ne[axis] != rows || (axis && t->ne[0] != arch_dim(h, specs->cols)) || t->n_dims != axis + 1 + specs->stacked ||
+        (specs->stacked && t->ne[2] != h->routing.n_expert))
+        return fail(err, INFER_E_FORMAT, "%s: tensor %s has %llu rows of %llu values, expected %llu of %llu", m->weights->path,
+                    t->name.p, (unsigned long long)(axis ? t->ne[1] : 1), (unsigned long long)t->ne[0],
+                    (unsigned long long)(axis ? rows : 1), (unsigned long long)(axis ? arch_dim(h, specs->cols) : rows));
+    return check_type(m, t, stride, err);
+}
+
+/* Rows from `at` on of a fused matrix, or of each expert's. */
+static infer_status bind_part(struct infer_model *m, struct weight *w, const struct tensor *t, uint64_t at, uint64_t rows,
+                              uint64_t stride, bool stacked, infer_error *err)
+{
+    const uint32_t n = m->net.h.routing.n_expert;
+    const uint8_t *first = (const uint8_t *)t->data + at * stride;
+    const void **experts = stacked ? arena_new(&m->arena, n, sizeof *experts) : NULL;
+    if (stacked && !experts)
+        return fail_memory(err, t->name.p);
+    for (uint32_t e = 0; stacked && e < n; e++)
+        experts[e] = first + e * t->ne[1] * stride;
+    *w = (struct weight){ .data = first, .experts = experts, .type = t->type, .rows = (uint32_t)rows, .k = (uint32_t)t->ne[0],
+                          .stride = stride };
+    return INFER_OK;
+}
+
+static infer_status bind_fusion(struct infer_model *m, struct weight *w, const struct tensor *t, const struct fusion *f,
+                                infer_error *err)
+{
+    const struct tensor_spec *specs = &layer_tensors[f->first];
+    const bool vector = specs->rows == DIM_ONE;
+    uint64_t stride, at = 0;
+    infer_status status = check_fused(m, t, f, &stride, err);
+    const float *floats = status == INFER_OK && vector ? bind_floats(m, t, 0) : NULL;
+    if (status == INFER_OK && vector && !floats)
+        status = fail_memory(err, t->name.p);
+    for (int part = 0; part < f->n && status == INFER_OK; part++) {
+        const uint64_t n = part_rows(&m->net.h, &specs[part]);
+        if (vector)
+            w[part] = (struct weight){ .data = floats + at, .type = DTYPE_F32, .rows = 1, .k = (uint32_t)n,
+                                       .stride = n * sizeof(float) };
+        else
+            status = bind_part(m, &w[part], t, at, n, stride, specs->stacked, err);
+        at += n;
+    }
+    return status;
+}
+
 /* Bind all roles of the fused tensors that are there. */
 static infer_status bind_fused(struct infer_model *m, struct layer *layer, uint32_t l, infer_error *err)
 {
-    const struct hparams *h = &m->net.h;
-    for (size_t i = 0; i < n_fusions; i++) {
+    infer_status status = INFER_OK;
+    for (size_t i = 0; i < n_fusions && status == INFER_OK; i++) {
         const struct fusion *f = &fusions[i];
-        const struct tensor_spec *specs = &layer_tensors[f->first], joined = specs[0];
-        const bool vector = joined.rows == DIM_ONE;
-        char name[ARCH_MAX_NAME];
         const char *list = m->weights->format == WEIGHTS_GGUF ? f->gguf : f->hf;
-        arch_next_name(&list, name, l, 0);
-        const struct tensor *t = weights_tensor(m->weights, text_of(name));
-        if ((f->trait & ~h->arch->must) || !t)
+        char name[ARCH_MAX_NAME];
+        if ((f->trait & ~m->net.h.arch->must) || !arch_next_name(&list, name, l, 0))
             continue;
-        uint64_t rows = 0, stride, at = 0;
-        for (int part = 0; part < f->n; part++)
-            rows += arch_dim(h, vector ? specs[part].cols : specs[part].rows);
-        infer_status status = t->ne[vector ? 0 : 1] == rows && t->n_dims == (vector ? 1 : 2) &&
-                              (vector || t->ne[0] == arch_dim(h, joined.cols)) ? INFER_OK :
-            fail(err, INFER_E_FORMAT, "%s: tensor %s has %llu rows, expected %llu", m->weights->path, t->name.p,
-                 (unsigned long long)t->ne[vector ? 0 : 1], (unsigned long long)rows);
-        if (status == INFER_OK)
-            status = check_type(m, t, &stride, err);
-        const float *floats = status == INFER_OK && vector ? bind_floats(m, t, 0) : NULL;
-        if (status == INFER_OK && vector && !floats)
-            status = fail_memory(err, t->name.p);
-        if (status != INFER_OK)
-            return status;
-        for (int part = 0; part < f->n; part++) {
-            const uint64_t n = arch_dim(h, vector ? specs[part].cols : specs[part].rows);
-            layer->w[f->first + (enum layer_role)part] =
-                vector ? (struct weight){ .data = floats + at, .type = DTYPE_F32, .rows = 1, .k = (uint32_t)n,
-                                          .stride = n * sizeof(float) }
-                       : (struct weight){ .data = (const uint8_t *)t->data + at * stride, .type = t->type,
-                                          .rows = (uint32_t)n, .k = (uint32_t)t->ne[0], .stride = stride };
-            at += n;
-        }
+        const struct tensor *t = weights_tensor(m->weights, text_of(name));
+        status = t ? bind_fusion(m, &layer->w[f->first], t, f, err) : INFER_OK;
     }
-    return INFER_OK;
+    return status;
 }
 
 /* ---- All of them ---- */

@@ -44,11 +44,8 @@ static void assert_same_metadata(const struct weights *ours, const struct weight
     }
 }
 
-static const float *floats_of(const struct tensor *t, uint64_t row, float *buffer)
+static const float *floats_of(const struct tensor *t, const uint8_t *p, float *buffer)
 {
-    uint64_t stride;
-    dtype_row_bytes(t->type, t->ne[0], &stride);
-    const uint8_t *p = (const uint8_t *)t->data + row * stride;
     for (uint64_t i = 0; i < t->ne[0]; i++)
         buffer[i] = t->type == DTYPE_F32 ? f32_from_bits(read_u32(p + 4 * i))
                                          : bf16_to_f32(read_u16(p + 2 * i));
@@ -68,9 +65,12 @@ static void assert_same_tensors(const struct conversion *c, const struct weights
         assert_true(t->ne[0] <= 4096);
         assert_true(t->type == DTYPE_F32 || t->type == DTYPE_BF16);
         assert_true(o->type == DTYPE_F32 || o->type == DTYPE_BF16);
-        for (uint64_t row = 0; row < t->ne[1]; row++) {
-            floats_of(t, row_source(c->orders[i], row), a);
-            floats_of(o, row, b);
+        uint64_t bytes, their_bytes;
+        dtype_row_bytes(t->type, t->ne[0], &bytes);
+        dtype_row_bytes(o->type, o->ne[0], &their_bytes);
+        for (uint64_t row = 0; row < t->ne[1] * t->ne[2]; row++) {
+            floats_of(t, row_at(t, c->orders[i], row, bytes), a);
+            floats_of(o, (const uint8_t *)o->data + row * their_bytes, b);
             for (uint64_t k = 0; k < t->ne[0]; k++)
                 if (!(fabsf(a[k] - b[k]) <= 1e-6f * fabsf(b[k])))
                     fail_msg("%s: %s[%llu][%llu] is %g, in llama.cpp's file %g", c->gguf->path, t->name.p,
@@ -82,7 +82,10 @@ static void assert_same_tensors(const struct conversion *c, const struct weights
 static void directories_become_what_llama_cpp_makes_of_them(void **unused)
 {
     (void)unused;
-    static const char *const models[] = { "llama", "llama3", "llama-yarn", "qwen2", "qwen3" };
+    static const char *const models[] = {
+        "llama", "llama3", "llama-yarn", "qwen2", "qwen3", "mixtral", "qwen2moe", "qwen3moe", "olmoe", "phi3", "phimoe", "gemma",
+        "gemma2", "gemma3", "granite", "granitemoe", "olmo2", "stablelm", "starcoder2", "command-r", "deepseek", "smollm3",
+    };
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         char path[64], file[64];
         snprintf(path, sizeof path, TINY "%s", models[i]);

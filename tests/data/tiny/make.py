@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write the tiny models of this folder: random weights, and what transformers computes with them in float64.
 
-    python3 tests/data/tiny/make.py
+    python3 tests/data/tiny/make.py [CASE ...]
 
 One folder per case: config.json and model.safetensors as Hugging Face has them, model.gguf with the same weights,
 ids.json (the input), logits.npy (float32, of every position), greedy.json (the ids that greedy decoding appends).
@@ -10,10 +10,13 @@ Needs torch, transformers, safetensors, gguf (requirements.txt). Seeded: running
 import copy
 import json
 import pathlib
+import re
 import shutil
+import sys
 
 import gguf
 import numpy as np
+import safetensors.torch
 import torch
 import transformers
 
@@ -26,30 +29,106 @@ LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_fac
               original_max_position_embeddings=32, rope_theta=10000.0)
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16, rope_theta=10000.0)
 
+LONGROPE = dict(rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.1, 1.2, 1.3], long_factor=[1.0, 1.5, 2.5, 4.0],
+                original_max_position_embeddings=16)
+GPT_OSS = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16, beta_fast=32.0, beta_slow=1.0,
+               truncate=False, rope_theta=10000.0)
+EXPERTS = dict(num_experts_per_tok=2, moe_intermediate_size=16)
+T = transformers
+
 # name: (configuration class, its own settings, GGUF architecture or None, queries and keys permuted in GGUF)
 CASES = {
-    "llama": (transformers.LlamaConfig, dict(attention_bias=True, mlp_bias=True), "llama", True),
-    "llama3": (transformers.LlamaConfig, dict(rope_parameters=LLAMA3, tie_word_embeddings=True), "llama", True),
-    "llama-yarn": (transformers.LlamaConfig, dict(rope_parameters=YARN), "llama", True),
-    "mistral": (transformers.MistralConfig, dict(sliding_window=5, head_dim=8), None, False),
-    "qwen2": (transformers.Qwen2Config, dict(), "qwen2", False),
-    "qwen3": (transformers.Qwen3Config, dict(head_dim=16), "qwen3", False),
+    "llama": (T.LlamaConfig, dict(attention_bias=True, mlp_bias=True), "llama", True),
+    "llama3": (T.LlamaConfig, dict(rope_parameters=LLAMA3, tie_word_embeddings=True), "llama", True),
+    "llama-yarn": (T.LlamaConfig, dict(rope_parameters=YARN), "llama", True),
+    "mistral": (T.MistralConfig, dict(sliding_window=5, head_dim=8), None, False),
+    "qwen2": (T.Qwen2Config, dict(), "qwen2", False),
+    "qwen3": (T.Qwen3Config, dict(head_dim=16), "qwen3", False),
+    "mixtral": (T.MixtralConfig, dict(num_local_experts=4, num_experts_per_tok=2, intermediate_size=24), "llama", True),
+    "qwen2moe": (T.Qwen2MoeConfig, dict(EXPERTS, num_experts=4, shared_expert_intermediate_size=24), "qwen2moe", False),
+    "qwen3moe": (T.Qwen3MoeConfig, dict(EXPERTS, num_experts=6, norm_topk_prob=True, head_dim=16, num_experts_per_tok=3,
+                                        mlp_only_layers=[0]), "qwen3moe", False),
+    "olmoe": (T.OlmoeConfig, dict(num_experts=4, num_experts_per_tok=2, intermediate_size=16), "olmoe", False),
+    "phi3": (T.Phi3Config, dict(rope_parameters=LONGROPE, pad_token_id=0, original_max_position_embeddings=16), "phi3",
+             False),
+    "phimoe": (T.PhimoeConfig, dict(num_local_experts=4, intermediate_size=24, attention_bias=True, lm_head_bias=True),
+               "phimoe", False),
+    "gemma": (T.GemmaConfig, dict(head_dim=16), "gemma", False),
+    "gemma2": (T.Gemma2Config, dict(head_dim=16, sliding_window=5, query_pre_attn_scalar=12, attn_logit_softcapping=3.0,
+                                    final_logit_softcapping=2.0), "gemma2", False),
+    "gemma3": (T.Gemma3TextConfig, dict(head_dim=16, sliding_window=5, query_pre_attn_scalar=16, num_hidden_layers=6),
+               "gemma3", False),
+    "gpt-oss": (T.GptOssConfig, dict(num_local_experts=4, num_experts_per_tok=2, head_dim=16, sliding_window=5,
+                                     intermediate_size=16, rope_parameters=GPT_OSS), "gpt-oss", False),
+    "granite": (T.GraniteConfig, dict(attention_multiplier=0.2, embedding_multiplier=3.5, logits_scaling=0.6,
+                                      residual_multiplier=0.4), "granite", True),
+    "granitemoe": (T.GraniteMoeConfig, dict(attention_multiplier=0.2, embedding_multiplier=3.5, logits_scaling=0.6,
+                                            residual_multiplier=0.4, num_local_experts=4, num_experts_per_tok=2,
+                                            intermediate_size=16), "granitemoe", True),
+    "olmo2": (T.Olmo2Config, dict(), "olmo2", False),
+    "stablelm": (T.StableLmConfig, dict(layer_norm_eps=1e-3, use_qkv_bias=True, partial_rotary_factor=0.5), "stablelm", False),
+    "starcoder2": (T.Starcoder2Config, dict(norm_epsilon=1e-3, use_bias=True), "starcoder2", False),
+    "command-r": (T.CohereConfig, dict(layer_norm_eps=1e-3, logit_scale=0.25), "command-r", False),
+    "deepseek": (T.Qwen2MoeConfig, dict(EXPERTS, num_experts=4, shared_expert_intermediate_size=32, mlp_only_layers=[0]),
+                 "deepseek", True),
+    "smollm3": (T.SmolLM3Config, dict(num_hidden_layers=4, pad_token_id=0), "smollm3", True),
 }
 
-NAMES = {  # Hugging Face's to GGUF's, {} the layer
+NAMES = {  # Hugging Face's to GGUF's
     "model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output",
     "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
     "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
     "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+    "self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up", "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down",
+    "self_attn.sinks": "attn_sinks.weight", "mlp.gate": "ffn_gate_inp", "mlp.router": "ffn_gate_inp",
+    "block_sparse_moe.gate": "ffn_gate_inp", "block_sparse_moe.router.layer": "ffn_gate_inp",
+    "pre_feedforward_layernorm": "ffn_norm", "post_feedforward_layernorm": "post_ffw_norm",
+    "mlp.shared_expert_gate": "ffn_gate_inp_shexp", "block_sparse_moe.output_linear": "ffn_down_exps",
+    "experts.gate_proj": "ffn_gate_exps", "experts.up_proj": "ffn_up_exps", "experts.down_proj": "ffn_down_exps",
+    "experts.w1": "ffn_gate_exps", "experts.w3": "ffn_up_exps", "experts.w2": "ffn_down_exps",
+    **{f"mlp.{s}.{p}_proj": f"ffn_{p}_shexp" for s in ("shared_expert", "shared_experts") for p in ("gate", "up", "down")},
 }
+# In these, the norm after attention is one of what attention gives.
+POST_NORMS = {"gemma2", "gemma3", "olmo2", "gpt-oss"}
 
 
-def gguf_name(name):
+def gguf_name(name, arch):
+    if "." not in name or name.startswith("model.layers.") and name.rsplit(".", 1)[1] == "sinks":
+        return f"blk.{name.split('.')[2]}.attn_sinks.weight"
     stem, kind = name.rsplit(".", 1)
     if stem in NAMES:
         return f"{NAMES[stem]}.{kind}"
     _, _, layer, rest = stem.split(".", 3)
+    if rest == "post_attention_layernorm" and arch in POST_NORMS:
+        return f"blk.{layer}.post_attention_norm.{kind}"
     return f"blk.{layer}.{NAMES[rest]}.{kind}"
+
+
+def stack_experts(weights):
+    """One tensor for all experts where there is one for each; gate and up apart where they are one."""
+    out, stacks = {}, {}
+    for name, data in weights.items():
+        each = re.fullmatch(r"(.*\.)(?:mlp|block_sparse_moe)\.experts\.(\d+)\.(.*)", name)
+        if each:
+            stacks.setdefault(each[1] + "experts." + each[3], {})[int(each[2])] = data
+        elif name.endswith("block_sparse_moe.input_linear.weight"):
+            gate, up = np.split(data, 2, 1)
+            out[name.replace("block_sparse_moe.input_linear", "experts.gate_proj")] = gate
+            out[name.replace("block_sparse_moe.input_linear", "experts.up_proj")] = up
+        elif "mlp.experts." in name:  # gpt-oss: rows last, gate and up in turn
+            bias = name.endswith("_bias")
+            data = data if bias else data.swapaxes(1, 2)
+            part, kind = name.rsplit(".", 1)[1].removesuffix("_bias"), "bias" if bias else "weight"
+            prefix = name.split("mlp.experts.")[0] + "experts."
+            if part == "gate_up_proj":
+                out[f"{prefix}gate_proj.{kind}"], out[f"{prefix}up_proj.{kind}"] = data[:, 0::2], data[:, 1::2]
+            else:
+                out[f"{prefix}{part}.{kind}"] = data
+        else:
+            out[name] = data
+    for name, parts in stacks.items():
+        out[name] = np.stack([parts[i] for i in range(len(parts))])
+    return out
 
 
 def interleave(w, n_head):
@@ -65,6 +144,31 @@ def llama3_divisors(p, width):
     return (1 / ((1 - keep) / p["factor"] + keep)).astype(np.float32)
 
 
+def write_numbers(w, arch, c):
+    """What llama.cpp's converter writes of a configuration beyond the numbers that all have."""
+    numbers = {"expert_count": ("num_local_experts", "num_experts"), "expert_used_count": ("num_experts_per_tok",),
+               "expert_feed_forward_length": ("moe_intermediate_size",),
+               "expert_shared_feed_forward_length": ("shared_expert_intermediate_size",),
+               "attention.sliding_window": ("sliding_window",)}
+    reals = {"attention.scale": ("attention_multiplier",), "embedding_scale": ("embedding_multiplier",),
+             "residual_scale": ("residual_multiplier",), "logit_scale": ("logits_scaling", "logit_scale"),
+             "attn_logit_softcapping": ("attn_logit_softcapping",), "final_logit_softcapping": ("final_logit_softcapping",)}
+    for table, add in ((numbers, w.add_uint32), (reals, w.add_float32)):
+        for key, names in table.items():
+            values = [getattr(c, n) for n in names if getattr(c, n, None) is not None]
+            if values and (arch in WINDOWED or key != "attention.sliding_window"):
+                add(f"{arch}.{key}", values[0])
+    if arch == "gemma2":  # no key tells the query's scale in files of real models, whose scale follows from their layers
+        w.add_float32("gemma2.attention.scale", c.query_pre_attn_scalar ** -0.5)
+    if arch == "deepseek":
+        w.add_uint32("deepseek.leading_dense_block_count", 1)
+        w.add_uint32("deepseek.expert_shared_count", 2)
+
+
+WINDOWED = {"gemma2", "gemma3", "gpt-oss"}
+PLUS_ONE = {"gemma", "gemma2", "gemma3"}
+
+
 def write_gguf(path, arch, permuted, config, weights):
     w = gguf.GGUFWriter(path, arch)
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -76,21 +180,37 @@ def write_gguf(path, arch, permuted, config, weights):
     w.add_head_count_kv(config.num_key_value_heads)
     w.add_key_length(head)
     w.add_value_length(head)
-    w.add_layer_norm_rms_eps(config.rms_norm_eps)
-    w.add_rope_dimension_count(head)
+    if arch in ("stablelm", "starcoder2", "command-r"):
+        w.add_layer_norm_eps(getattr(config, "layer_norm_eps", None) or config.norm_epsilon)
+    else:
+        w.add_layer_norm_rms_eps(config.rms_norm_eps)
+    write_numbers(w, arch, config)
     rope = config.rope_parameters
+    local = rope.get("sliding_attention")
+    rope = rope.get("full_attention", rope)
+    w.add_rope_dimension_count(int(head * rope.get("partial_rotary_factor", 1)))
     w.add_rope_freq_base(rope["rope_theta"])
+    if local:
+        w.add_float32(f"{arch}.rope.freq_base_swa", local["rope_theta"])
     if rope["rope_type"] == "yarn":
         w.add_rope_scaling_type(gguf.RopeScalingType.YARN)
         w.add_rope_scaling_factor(rope["factor"])
         w.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
     if rope["rope_type"] == "llama3":
         w.add_tensor("rope_freqs.weight", llama3_divisors(rope, head))
-    for name, tensor in weights.items():
-        data = tensor.float().numpy()
+    if rope["rope_type"] == "longrope":
+        original = rope["original_max_position_embeddings"]
+        w.add_rope_scaling_orig_ctx_len(original)
+        w.add_rope_scaling_attn_factors(
+            float(np.sqrt(1 + np.log(config.max_position_embeddings / original) / np.log(original))))
+        for kind in ("short", "long"):
+            w.add_tensor(f"rope_factors_{kind}.weight", np.array(rope[kind + "_factor"], np.float32))
+    for name, data in stack_experts({n: t.float().numpy() for n, t in weights.items()}).items():
         if permuted and ("q_proj" in name or "k_proj" in name):
             data = interleave(data, config.num_attention_heads if "q_proj" in name else config.num_key_value_heads)
-        w.add_tensor(gguf_name(name), np.ascontiguousarray(data, np.float32))
+        if arch in PLUS_ONE and "norm" in name:
+            data = data + 1
+        w.add_tensor(gguf_name(name, arch), np.ascontiguousarray(data, np.float32))
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
@@ -104,17 +224,39 @@ def randomise(model, generator):
             noise = torch.randn(p.shape, generator=generator)
             if "norm" in name:
                 p.copy_((1 + 0.3 * noise).bfloat16())
-            elif name.endswith(".bias"):
+            elif name.endswith("bias") or p.dim() == 1:
                 p.copy_((0.3 * noise).bfloat16())
             else:
-                p.copy_((noise * (1.5 / p.shape[1] ** 0.5)).bfloat16())
+                p.copy_((noise * (1.5 / p.shape[-1] ** 0.5)).bfloat16())
+
+
+def as_deepseek(folder, config, model, weights):
+    """DeepSeek's first mixture of experts is Qwen 2's with a shared expert that always counts in full, and transformers
+    does not have it. So it computes the latter with a gate of zeros, which halves, and the files hold half the weights."""
+    for layer in model.model.layers:
+        if hasattr(layer.mlp, "shared_expert"):
+            layer.mlp.shared_expert.down_proj.weight.data *= 2
+            layer.mlp.shared_expert_gate.weight.data.zero_()
+        for p in (layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj):
+            p.bias.data.zero_()
+    weights = {n.replace("shared_expert.", "shared_experts."): t for n, t in weights.items()
+               if "shared_expert_gate" not in n and not re.search("[qkv]_proj.bias", n)}
+    settings = json.loads((folder / "config.json").read_text())
+    for key in ("num_experts", "shared_expert_intermediate_size", "mlp_only_layers", "decoder_sparse_step", "qkv_bias",
+                "architectures", "layer_types", "use_sliding_window", "sliding_window", "max_window_layers"):
+        settings.pop(key, None)
+    settings.update(model_type="deepseek", n_routed_experts=config.num_experts, n_shared_experts=2, first_k_dense_replace=1)
+    (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
+    safetensors.torch.save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return weights
 
 
 def make(name, seed):
     kind, settings, arch, permuted = CASES[name]
-    config = kind(**COMMON, **settings)
+    config = kind(**{**COMMON, **settings})
     config._attn_implementation = "eager"
-    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager",
+                                                          experts_implementation="eager")
     generator = torch.Generator().manual_seed(seed)
     randomise(model, generator)
     folder = HERE / name
@@ -122,6 +264,9 @@ def make(name, seed):
     copy.deepcopy(model).to(torch.bfloat16).save_pretrained(folder)  # a copy: the angles' buffer would be rounded too
     (folder / "model.safetensors").chmod(0o644)
     (folder / "generation_config.json").unlink(missing_ok=True)
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    if name == "deepseek":
+        weights = as_deepseek(folder, config, model, weights)
 
     model = model.to(torch.float64).eval()
     ids = torch.randint(0, config.vocab_size, (1, N_IDS), generator=generator)
@@ -134,11 +279,11 @@ def make(name, seed):
     (folder / "ids.json").write_text(json.dumps(ids[0].tolist()) + "\n")
     (folder / "greedy.json").write_text(json.dumps(greedy) + "\n")
     if arch:
-        weights = {n: p.detach() for n, p in model.named_parameters()}
         write_gguf(folder / "model.gguf", arch, permuted, config, weights)
     print(f"{name}: {sum(f.stat().st_size for f in folder.iterdir())} bytes, std {logits.std():.3f}")
 
 
 if __name__ == "__main__":
     for i, case in enumerate(CASES):
-        make(case, 1000 + i)
+        if case in sys.argv[1:] or len(sys.argv) == 1:
+            make(case, 1000 + i)
