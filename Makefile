@@ -209,6 +209,7 @@ link = $(call say,LD)$(CC) $(ldflags) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 $(tools): $(BUILD)/%: $(BUILD)/tools/%.o $(common) $(archive)
 	$(link) $(ldlibs)
 $(BUILD)/infer-bench $(BUILD)/tests/tools/test_bench: $(bench)
+$(BUILD)/infer-synth: $(call object,tools/synth/*.c)
 $(apps): $(BUILD)/%: $(BUILD)/examples/%.o $(common) $(archive)
 	$(link) $(ldlibs)
 $(examples): %: %.o $(archive)
@@ -239,6 +240,6 @@ $(foreach s,$(suites),$(eval $(call suite_rule,$s)))
 
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(patsubst %.o,%.d,$(objects) $(common) $(bench) $(call suite,*) $(BUILD)/benches/shim.o) \
+-include $(patsubst %.o,%.d,$(objects) $(common) $(bench) $(call object,tools/synth/*.c) $(call suite,*) $(BUILD)/benches/shim.o) \
          $(addsuffix .d,$(tests) $(bare) $(fuzzers) $(examples)) \
          $(tools:$(BUILD)/%=$(BUILD)/tools/%.d) $(apps:$(BUILD)/%=$(BUILD)/examples/%.d)

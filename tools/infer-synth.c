@@ -1,173 +1,130 @@
 /* infer-synth.c - write a model of a real shape with random weights: speed, loading and memory do not depend on what the
- * weights say. It needs the kernels beside infer.h: their dequantisers tell how large random blocks come out. */
+ * weights say. It needs the architectures, the mixes and the kernels beside infer.h: they tell which tensors a model has,
+ * of which types, and how large random blocks come out. */
 #include "infer.h"
 #include "kernels/kernels.h"
+#include "src/arch/arch.h"
+#include "src/convert/convert.h"
+#include "src/formats/weights.h"
+#include "src/quantize/mix.h"
 #include "tools/common/failure.h"
-#include "tools/common/gguf_write.h"
 #include "tools/common/options.h"
 #include "tools/common/random_blocks.h"
+#include "tools/synth/shapes.h"
 
-#include <ctype.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
-struct shape {
-    const char *name, *arch;
-    uint32_t n_layer, n_embd, n_head, n_head_kv, d_k, n_ff, n_vocab, n_ctx;
-    float rope_base, eps;
-    bool tied, qkv_bias, qk_norm;
-};
-
-/* From the config.json that the makers published. */
-static const struct shape shapes[] = {
-    { "tiny", "llama", 2, 32, 1, 1, 32, 64, 100, 128, 1e4f, 1e-5f, false, false, false },
-    { "tinyllama-1.1b", "llama", 22, 2048, 32, 4, 64, 5632, 32000, 2048, 1e4f, 1e-5f, false, false, false },
-    { "llama-3.2-1b", "llama", 16, 2048, 32, 8, 64, 8192, 128256, 131072, 5e5f, 1e-5f, true, false, false },
-    { "llama-3.2-3b", "llama", 28, 3072, 24, 8, 128, 8192, 128256, 131072, 5e5f, 1e-5f, true, false, false },
-    { "llama-3-8b", "llama", 32, 4096, 32, 8, 128, 14336, 128256, 8192, 5e5f, 1e-5f, false, false, false },
-    { "llama-2-7b", "llama", 32, 4096, 32, 32, 128, 11008, 32000, 4096, 1e4f, 1e-5f, false, false, false },
-    { "llama-2-13b", "llama", 40, 5120, 40, 40, 128, 13824, 32000, 4096, 1e4f, 1e-5f, false, false, false },
-    { "mistral-7b", "llama", 32, 4096, 32, 8, 128, 14336, 32000, 32768, 1e4f, 1e-5f, false, false, false },
-    { "qwen2.5-0.5b", "qwen2", 24, 896, 14, 2, 64, 4864, 151936, 32768, 1e6f, 1e-6f, true, true, false },
-    { "qwen2.5-7b", "qwen2", 28, 3584, 28, 4, 128, 18944, 152064, 32768, 1e6f, 1e-6f, false, true, false },
-    { "qwen3-0.6b", "qwen3", 28, 1024, 16, 8, 128, 3072, 151936, 40960, 1e6f, 1e-6f, true, false, true },
-    { "qwen3-8b", "qwen3", 36, 4096, 32, 8, 128, 12288, 151936, 40960, 1e6f, 1e-6f, false, false, true },
-};
-
-/* ---- Vocabulary: SentencePiece as Llama 2 has it: three control tokens, 256 bytes, then made-up words ---- */
-
-static void write_vocabulary(struct gguf_writer *w, uint32_t n)
-{
-    enum { FIRST_WORD = 3 + 256 };
-    char(*text)[16] = calloc(n, sizeof *text);
-    const char **tokens = calloc(n, sizeof *tokens);
-    float *scores = calloc(n, sizeof *scores);
-    int32_t *types = calloc(n, sizeof *types);
-    static const char *const control[] = { "<unk>", "<s>", "</s>" };
-    for (uint32_t i = 0; text && tokens && scores && types && i < n; i++) {
-        tokens[i] = text[i];
-        types[i] = i == 0 ? 2 : i < 3 ? 3 : i < FIRST_WORD ? 6 : 1; /* unknown, control, byte, normal */
-        scores[i] = i < FIRST_WORD ? 0 : -(float)(i - FIRST_WORD);
-        if (i < 3)
-            strcpy(text[i], control[i]);
-        else if (i < FIRST_WORD)
-            snprintf(text[i], sizeof *text, "<0x%02X>", i - 3);
-        else { /* syllables: the number in base 100, a consonant and a vowel a digit, after a space */
-            size_t at = (size_t)snprintf(text[i], sizeof *text, "\xe2\x96\x81");
-            for (uint32_t v = i - FIRST_WORD + 1; v; v /= 100)
-                at += (size_t)snprintf(text[i] + at, sizeof *text - at, "%c%c", "bcdfghjklmnpqrstvwxz"[v % 100 / 5], "aeiou"[v % 5]);
-        }
-    }
-    if (text && tokens && scores && types) {
-        gguf_text(w, "tokenizer.ggml.model", "llama");
-        gguf_texts(w, "tokenizer.ggml.tokens", tokens, n);
-        gguf_f32s(w, "tokenizer.ggml.scores", scores, n);
-        gguf_i32s(w, "tokenizer.ggml.token_type", types, n);
-        gguf_u32(w, "tokenizer.ggml.bos_token_id", 1);
-        gguf_u32(w, "tokenizer.ggml.eos_token_id", 2);
-        gguf_bool(w, "tokenizer.ggml.add_bos_token", true);
-    }
-    free(text);
-    free(tokens);
-    free(scores);
-    free(types);
-}
-
-/* ---- Tensors ---- */
-
-struct plan {
-    enum dtype type;
-    bool is_norm;
-    uint64_t dims[2];
-};
-
 struct synth {
-    const struct shape *shape;
-    struct gguf_writer *w;
+    const char *shape, *path;
+    const struct mix *mix; /* NULL: all matrices are of `type` */
     enum dtype type;
-    struct plan *plan;
-    size_t n_plan;
-    uint64_t random; /* state of the random numbers */
+    uint32_t n_layer; /* 0: all */
+    uint64_t random;  /* state of the random numbers */
+    struct weights *config, *gguf;
+    enum dtype *types; /* of each tensor */
+    struct kernels kernels;
+    infer_error err;
 };
 
-static void announce(struct synth *s, const char *format, uint32_t layer, enum dtype type, uint64_t cols, uint64_t rows)
+/* ---- What is written ---- */
+
+/* The text of a shape's config.json, in the arena; or of a file's. */
+static struct text config_text(struct synth *s)
 {
-    char name[64];
-    snprintf(name, sizeof name, format, layer);
-    const uint64_t dims[2] = { cols, rows };
-    gguf_tensor(s->w, name, type, rows ? 2 : 1, dims);
-    s->plan[s->n_plan++] = (struct plan){ type, strstr(name, "norm") != NULL, { cols, rows ? rows : 1 } };
+    for (size_t i = 0; shape_at(i); i++)
+        if (!strcmp(shape_at(i)->name, s->shape))
+            return text_of(shape_at(i)->config);
+    struct mapping *file = NULL;
+    struct mapping m;
+    if (weights_map(s->config, s->shape, &m, &s->err) == INFER_OK)
+        file = &m;
+    return file ? (struct text){ (const char *)m.data, m.size } : (struct text){ NULL, 0 };
 }
 
-static void announce_layer(struct synth *s, uint32_t l)
+/* Numbers and tensors of the shape. */
+static infer_status make_shape(struct synth *s)
 {
-    const struct shape *h = s->shape;
-    const uint32_t q = h->n_head * h->d_k, kv = h->n_head_kv * h->d_k;
-    announce(s, "blk.%u.attn_norm.weight", l, DTYPE_F32, h->n_embd, 0);
-    announce(s, "blk.%u.attn_q.weight", l, s->type, h->n_embd, q);
-    announce(s, "blk.%u.attn_k.weight", l, s->type, h->n_embd, kv);
-    announce(s, "blk.%u.attn_v.weight", l, s->type, h->n_embd, kv);
-    announce(s, "blk.%u.attn_output.weight", l, s->type, q, h->n_embd);
-    if (h->qkv_bias) {
-        announce(s, "blk.%u.attn_q.bias", l, DTYPE_F32, q, 0);
-        announce(s, "blk.%u.attn_k.bias", l, DTYPE_F32, kv, 0);
-        announce(s, "blk.%u.attn_v.bias", l, DTYPE_F32, kv, 0);
-    }
-    if (h->qk_norm) {
-        announce(s, "blk.%u.attn_q_norm.weight", l, DTYPE_F32, h->d_k, 0);
-        announce(s, "blk.%u.attn_k_norm.weight", l, DTYPE_F32, h->d_k, 0);
-    }
-    announce(s, "blk.%u.ffn_norm.weight", l, DTYPE_F32, h->n_embd, 0);
-    announce(s, "blk.%u.ffn_gate.weight", l, s->type, h->n_embd, h->n_ff);
-    announce(s, "blk.%u.ffn_up.weight", l, s->type, h->n_embd, h->n_ff);
-    announce(s, "blk.%u.ffn_down.weight", l, s->type, h->n_ff, h->n_embd);
+    struct hparams h;
+    s->config = weights_new(&mem_default, s->shape, WEIGHTS_HF, &s->err);
+    s->gguf = s->config ? weights_new(&mem_default, s->shape, WEIGHTS_GGUF, &s->err) : NULL;
+    const struct text text = s->gguf ? config_text(s) : (struct text){ NULL, 0 };
+    if (!text.p)
+        return s->err.code;
+    infer_status status = config_parse(s->config, text, "", &s->err);
+    if (status != INFER_OK)
+        return fail_prefix(&s->err, s->shape), status;
+    status = arch_read(&h, s->config, &s->config->arena, &s->err);
+    if (status == INFER_OK && s->n_layer && s->n_layer < h.n_layer)
+        h.n_layer = s->n_layer;
+    if (status == INFER_OK)
+        status = convert_shape(s->gguf, s->config, &h, &s->err);
+    return status;
 }
 
-static void write_metadata(const struct synth *s, uint32_t n_layer)
+static bool plan(struct synth *s, const struct mix *mix)
 {
-    const struct shape *h = s->shape;
-    const struct {
-        const char *key;
-        uint32_t value;
-    } numbers[] = {
-        { "block_count", n_layer },       { "context_length", h->n_ctx },
-        { "embedding_length", h->n_embd }, { "feed_forward_length", h->n_ff },
-        { "attention.head_count", h->n_head }, { "attention.head_count_kv", h->n_head_kv },
-        { "attention.key_length", h->d_k }, { "attention.value_length", h->d_k },
-        { "rope.dimension_count", h->d_k }, { "vocab_size", h->n_vocab },
-    };
-    char key[80], name[80];
-    snprintf(name, sizeof name, "%s, random weights", h->name);
-    gguf_text(s->w, "general.architecture", h->arch);
-    gguf_text(s->w, "general.name", name);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        snprintf(key, sizeof key, "%s.%s", h->arch, numbers[i].key);
-        gguf_u32(s->w, key, numbers[i].value);
-    }
-    snprintf(key, sizeof key, "%s.rope.freq_base", h->arch);
-    gguf_f32(s->w, key, h->rope_base);
-    snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", h->arch);
-    gguf_f32(s->w, key, h->eps);
-    if (h->n_vocab >= 512)
-        write_vocabulary(s->w, h->n_vocab);
+    const struct mix_model model = mix_model_of(s->gguf);
+    return mix_plan(s->types, mix, &model, s->gguf->tensors, s->gguf->n_tensors, &mem_default);
 }
 
-static void write_tensor(struct synth *s, const struct kernels *k, const struct plan *p, uint8_t *row)
+/* The type of each tensor: as infer-quantize chooses, or one type for all that it would quantise. */
+static infer_status choose_types(struct synth *s)
 {
-    uint64_t bytes;
-    dtype_row_bytes(p->type, p->dims[0], &bytes);
-    /* Norms near one, matrices that keep the size of what they multiply. */
-    const float scale = p->is_norm ? 0 : random_blocks_scale(&s->random, k, p->type, 1 / sqrtf((float)p->dims[0]));
-    for (uint64_t r = 0; r < p->dims[1]; r++) {
-        if (p->is_norm)
-            for (uint64_t i = 0; i < p->dims[0]; i++)
-                memcpy(row + 4 * i, &(float){ 1 + 0.1f * random_uniform(&s->random) }, 4);
+    s->types = calloc(s->gguf->n_tensors, sizeof *s->types);
+    if (!s->types || !plan(s, s->mix ? s->mix : mix_find("q8_0")))
+        return failure(&s->err, INFER_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < s->gguf->n_tensors; i++) {
+        const struct tensor *t = &s->gguf->tensors[i];
+        if (!s->mix && s->types[i] != t->type)
+            s->types[i] = s->type;
+        if (t->ne[0] % dtype_info(s->types[i])->block)
+            return failure(&s->err, INFER_E_ARGUMENT, "tensor %s: rows of %" PRIu64 " values are no whole blocks of %s (%u)",
+                           t->name.p, t->ne[0], dtype_name(s->types[i]), dtype_info(s->types[i])->block);
+    }
+    return INFER_OK;
+}
+
+static void announce(struct synth *s, struct gguf_writer *w, uint32_t n_vocab)
+{
+    char name[80];
+    snprintf(name, sizeof name, "%.40s, random weights", s->shape);
+    for (size_t i = 0; i < s->gguf->n_metas; i++)
+        gguf_meta(w, &s->gguf->metas[i]);
+    gguf_text(w, "general.name", name);
+    if (s->mix)
+        gguf_u32(w, "general.file_type", s->mix->file_type);
+    write_vocabulary(w, n_vocab);
+    for (size_t i = 0; i < s->gguf->n_tensors; i++) {
+        const struct tensor *t = &s->gguf->tensors[i];
+        gguf_tensor(w, t->name.p, s->types[i], t->n_dims, t->ne);
+    }
+}
+
+/* Norms and divisors near one, matrices that keep the size of what they multiply. A piece of a matrix at a time. */
+static bool write_tensor(struct synth *s, struct gguf_writer *w, size_t i, uint8_t *piece, size_t room)
+{
+    const struct tensor *t = &s->gguf->tensors[i];
+    const enum dtype type = s->types[i];
+    const struct dtype_info *info = dtype_info(type);
+    const bool is_norm = strstr(t->name.p, "norm") || !strncmp(t->name.p, "rope_", 5);
+    const float scale = is_norm ? 0 : random_blocks_scale(&s->random, &s->kernels, type, 1 / sqrtf((float)t->ne[0]));
+    uint64_t blocks = t->ne[0] / info->block * t->ne[1] * t->ne[2];
+    for (size_t n; blocks; blocks -= n) {
+        n = blocks < room / info->bytes ? (size_t)blocks : room / info->bytes;
+        if (is_norm)
+            for (size_t j = 0; j < n; j++)
+                memcpy(piece + 4 * j, &(float){ 1 + 0.1f * random_uniform(&s->random) }, 4);
         else
-            random_blocks(&s->random, row, bytes / dtype_info(p->type)->bytes, p->type, scale);
-        gguf_data(s->w, row, bytes);
+            random_blocks(&s->random, piece, n, type, scale);
+        if (!gguf_data(w, piece, n * info->bytes))
+            return false;
     }
+    return true;
 }
 
 static void show_progress(const char *path, uint64_t done, uint64_t all)
@@ -179,84 +136,64 @@ static void show_progress(const char *path, uint64_t done, uint64_t all)
     last = percent;
 }
 
-static bool write_model(struct synth *s, uint32_t n_layer, const char *path)
+static infer_status write_model(struct synth *s)
 {
-    struct kernels k;
-    kernels_init(&k, cpu_detect());
-    if (!k.matmul[PRECISION_EXACT][s->type].dot) {
-        fprintf(stderr, "infer-synth: there are no matrices of type %s\n", dtype_name(s->type));
-        return false;
+    enum { PIECE = 1 << 20 };
+    infer_status status = make_shape(s);
+    if (status == INFER_OK)
+        status = choose_types(s);
+    if (status != INFER_OK)
+        return status;
+    uint8_t *piece = malloc(PIECE + 8);
+    struct gguf_writer *w = piece ? gguf_create(s->path) : NULL;
+    if (!w)
+        return free(piece), failure(&s->err, INFER_E_NOMEM, "out of memory");
+    uint64_t done = 0, bytes = 0;
+    const struct tensor *embedding = weights_tensor(s->gguf, text_of("token_embd.weight"));
+    announce(s, w, embedding ? (uint32_t)embedding->ne[1] : 0);
+    for (size_t i = 0; i < s->gguf->n_tensors && write_tensor(s, w, i, piece, PIECE); i++) {
+        const struct tensor *t = &s->gguf->tensors[i];
+        dtype_row_bytes(s->types[i], t->ne[0], &bytes);
+        show_progress(s->path, done += bytes * t->ne[1] * t->ne[2], gguf_data_bytes(w));
     }
-    const struct shape *h = s->shape;
-    const uint32_t widths[] = { h->n_embd, h->n_head * h->d_k, h->n_ff };
-    uint32_t widest = 0;
-    for (size_t i = 0; i < 3; i++) {
-        widest = widths[i] > widest ? widths[i] : widest;
-        if (widths[i] % dtype_info(s->type)->block) {
-            fprintf(stderr, "infer-synth: rows of %u values are no whole blocks of %s (%u)\n", widths[i],
-                    dtype_name(s->type), dtype_info(s->type)->block);
-            return false;
-        }
-    }
-    s->plan = calloc((size_t)n_layer * 14 + 3, sizeof *s->plan);
-    uint8_t *row = calloc(widest, sizeof(double));
-    s->w = gguf_create(path);
-    bool good = s->plan && row && s->w;
-    if (good) {
-        write_metadata(s, n_layer);
-        announce(s, "token_embd.weight", 0, s->type, h->n_embd, h->n_vocab);
-        for (uint32_t l = 0; l < n_layer; l++)
-            announce_layer(s, l);
-        announce(s, "output_norm.weight", 0, DTYPE_F32, h->n_embd, 0);
-        if (!h->tied)
-            announce(s, "output.weight", 0, s->type, h->n_embd, h->n_vocab);
-        uint64_t done = 0, bytes;
-        for (size_t i = 0; i < s->n_plan; i++) {
-            write_tensor(s, &k, &s->plan[i], row);
-            dtype_row_bytes(s->plan[i].type, s->plan[i].dims[0], &bytes);
-            show_progress(path, done += bytes * s->plan[i].dims[1], gguf_data_bytes(s->w));
-        }
-        infer_error err;
-        good = gguf_finish(s->w, &err) == INFER_OK;
-        if (!good)
-            report_failure("infer-synth", &err);
-    }
-    free(row);
-    free(s->plan);
-    return good;
+    free(piece);
+    return gguf_finish(w, &s->err);
 }
 
 /* ---- Command line ---- */
 
-static const struct shape *find_shape(const char *name)
+static bool is_shape(const char *name)
 {
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        if (!strcmp(shapes[i].name, name))
-            return &shapes[i];
-    return NULL;
+    for (size_t i = 0; shape_at(i); i++)
+        if (!strcmp(shape_at(i)->name, name))
+            return true;
+    return strchr(name, '/') || (strlen(name) > 5 && !strcmp(name + strlen(name) - 5, ".json"));
 }
 
-static int find_type(const char *name)
+/* A type that matrices can have, or DTYPE_COUNT. */
+static enum dtype type_of(const struct kernels *k, const char *name)
 {
-    for (int i = 0; i < DTYPE_COUNT; i++)
-        if (dtype_info((uint64_t)i) && !strcasecmp(dtype_name((uint64_t)i), name))
-            return i;
-    return -1;
+    int i = 0;
+    while (i < DTYPE_COUNT && !(k->matmul[PRECISION_EXACT][i].dot && !strcasecmp(dtype_name((uint64_t)i), name)))
+        i++;
+    return (enum dtype)i;
 }
 
 /* The shapes and types there are, for --help. */
-static void write_notes(char *notes, size_t size)
+static void write_notes(char *notes, size_t size, const struct kernels *k)
 {
-    struct kernels k;
-    kernels_init(&k, CPU_SCALAR);
     size_t used = (size_t)snprintf(notes, size, "Shapes:");
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        used += (size_t)snprintf(notes + used, size - used, "%s%s", i % 5 ? ", " : "\n  ", shapes[i].name);
-    used += (size_t)snprintf(notes + used, size - used, "\nTypes:");
+    for (size_t i = 0; shape_at(i); i++)
+        used += (size_t)snprintf(notes + used, size - used, "%s%s", i % 5 ? ", " : "\n  ", shape_at(i)->name);
+    used += (size_t)snprintf(notes + used, size - used, "\n  or the config.json of a model of a family that is known"
+                             "\nTypes, of all matrices:");
     for (int type = 0, n = 0; type < DTYPE_COUNT; type++)
-        if (k.matmul[PRECISION_EXACT][type].dot)
-            used += (size_t)snprintf(notes + used, size - used, "%s%s", n++ % 10 ? ", " : "\n  ",
-                                     dtype_name((uint64_t)type));
+        if (k->matmul[PRECISION_EXACT][type].dot)
+            used += (size_t)snprintf(notes + used, size - used, "%s%s", n++ % 10 ? ", " : "\n  ", dtype_name((uint64_t)type));
+    used += (size_t)snprintf(notes + used, size - used, "\nMixes, with the choices of infer-quantize:");
+    for (int i = 0, n = 0; mix_at((size_t)i); i++)
+        if (type_of(k, mix_at((size_t)i)->name) == DTYPE_COUNT)
+            used += (size_t)snprintf(notes + used, size - used, "%s%s", n++ % 8 ? ", " : "\n  ", mix_at((size_t)i)->name);
     snprintf(notes + used, size - used, "\n");
 }
 
@@ -265,20 +202,23 @@ int main(int argc, char **argv)
     static int32_t layers;
     static int64_t seed = 1;
     static const char *operands[3];
+    static struct synth s;
     static const struct opt rows[] = {
         { OPT_GROUP, NULL, NULL, "Options", NULL, 0, 0 },
         { OPT_INT, "--layers", "N", "write only the first N layers (default: all)", &layers, 0, 4096 },
         { OPT_INT64, "--seed", "N", "same seed, same file", &seed, 0, 0 },
         OPT_STANDARD,
     };
-    char notes[1600];
-    write_notes(notes, sizeof notes);
+    char notes[3000];
+    kernels_init(&s.kernels, cpu_detect());
+    write_notes(notes, sizeof notes, &s.kernels);
     const struct command command = {
         .name = "infer-synth",
         .about = "write a model of a real shape with random weights, to measure speed and memory",
         .usage = "[options] SHAPE TYPE OUT.gguf",
         .examples = "  infer-synth tinyllama-1.1b q4_0 /tmp/tinyllama.gguf\n"
-                    "  infer-synth llama-2-7b q4_k /tmp/part.gguf --layers 4\n",
+                    "  infer-synth qwen3-30b-a3b q4_k_m /tmp/part.gguf --layers 4\n"
+                    "  infer-synth Some-Model/config.json f16 /tmp/some.gguf\n",
         .notes = notes,
         .rows = rows,
         .n_rows = sizeof rows / sizeof *rows,
@@ -289,12 +229,23 @@ int main(int argc, char **argv)
     const enum options_result result = options_parse(&command, argc, argv);
     if (result != OPTIONS_RUN)
         return result == OPTIONS_DONE ? 0 : EXIT_USAGE;
-    const struct shape *shape = find_shape(operands[0]);
-    const int type = find_type(operands[1]);
-    if (!shape)
+    if (!is_shape(operands[0]))
         return options_complain(&command, "there is no shape \"%s\"; --help lists them", operands[0]);
-    if (type < 0)
+    s.type = type_of(&s.kernels, operands[1]);
+    s.mix = s.type == DTYPE_COUNT ? mix_find(operands[1]) : NULL;
+    if (s.type == DTYPE_COUNT && !s.mix)
         return options_complain(&command, "there is no type \"%s\"; --help lists them", operands[1]);
-    struct synth s = { .shape = shape, .type = (enum dtype)type, .random = (uint64_t)seed };
-    return write_model(&s, layers ? (uint32_t)layers : shape->n_layer, operands[2]) ? 0 : 1;
+    s.shape = operands[0];
+    s.path = operands[2];
+    s.n_layer = (uint32_t)layers;
+    s.random = (uint64_t)seed;
+    const infer_status status = write_model(&s);
+    if (status != INFER_OK)
+        report_failure("infer-synth", &s.err);
+    free(s.types);
+    if (s.config)
+        weights_close(&s.config);
+    if (s.gguf)
+        weights_close(&s.gguf);
+    return status != INFER_OK;
 }

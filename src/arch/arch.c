@@ -363,6 +363,27 @@ static infer_status read_routing(struct hparams *h, const struct weights *w, inf
     return INFER_OK;
 }
 
+/* Layers without experts: the first ones, those that config.json lists, and those between the steps. */
+static infer_status read_dense_layers(struct hparams *h, const struct weights *w, struct arena *arena, infer_error *err)
+{
+    const struct meta *list = weights_meta(w, "mlp_only_layers");
+    uint32_t step = 1;
+    if (meta_get_u32(w, "decoder_sparse_step", &step, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    uint8_t *dense = h->routing.n_expert ? arena_new(arena, h->n_layer, 1) : NULL;
+    if (!dense)
+        return h->routing.n_expert ? fail_memory(err, "the kinds of layers") : INFER_OK;
+    for (uint32_t l = 0; l < h->n_layer; l++)
+        dense[l] = l < h->n_dense || (step && (l + 1) % step != 0);
+    for (uint64_t i = 0; list && list->type == META_ARRAY && i < list->n; i++) {
+        const int64_t l = meta_element_i64(list, i);
+        if (l >= 0 && l < h->n_layer)
+            dense[l] = 1;
+    }
+    h->layer_dense = dense;
+    return INFER_OK;
+}
+
 static infer_status check_routing(const struct hparams *h, const char *path, infer_error *err)
 {
     enum { MAX_EXPERTS = 4096, MAX_USED = 64 };
@@ -489,7 +510,8 @@ infer_status arch_read(struct hparams *h, const struct weights *w, struct arena 
     if ((status = check_widths(h, w->path, err)) != INFER_OK || (status = check_scales(h, w->path, err)) != INFER_OK ||
         (status = read_rope(h, w, err)) != INFER_OK || (status = check_rope(h, w->path, err)) != INFER_OK ||
         (status = read_windows(h, w, arena, err)) != INFER_OK || (status = read_turns(h, w, arena, err)) != INFER_OK ||
-        (status = read_routing(h, w, err)) != INFER_OK || (status = check_routing(h, w->path, err)) != INFER_OK)
+        (status = read_routing(h, w, err)) != INFER_OK || (status = check_routing(h, w->path, err)) != INFER_OK ||
+        (status = read_dense_layers(h, w, arena, err)) != INFER_OK)
         return status;
     derive(h, gguf);
     if (meta_get_bool(w, "tie_word_embeddings", &h->tied, err) == META_WRONG)

@@ -41,6 +41,9 @@ void conversion_close(struct conversion **c);
 /** The numbers and names of a model under GGUF's keys: what a file needs besides its tensors and vocabulary. */
 struct hparams;
 infer_status convert_numbers(struct weights *gguf, const struct hparams *h, infer_error *err);
+/** What a config.json alone tells of a GGUF file: its numbers, and its tensors, as floats without data. h comes from
+ *  arch_read() and gets the size of the vocabulary. */
+infer_status convert_shape(struct weights *gguf, const struct weights *config, struct hparams *h, infer_error *err);
 /** tokenizer.ggml.* from an open tokenizer: in the first form whose ids are the same, for n_vocab tokens, the last ones
  *  unused where the tokenizer has fewer. *note receives a sentence if something is lost. */
 infer_status convert_vocabulary(struct weights *gguf, const infer_tokenizer *t, uint32_t n_vocab, const char **note,
