@@ -4,8 +4,8 @@
 
 #include "src/arch/arch.h"
 
-/** A matrix of `rows` rows of k values, in the file's own blocks, or a vector of floats (rows 1; biases of experts have
- *  a row for each). data NULL: absent. */
+/** A matrix of `rows` rows of k values, in the file's own blocks, or a vector of floats (rows 1; a bias of experts is a
+ *  vector for each, one behind the other). data NULL: absent. */
 struct weight {
     const void *data;
     enum dtype type;

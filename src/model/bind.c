@@ -85,8 +85,8 @@ static infer_status bind_vectors(struct infer_model *m, struct weight *w, const 
     const float *data = bind_floats(m, t, less_one ? 1 : 0);
     if (!data)
         return fail_memory(err, t->name.p);
-    *w = (struct weight){ .data = data, .type = DTYPE_F32, .rows = (uint32_t)arch_dim(&m->net.h, spec->rows),
-                          .k = (uint32_t)t->ne[0], .stride = t->ne[0] * sizeof(float) };
+    *w = (struct weight){ .data = data, .type = DTYPE_F32, .rows = 1, .k = (uint32_t)t->ne[0],
+                          .stride = t->ne[0] * sizeof(float) };
     return INFER_OK;
 }
 

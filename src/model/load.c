@@ -32,10 +32,11 @@ struct owning {
     const size_t *first;
     int n_threads;
     uint8_t *owner;
+    uint32_t n_expert;
 };
 
-/* `before` and `total`: bytes of the job ahead of this weight, and of all of it. */
-static void own_weight(const struct owning *o, const struct weight *w, uint64_t before, uint64_t total)
+/* A matrix. `before` and `total`: bytes of the job ahead of it, and of all of it. */
+static void own_matrix(const struct owning *o, const struct weight *w, uint64_t before, uint64_t total)
 {
     const struct weights *files = o->weights;
     const uint64_t bytes = (uint64_t)w->rows * w->stride;
@@ -48,6 +49,17 @@ static void own_weight(const struct owning *o, const struct weight *w, uint64_t 
         for (uint64_t middle; (middle = chunk * LOAD_CHUNK + LOAD_CHUNK / 2) < at + bytes; chunk++)
             o->owner[o->first[i] + chunk] = (uint8_t)((double)(before + middle - at) / (double)total * o->n_threads);
     }
+}
+
+/* Of experts, who computes with one computes with its place in each. */
+static void own_weight(const struct owning *o, const struct weight *w, uint64_t before, uint64_t total)
+{
+    for (uint32_t e = 0; w->experts && e < o->n_expert; e++) {
+        const struct weight own = weight_of_expert(w, e);
+        own_matrix(o, &own, before, total);
+    }
+    if (!w->experts)
+        own_matrix(o, w, before, total);
 }
 
 /* The weights of one job: neighbours among the roles. Absent ones have no bytes. */
@@ -66,14 +78,15 @@ static void own_job(const struct owning *o, const struct weight *w, int n)
 uint8_t *model_chunk_owners(const struct infer_model *m, const size_t *first, int n_threads)
 {
     const struct network *net = &m->net;
-    const struct owning o = { m->weights, first, n_threads, mem_new(&m->context->a, first[m->weights->n_maps], 1) };
+    const struct owning o = { m->weights, first, n_threads, mem_new(&m->context->a, first[m->weights->n_maps], 1),
+                              net->h.routing.n_expert };
     if (!o.owner || !m->runnable)
         return o.owner;
     for (int role = 0; role < MODEL_ROLES; role++)
         own_job(&o, &net->w[role], 1);
     for (uint32_t l = 0; l < net->h.n_layer; l++)
         for (int role = 0, n; role < LAYER_ROLES; role += n) {
-            n = role == ATTN_Q ? 3 : role == FFN_GATE ? 2 : 1;
+            n = role == ATTN_Q ? 3 : role == FFN_GATE || role == EXPERT_GATE || role == SHARED_GATE ? 2 : 1;
             own_job(&o, &net->layers[l].w[role], n);
         }
     return o.owner;

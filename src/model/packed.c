@@ -129,8 +129,7 @@ static infer_status bind_biases(struct infer_model *m, struct weight *w, const s
             return fail_memory(err, t->name.p);
         for (size_t i = 0; i < n; i++)
             to[i] = from[i * s->n + part];
-        w[part] = (struct weight){ .data = to, .type = DTYPE_F32, .rows = s->n_expert, .k = s->rows,
-                                   .stride = s->rows * sizeof *to };
+        w[part] = (struct weight){ .data = to, .type = DTYPE_F32, .rows = 1, .k = s->rows, .stride = s->rows * sizeof *to };
     }
     return INFER_OK;
 }

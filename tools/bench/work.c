@@ -4,6 +4,8 @@
 #include "src/model/model.h"
 #include "tools/bench/bench.h"
 
+#include <math.h>
+
 struct machine {
     struct kernels table[CPU_LEVELS];
     enum cpu_level level;
@@ -22,11 +24,9 @@ static enum cpu_level level_of(const struct machine *m, enum dtype type, bool ge
 }
 
 /* The matrix is read once for n_cols columns. Vectors are read, but not multiplied. */
-static void add_product(struct work *work, const struct machine *m, const struct weight *w, uint32_t n_cols)
+static void add_matrix(struct work *work, const struct machine *m, const struct weight *w, uint32_t n_cols)
 {
     static const enum peak peak_of[ACT_COUNT] = { [ACT_F32] = PEAK_F32, [ACT_BF16] = PEAK_BF16, [ACT_Q8] = PEAK_INT8 };
-    if (!w->data)
-        return;
     work->bytes += (double)w->rows * (double)w->stride;
     if (w->rows == 1)
         return;
@@ -34,6 +34,28 @@ static void add_product(struct work *work, const struct machine *m, const struct
     const bool gemm = n_cols >= (uint32_t)entry->gemm_from;
     const enum cpu_level level = level_of(m, w->type, gemm, gemm ? entry->gemm : entry->dot);
     work->ops[level][peak_of[gemm ? entry->gemm_act : entry->dot_act]] += 2.0 * w->rows * w->k * n_cols;
+}
+
+/* Of experts only those are read that a token chose: as many as there are on average if tokens choose evenly, without
+ * regard to each other. Each then has its share of the tokens. */
+static void add_product(struct work *work, const struct machine *m, const struct routing *r, const struct weight *w,
+                        uint32_t n_cols)
+{
+    if (!w->data)
+        return;
+    if (!w->experts) {
+        add_matrix(work, m, w, n_cols);
+        return;
+    }
+    const double used = (double)r->n_used / r->n_expert, chosen = r->n_expert * (1 - pow(1 - used, n_cols));
+    const double columns = (double)n_cols * r->n_used / chosen;
+    const uint32_t whole = columns < 1 ? 1 : (uint32_t)columns;
+    struct work one = { 0 };
+    add_matrix(&one, m, w, whole);
+    work->bytes += one.bytes * chosen;
+    for (int level = 0; level < CPU_LEVELS; level++)
+        for (int peak = 0; peak < PEAK_COUNT; peak++)
+            work->ops[level][peak] += one.ops[level][peak] / whole * columns * chosen;
 }
 
 /* The layer's attention of n tokens to themselves and `first` others before them. */
@@ -59,10 +81,10 @@ static void add_step(struct work *work, const struct machine *m, const struct in
     for (uint32_t l = 0; l < net->h.n_layer; l++) {
         add_attention(work, m, net, l, cache, first, n);
         for (int role = 0; role < LAYER_ROLES; role++)
-            add_product(work, m, &net->layers[l].w[role], n);
+            add_product(work, m, &net->h.routing, &net->layers[l].w[role], n);
     }
     if (logits)
-        add_product(work, m, &net->w[OUTPUT], 1);
+        add_product(work, m, &net->h.routing, &net->w[OUTPUT], 1);
 }
 
 void work_of(struct work *work, const infer_model *model, const struct test *t, const char *cpu)
@@ -87,7 +109,9 @@ void work_add_weights(struct meter *meter, const infer_model *model)
     for (uint32_t l = 0; l < net->h.n_layer; l++)
         for (int role = 0; role < LAYER_ROLES; role++) {
             const struct weight *w = &net->layers[l].w[role];
-            if (w->data)
+            for (uint32_t e = 0; w->experts && e < net->h.routing.n_expert; e++)
+                limits_add_memory(meter, w->experts[e], w->rows * w->stride);
+            if (w->data && !w->experts)
                 limits_add_memory(meter, w->data, w->rows * w->stride);
         }
 }
