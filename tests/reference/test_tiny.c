@@ -8,7 +8,7 @@ static const char *const folders[] = {
     OURS "llama",      OURS "llama3",        OURS "llama-yarn",   OURS "mistral",        OURS "qwen2",
     OURS "qwen3",      OURS "mixtral",       OURS "qwen2moe",     OURS "qwen3moe",       OURS "olmoe",
     OURS "phi3",       OURS "phimoe",        OURS "gemma",        OURS "gemma2",         OURS "gemma3",
-    OURS "gpt-oss",    OURS "granite",       OURS "granitemoe",   OURS "olmo2",          OURS "stablelm",
+    OURS "gpt-oss",    OURS "gpt-oss-mxfp4", OURS "granite",       OURS "granitemoe",   OURS "olmo2",          OURS "stablelm",
     OURS "starcoder2", OURS "command-r",     OURS "deepseek",     OURS "smollm3",        SHARED "llama",       SHARED "llama-bias", SHARED "llama3",       SHARED "llama-linear",
     SHARED "llama-yarn", SHARED "mistral",   SHARED "qwen2",      SHARED "qwen3",
     SHARED "mixtral", SHARED "qwen2_moe", SHARED "qwen3_moe", SHARED "phi3", SHARED "phi3-longrope", SHARED "phimoe",

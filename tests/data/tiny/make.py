@@ -72,6 +72,9 @@ CASES = {
     "deepseek": (T.Qwen2MoeConfig, dict(EXPERTS, num_experts=4, shared_expert_intermediate_size=32, mlp_only_layers=[0]),
                  "deepseek", True),
     "smollm3": (T.SmolLM3Config, dict(num_hidden_layers=4, pad_token_id=0), "smollm3", True),
+    "gpt-oss-mxfp4": (T.GptOssConfig, dict(num_local_experts=4, num_experts_per_tok=2, head_dim=16, sliding_window=5,
+                                           intermediate_size=32, rope_parameters=GPT_OSS), "gpt-oss", False),
+    # New cases come last, as the seeds are counted.
 }
 
 NAMES = {  # Hugging Face's to GGUF's
@@ -205,7 +208,11 @@ def write_gguf(path, arch, permuted, config, weights):
             float(np.sqrt(1 + np.log(config.max_position_embeddings / original) / np.log(original))))
         for kind in ("short", "long"):
             w.add_tensor(f"rope_factors_{kind}.weight", np.array(rope[kind + "_factor"], np.float32))
-    for name, data in stack_experts({n: t.float().numpy() for n, t in weights.items()}).items():
+    for name in [n for n in weights if n.endswith("_blocks")]:
+        stem = name.removesuffix("_blocks")
+        add_mxfp4(w, arch, stem, weights[name].numpy(), weights[stem + "_scales"].numpy())
+    floats = {n: t.float().numpy() for n, t in weights.items() if t.dtype != torch.uint8}
+    for name, data in stack_experts(floats).items():
         if permuted and ("q_proj" in name or "k_proj" in name):
             data = interleave(data, config.num_attention_heads if "q_proj" in name else config.num_key_value_heads)
         if arch in PLUS_ONE and "norm" in name:
@@ -228,6 +235,44 @@ def randomise(model, generator):
                 p.copy_((0.3 * noise).bfloat16())
             else:
                 p.copy_((noise * (1.5 / p.shape[-1] ** 0.5)).bfloat16())
+
+
+E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6])
+
+
+def mxfp4(rows):
+    """Rows of floats as codes of four bits, and an exponent for each 32 of them (OCP Microscaling Formats 1.0)."""
+    blocks = rows.reshape(*rows.shape[:-1], -1, 32)
+    exponent = np.ceil(np.log2(np.abs(blocks).max(-1) / 6)).astype(int)
+    scaled = blocks / 2.0 ** exponent[..., None]
+    codes = np.abs(np.abs(scaled)[..., None] - E2M1).argmin(-1) + 8 * (scaled < 0)
+    values = E2M1[codes % 8] * np.where(codes < 8, 1, -1) * 2.0 ** exponent[..., None]
+    return codes.astype(np.uint8), (exponent + 127).astype(np.uint8), values.reshape(rows.shape)
+
+
+def as_mxfp4(folder, model, weights):
+    """Experts as OpenAI published them: blocks and scales apart, neighbours in a byte. The model gets their values."""
+    out = {}
+    for name, tensor in weights.items():
+        if not re.search("experts.(gate_up|down)_proj$", name):
+            out[name] = tensor
+            continue
+        codes, scales, values = mxfp4(tensor.float().numpy().swapaxes(1, 2))
+        model.get_parameter(name).data.copy_(torch.tensor(values.swapaxes(1, 2).copy()))
+        out[name + "_blocks"] = torch.tensor(codes[..., 0::2] | codes[..., 1::2] << 4)
+        out[name + "_scales"] = torch.tensor(scales)
+    safetensors.torch.save_file(out, folder / "model.safetensors", metadata={"format": "pt"})
+    return out
+
+
+def add_mxfp4(w, arch, name, blocks, scales):
+    """The same as blocks of GGUF: the exponent, then values i and i + 16 in a byte; gate and up in tensors of their own."""
+    codes = np.stack([blocks & 15, blocks >> 4], -1).reshape(*blocks.shape[:-1], 32)
+    rows = np.concatenate([scales[..., None], codes[..., :16] | codes[..., 16:] << 4], -1).reshape(*blocks.shape[:2], -1)
+    prefix = gguf_name(name.split("mlp.experts.")[0] + "experts.down_proj.weight", arch).rsplit("ffn_down", 1)[0]
+    parts = [("ffn_gate", rows[:, 0::2]), ("ffn_up", rows[:, 1::2])] if "gate_up" in name else [("ffn_down", rows)]
+    for part, data in parts:
+        w.add_tensor(f"{prefix}{part}_exps.weight", np.ascontiguousarray(data), raw_dtype=gguf.GGMLQuantizationType.MXFP4)
 
 
 def as_deepseek(folder, config, model, weights):
@@ -267,6 +312,8 @@ def make(name, seed):
     weights = safetensors.torch.load_file(folder / "model.safetensors")
     if name == "deepseek":
         weights = as_deepseek(folder, config, model, weights)
+    if name == "gpt-oss-mxfp4":
+        weights = as_mxfp4(folder, model, weights)
 
     model = model.to(torch.float64).eval()
     ids = torch.randint(0, config.vocab_size, (1, N_IDS), generator=generator)
