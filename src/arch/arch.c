@@ -31,7 +31,7 @@ static const struct field fields[] = {
     { "attention.sliding_window", "sliding_window", AT(window), false, false, 0 },
     { "attention.layer_norm_rms_epsilon|attention.layer_norm_epsilon", "rms_norm_eps|layer_norm_eps|norm_epsilon", AT(eps),
       true, true, 0 },
-    { "rope.dimension_count", NULL, AT(rope.n_rot), false, false, 0 },
+    { "rope.dimension_count", "rotary_dim", AT(rope.n_rot), false, false, 0 },
     { NULL, "partial_rotary_factor|rope_parameters.partial_rotary_factor", AT(rope.part), true, false, 1 },
     { "rope.freq_base", "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta", AT(rope.base),
       true, false, 10000 },
@@ -54,13 +54,14 @@ static const struct field fields[] = {
     { "logit_scale", "logit_scale|logits_scaling", AT(logit_scale), true, false, 1 },
     { NULL, "swiglu_limit", AT(gate_limit), true, false, 7 },
     { NULL, "swiglu_alpha", AT(gate_alpha), true, false, 1.702 },
-    { "expert_count", "num_local_experts|num_experts|n_routed_experts", AT(routing.n_expert), false, false, 0 },
-    { "expert_used_count", "num_experts_per_tok", AT(routing.n_used), false, false, 0 },
+    { "expert_count", "num_local_experts|num_experts|n_routed_experts|moe_num_experts", AT(routing.n_expert), false, false, 0 },
+    { "expert_used_count", "num_experts_per_tok|moe_k", AT(routing.n_used), false, false, 0 },
     { "expert_feed_forward_length", "moe_intermediate_size", AT(n_ff_expert), false, false, 0 },
     { "expert_shared_feed_forward_length", "shared_expert_intermediate_size|shared_intermediate_size", AT(n_ff_shared),
       false, false, 0 },
-    { "expert_shared_count", "n_shared_experts", AT(n_shared), false, false, 0 },
-    { "leading_dense_block_count", "first_k_dense_replace", AT(n_dense), false, false, 0 },
+    { "expert_shared_count", "n_shared_experts|moe_num_shared_experts", AT(n_shared), false, false, 0 },
+    { "nextn_predict_layers", NULL, AT(n_next), false, false, 0 },
+    { "leading_dense_block_count", "first_k_dense_replace|moe_layer_start_index", AT(n_dense), false, false, 0 },
     { "expert_group_count", "n_group", AT(routing.n_group), false, false, 0 },
     { "expert_group_used_count", "topk_group", AT(routing.n_group_used), false, false, 0 },
     { "expert_weights_scale", "routed_scaling_factor", AT(routing.scale), true, false, 1 },
@@ -457,6 +458,8 @@ static infer_status check_scales(const struct hparams *h, const char *path, infe
 /* Numbers that a file may leave out follow from others. */
 static void fill_in(struct hparams *h)
 {
+    if (h->n_next < h->n_layer)
+        h->n_layer -= h->n_next;
     if (!h->n_head_kv)
         h->n_head_kv = h->n_head;
     if (!h->d_k && h->n_head)
@@ -472,7 +475,7 @@ static void fill_in(struct hparams *h)
     if (!h->n_ff_shared && h->n_shared <= MAX_WIDTH && h->n_ff_expert <= MAX_WIDTH)
         h->n_ff_shared = (uint32_t)((uint64_t)h->n_shared * h->n_ff_expert < MAX_WIDTH ? h->n_shared * h->n_ff_expert : 0);
     if (h->routing.n_group <= 1)
-        h->routing.n_group = 0;
+        h->routing.n_group = h->routing.n_group_used = 0;
 }
 
 /* What the numbers say together with the row. */

@@ -154,6 +154,7 @@ struct hparams {
     uint32_t n_vocab; /* 0 until the embedding is bound */
     uint32_t n_embd, n_layer, n_head, n_head_kv, d_k, d_v, n_ff, n_ctx_train;
     uint32_t n_ff_expert, n_ff_shared, n_shared; /* n_ff_shared: of all n_shared together */
+    uint32_t n_next;     /* layers behind the last of n_layer that predict tokens further ahead: not used */
     uint32_t n_dense;    /* layers before the first that has experts */
     const uint8_t *layer_dense; /* n_layer flags: has no experts, as far as the numbers say; NULL without experts */
     struct routing routing;

@@ -48,6 +48,20 @@ static const struct arch rows[] = {
     { "Command R", "command-r", "cohere", PAIRS, PAIRS, .must = T(LAYER_NORM) | T(PARALLEL), .may = T(OUTPUT) },
     { "DeepSeek", "deepseek", "deepseek", PAIRS, HALVES,
       .must = T(EXPERTS) | T(SHARED_EXPERT), .may = T(OUTPUT) | T(QKV_BIAS) },
+    { "Phi 2", "phi2", "phi", HALVES, HALVES, .activation = FFN_GELU_TANH,
+      .must = LAYER | BIASES | T(PARALLEL) | T(NO_GATE) | T(OUTPUT_BIAS), .may = T(FUSED_QKV) | T(OUTPUT) },
+    { "Command R7B", "cohere2", "cohere2", PAIRS, PAIRS, .window_period = 4, .still_period = 4,
+      .must = T(LAYER_NORM) | T(PARALLEL), .may = T(OUTPUT) },
+    { "GLM 4.5", "glm4moe", "glm4_moe", HALVES, HALVES, .gating = GATING_SIGMOID, .second_names = true,
+      .must = T(EXPERTS) | T(SHARED_EXPERT) | T(CHOICE_BIAS) | T(NORMALISE), .may = T(QKV_BIAS) | T(QK_NORM) | T(OUTPUT) },
+    { "dots.llm1", "dots1", "dots1", HALVES, HALVES, .gating = GATING_SIGMOID,
+      .must = T(QK_NORM) | T(EXPERTS) | T(SHARED_EXPERT) | T(CHOICE_BIAS), .may = T(QKV_BIAS) | T(OUTPUT) },
+    { "ERNIE 4.5", "ernie4_5", "ernie4_5", PAIRS, PAIRS, .may = BIASES | T(OUTPUT) },
+    { "ERNIE 4.5 MoE", "ernie4_5-moe", "ernie4_5_moe", PAIRS, PAIRS,
+      .must = T(EXPERTS) | T(SHARED_EXPERT) | T(CHOICE_BIAS) | T(NORMALISE), .may = T(OUTPUT) },
+    { "Seed-OSS", "seed_oss", "seed_oss", HALVES, HALVES, .second_names = true, .must = T(QKV_BIAS), .may = BIASES | T(OUTPUT) },
+    { "MiniMax M2", "minimax-m2", "minimax_m2", HALVES, HALVES, .gating = GATING_SIGMOID,
+      .must = T(WIDE_QK_NORM) | T(QK_NORM) | T(EXPERTS) | T(CHOICE_BIAS) | T(NORMALISE), .may = T(OUTPUT) },
     { "SmolLM 3", "smollm3", "smollm3", PAIRS, HALVES, .still_period = 4, .may = BIASES | T(OUTPUT) },
 };
 
@@ -58,8 +72,8 @@ const struct arch *arch_row(size_t i)
 
 const struct tensor_spec model_tensors[MODEL_ROLES] = {
     [TOKEN_EMBD] = { "token_embd.weight", "model.embed_tokens.weight", DIM_VOCAB, DIM_EMBD },
-    [OUTPUT_NORM] = { "output_norm.weight", "model.norm.weight", DIM_ONE, DIM_EMBD, .norm = true },
-    [OUTPUT_NORM_BIAS] = { "output_norm.bias", "model.norm.bias", DIM_ONE, DIM_EMBD, T(NORM_BIAS) },
+    [OUTPUT_NORM] = { "output_norm.weight", "model.norm.weight|model.final_layernorm.weight", DIM_ONE, DIM_EMBD, .norm = true },
+    [OUTPUT_NORM_BIAS] = { "output_norm.bias", "model.norm.bias|model.final_layernorm.bias", DIM_ONE, DIM_EMBD, T(NORM_BIAS) },
     [OUTPUT] = { "output.weight", "lm_head.weight", DIM_VOCAB, DIM_EMBD, T(OUTPUT) },
     [OUTPUT_BIAS] = { "output.bias", "lm_head.bias", DIM_ONE, DIM_VOCAB, T(OUTPUT_BIAS) },
     [ROPE_FREQS] = { "rope_freqs.weight", NULL, DIM_ONE, DIM_HALF_ROT, T(ROPE_FREQS) },
@@ -72,6 +86,8 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
 #define MOE H "block_sparse_moe."
 #define EXPERT(name, w) H "mlp.experts.%u." name ".weight|" MOE "experts.%u." w ".weight"
 #define SHARED_HF(name) H "mlp.shared_expert." name ".weight|" H "mlp.shared_experts." name ".weight"
+#define CHOICE_HF \
+    H "mlp.gate.e_score_correction_bias|" H "mlp.moe_statics.e_score_correction_bias|" MOE "e_score_correction_bias"
 /* Norms of one name do different things in different families: the more special name stands first. */
 const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [ATTN_NORM] = { L "attn_norm.weight", H "input_layernorm.weight", DIM_ONE, DIM_EMBD, .unless = T(NO_PRE_NORM), .norm = true },
@@ -79,11 +95,11 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [ATTN_Q] = { L "attn_q.weight", H "self_attn.q_proj.weight", DIM_Q, DIM_EMBD },
     [ATTN_K] = { L "attn_k.weight", H "self_attn.k_proj.weight", DIM_K, DIM_EMBD },
     [ATTN_V] = { L "attn_v.weight", H "self_attn.v_proj.weight", DIM_V, DIM_EMBD },
-    [ATTN_OUT] = { L "attn_output.weight", H "self_attn.o_proj.weight", DIM_EMBD, DIM_OUT },
+    [ATTN_OUT] = { L "attn_output.weight", H "self_attn.o_proj.weight|" H "self_attn.dense.weight", DIM_EMBD, DIM_OUT },
     [ATTN_Q_BIAS] = { L "attn_q.bias", H "self_attn.q_proj.bias", DIM_ONE, DIM_Q, T(QKV_BIAS) },
     [ATTN_K_BIAS] = { L "attn_k.bias", H "self_attn.k_proj.bias", DIM_ONE, DIM_K, T(QKV_BIAS) },
     [ATTN_V_BIAS] = { L "attn_v.bias", H "self_attn.v_proj.bias", DIM_ONE, DIM_V, T(QKV_BIAS) },
-    [ATTN_OUT_BIAS] = { L "attn_output.bias", H "self_attn.o_proj.bias", DIM_ONE, DIM_EMBD, T(OUT_BIAS) },
+    [ATTN_OUT_BIAS] = { L "attn_output.bias", H "self_attn.o_proj.bias|" H "self_attn.dense.bias", DIM_ONE, DIM_EMBD, T(OUT_BIAS) },
     [ATTN_Q_NORM] = { L "attn_q_norm.weight", H "self_attn.q_norm.weight", DIM_ONE, DIM_Q_NORM, T(QK_NORM), .norm = true },
     [ATTN_K_NORM] = { L "attn_k_norm.weight", H "self_attn.k_norm.weight", DIM_ONE, DIM_K_NORM, T(QK_NORM), .norm = true },
     [ATTN_SINKS] = { L "attn_sinks.weight", H "self_attn.sinks", DIM_ONE, DIM_HEADS, T(SINKS) },
@@ -95,19 +111,18 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [FFN_NORM_BIAS] = { L "ffn_norm.bias", H "post_attention_layernorm.bias", DIM_ONE, DIM_EMBD, T(NORM_BIAS),
                         T(NO_PRE_NORM) | T(PARALLEL) },
     [FFN_GATE] = { L "ffn_gate.weight", H "mlp.gate_proj.weight", DIM_FF, DIM_EMBD, .unless = T(NO_GATE), .kind = LAYER_DENSE },
-    [FFN_UP] = { L "ffn_up.weight", H "mlp.up_proj.weight|" H "mlp.c_fc.weight", DIM_FF, DIM_EMBD, .kind = LAYER_DENSE },
-    [FFN_DOWN] = { L "ffn_down.weight", H "mlp.down_proj.weight|" H "mlp.c_proj.weight", DIM_EMBD, DIM_FF, .kind = LAYER_DENSE },
+    [FFN_UP] = { L "ffn_up.weight", H "mlp.up_proj.weight|" H "mlp.c_fc.weight|" H "mlp.fc1.weight", DIM_FF, DIM_EMBD, .kind = LAYER_DENSE },
+    [FFN_DOWN] = { L "ffn_down.weight", H "mlp.down_proj.weight|" H "mlp.c_proj.weight|" H "mlp.fc2.weight", DIM_EMBD, DIM_FF, .kind = LAYER_DENSE },
     [FFN_GATE_BIAS] = { L "ffn_gate.bias", H "mlp.gate_proj.bias", DIM_ONE, DIM_FF, T(FFN_BIAS), T(NO_GATE), LAYER_DENSE },
-    [FFN_UP_BIAS] = { L "ffn_up.bias", H "mlp.up_proj.bias|" H "mlp.c_fc.bias", DIM_ONE, DIM_FF, T(FFN_BIAS), 0, LAYER_DENSE },
-    [FFN_DOWN_BIAS] = { L "ffn_down.bias", H "mlp.down_proj.bias|" H "mlp.c_proj.bias", DIM_ONE, DIM_EMBD, T(FFN_BIAS), 0,
+    [FFN_UP_BIAS] = { L "ffn_up.bias", H "mlp.up_proj.bias|" H "mlp.c_fc.bias|" H "mlp.fc1.bias", DIM_ONE, DIM_FF, T(FFN_BIAS), 0, LAYER_DENSE },
+    [FFN_DOWN_BIAS] = { L "ffn_down.bias", H "mlp.down_proj.bias|" H "mlp.c_proj.bias|" H "mlp.fc2.bias", DIM_ONE, DIM_EMBD, T(FFN_BIAS), 0,
                         LAYER_DENSE },
     [FFN_POST_NORM] = { L "post_ffw_norm.weight", H "post_feedforward_layernorm.weight", DIM_ONE, DIM_EMBD, T(POST_NORM),
                         .norm = true },
     [ROUTER] = { L "ffn_gate_inp.weight", H "mlp.gate.weight|" H "mlp.router.weight|" MOE "gate.weight|" MOE "router.layer.weight", DIM_EXPERTS,
                  DIM_EMBD, T(EXPERTS), 0, LAYER_EXPERTS },
     [ROUTER_BIAS] = { L "ffn_gate_inp.bias", H "mlp.router.bias", DIM_ONE, DIM_EXPERTS, T(ROUTER_BIAS), 0, LAYER_EXPERTS },
-    [CHOICE_BIAS] = { L "exp_probs_b.bias", H "mlp.gate.e_score_correction_bias", DIM_ONE, DIM_EXPERTS, T(CHOICE_BIAS), 0,
-                      LAYER_EXPERTS },
+    [CHOICE_BIAS] = { L "exp_probs_b.bias", CHOICE_HF, DIM_ONE, DIM_EXPERTS, T(CHOICE_BIAS), 0, LAYER_EXPERTS },
     [EXPERT_GATE] = { L "ffn_gate_exps.weight", EXPERT("gate_proj", "w1"), DIM_FF_EXPERT, DIM_EMBD, T(EXPERTS), 0,
                       LAYER_EXPERTS, true },
     [EXPERT_UP] = { L "ffn_up_exps.weight", EXPERT("up_proj", "w3"), DIM_FF_EXPERT, DIM_EMBD, T(EXPERTS), 0,

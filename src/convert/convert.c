@@ -36,7 +36,7 @@ static bool is_scaled(const struct hparams *h)
 static bool is_said(const struct hparams *h, const struct arch_number *n)
 {
     const bool from_original = h->rope.scaling == SCALING_YARN || h->rope.scaling == SCALING_LONGROPE;
-    if (!h->routing.n_expert && strstr(n->key, "expert_"))
+    if ((!h->routing.n_expert && strstr(n->key, "expert_")) || !strcmp(n->key, "nextn_predict_layers"))
         return false;
     if (!*n->key || (n->is_float ? n->real == 0 || (n->real == 1 && n->usual == 1) : n->whole == 0))
         return false;
@@ -145,6 +145,7 @@ static infer_status add_tensor(struct converting *k, const struct tensor *from, 
         order.head = 0;
     }
     t.name = text_of(name);
+    t.n_dims = spec->rows == DIM_ONE && spec->cols != DIM_ONE ? 1 : t.n_dims; /* some are matrices of one row */
     k->c->orders[k->n_orders++] = order;
     return weights_add_tensor(k->c->gguf, &t, k->err);
 }
@@ -297,7 +298,7 @@ static infer_status convert_fused(struct converting *k, uint32_t layer, bool fus
         const struct fusion *f = &fusions[i];
         char name[ARCH_MAX_NAME];
         const char *from = f->hf;
-        if ((f->trait & ~k->h.arch->must) || !arch_next_name(&from, name, layer, 0))
+        if ((f->trait & ~(k->h.arch->must | k->h.arch->may)) || !arch_next_name(&from, name, layer, 0))
             continue;
         const struct tensor *t = weights_tensor(k->hf, text_of(name));
         for (int part = 0; t && part < f->n; part++)

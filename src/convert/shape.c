@@ -13,6 +13,7 @@ static infer_status read_traits(const struct weights *config, const struct hpara
     } flags[] = {
         { "attention_bias", TRAIT_QKV_BIAS | TRAIT_OUT_BIAS }, { "use_qkv_bias", TRAIT_QKV_BIAS },
         { "mlp_bias", TRAIT_FFN_BIAS },                        { "lm_head_bias", TRAIT_OUTPUT_BIAS },
+        { "use_qk_norm", TRAIT_QK_NORM },
         { "use_bias", TRAIT_QKV_BIAS | TRAIT_OUT_BIAS | TRAIT_FFN_BIAS },
     };
     *traits = h->arch->must | (h->tied ? 0 : TRAIT_OUTPUT);
@@ -24,7 +25,11 @@ static infer_status read_traits(const struct weights *config, const struct hpara
             return INFER_E_FORMAT;
         *traits |= set ? flags[i].traits : 0;
     }
-    *traits &= h->arch->must | h->arch->may;
+    bool out = *traits & TRAIT_OUT_BIAS; /* some say it apart */
+    if (meta_get_bool(config, "attention_out_bias", &out, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    *traits = out ? *traits | TRAIT_OUT_BIAS : *traits & ~(unsigned)TRAIT_OUT_BIAS;
+    *traits = (*traits | h->arch->must) & (h->arch->must | h->arch->may);
     return INFER_OK;
 }
 

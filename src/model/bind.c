@@ -248,7 +248,7 @@ static infer_status bind_fused(struct infer_model *m, struct layer *layer, uint3
         const struct fusion *f = &fusions[i];
         const char *list = m->weights->format == WEIGHTS_GGUF ? f->gguf : f->hf;
         char name[ARCH_MAX_NAME];
-        if ((f->trait & ~m->net.h.arch->must) || !arch_next_name(&list, name, l, 0))
+        if ((f->trait & ~(m->net.h.arch->must | m->net.h.arch->may)) || !arch_next_name(&list, name, l, 0))
             continue;
         const struct tensor *t = weights_tensor(m->weights, text_of(name));
         status = t ? bind_fusion(m, &layer->w[f->first], t, f, err) : INFER_OK;

@@ -74,6 +74,22 @@ CASES = {
     "smollm3": (T.SmolLM3Config, dict(num_hidden_layers=4, pad_token_id=0), "smollm3", True),
     "gpt-oss-mxfp4": (T.GptOssConfig, dict(num_local_experts=4, num_experts_per_tok=2, head_dim=16, sliding_window=5,
                                            intermediate_size=32, rope_parameters=GPT_OSS), "gpt-oss", False),
+    "phi2": (T.PhiConfig, dict(layer_norm_eps=1e-3, num_key_value_heads=4,
+                               rope_parameters=dict(rope_type="default", rope_theta=1e4, partial_rotary_factor=0.5)),
+             "phi2", False),
+    "cohere2": (T.Cohere2Config, dict(layer_norm_eps=1e-3, logit_scale=0.25, sliding_window=5, head_dim=8, num_hidden_layers=4),
+                "cohere2", False),
+    "glm4moe": (T.Glm4MoeConfig, dict(EXPERTS, n_routed_experts=6, n_group=3, topk_group=2, routed_scaling_factor=1.5,
+                                      attention_bias=True, use_qk_norm=True, head_dim=8, first_k_dense_replace=1),
+                "glm4moe", False),
+    "dots1": (T.Dots1Config, dict(EXPERTS, n_routed_experts=4, n_shared_experts=2, norm_topk_prob=True, sliding_window=None,
+                                  first_k_dense_replace=1, routed_scaling_factor=1.5, head_dim=8), "dots1", False),
+    "ernie4_5": (T.Ernie4_5Config, dict(head_dim=8), "ernie4_5", False),
+    "ernie4_5-moe": (T.Ernie4_5_MoeConfig, dict(moe_intermediate_size=16, moe_num_experts=4, moe_k=2, moe_layer_start_index=1,
+                                                moe_layer_end_index=1), "ernie4_5-moe", False),
+    "seed_oss": (T.SeedOssConfig, dict(head_dim=16), "seed_oss", False),
+    "minimax-m2": (T.MiniMaxM2Config, dict(num_local_experts=4, num_experts_per_tok=2, intermediate_size=16, head_dim=8),
+                   "minimax-m2", False),
     # New cases come last, as the seeds are counted.
 }
 
@@ -87,17 +103,20 @@ NAMES = {  # Hugging Face's to GGUF's
     "block_sparse_moe.gate": "ffn_gate_inp", "block_sparse_moe.router.layer": "ffn_gate_inp",
     "pre_feedforward_layernorm": "ffn_norm", "post_feedforward_layernorm": "post_ffw_norm",
     "mlp.shared_expert_gate": "ffn_gate_inp_shexp", "block_sparse_moe.output_linear": "ffn_down_exps",
+    "self_attn.dense": "attn_output", "mlp.fc1": "ffn_up", "mlp.fc2": "ffn_down", "model.final_layernorm": "output_norm",
     "experts.gate_proj": "ffn_gate_exps", "experts.up_proj": "ffn_up_exps", "experts.down_proj": "ffn_down_exps",
     "experts.w1": "ffn_gate_exps", "experts.w3": "ffn_up_exps", "experts.w2": "ffn_down_exps",
     **{f"mlp.{s}.{p}_proj": f"ffn_{p}_shexp" for s in ("shared_expert", "shared_experts") for p in ("gate", "up", "down")},
 }
-# In these, the norm after attention is one of what attention gives.
-POST_NORMS = {"gemma2", "gemma3", "olmo2", "gpt-oss"}
+# In these, the norm after attention has its name.
+POST_NORMS = {"gemma2", "gemma3", "olmo2", "gpt-oss", "glm4moe", "seed_oss"}
 
 
 def gguf_name(name, arch):
     if "." not in name or name.startswith("model.layers.") and name.rsplit(".", 1)[1] == "sinks":
         return f"blk.{name.split('.')[2]}.attn_sinks.weight"
+    if name.endswith("e_score_correction_bias"):
+        return f"blk.{name.split('.')[2]}.exp_probs_b.bias"
     stem, kind = name.rsplit(".", 1)
     if stem in NAMES:
         return f"{NAMES[stem]}.{kind}"
@@ -149,18 +168,26 @@ def llama3_divisors(p, width):
 
 def write_numbers(w, arch, c):
     """What llama.cpp's converter writes of a configuration beyond the numbers that all have."""
-    numbers = {"expert_count": ("num_local_experts", "num_experts"), "expert_used_count": ("num_experts_per_tok",),
+    numbers = {"expert_count": ("num_local_experts", "num_experts", "moe_num_experts", "n_routed_experts"),
+               "expert_used_count": ("num_experts_per_tok", "moe_k"), "expert_group_count": ("n_group",),
+               "expert_group_used_count": ("topk_group",), "expert_shared_count": ("n_shared_experts", "moe_num_shared_experts"),
+               "leading_dense_block_count": ("first_k_dense_replace", "moe_layer_start_index"),
                "expert_feed_forward_length": ("moe_intermediate_size",),
                "expert_shared_feed_forward_length": ("shared_expert_intermediate_size",),
                "attention.sliding_window": ("sliding_window",)}
-    reals = {"attention.scale": ("attention_multiplier",), "embedding_scale": ("embedding_multiplier",),
+    reals = {"expert_weights_scale": ("routed_scaling_factor",), "attention.scale": ("attention_multiplier",), "embedding_scale": ("embedding_multiplier",),
              "residual_scale": ("residual_multiplier",), "logit_scale": ("logits_scaling", "logit_scale"),
              "attn_logit_softcapping": ("attn_logit_softcapping",), "final_logit_softcapping": ("final_logit_softcapping",)}
     for table, add in ((numbers, w.add_uint32), (reals, w.add_float32)):
         for key, names in table.items():
             values = [getattr(c, n) for n in names if getattr(c, n, None) is not None]
-            if values and (arch in WINDOWED or key != "attention.sliding_window"):
+            # what one group or the factor 1 say is not written
+            if values and (arch in WINDOWED or key != "attention.sliding_window") and not (values[0] == 1 and ("group" in key or "_scale" in key)):
                 add(f"{arch}.{key}", values[0])
+    if arch in ("glm4moe", "minimax-m2", "dots1"):
+        w.add_uint32(f"{arch}.expert_gating_func", 2)
+    if arch == "dots1":
+        w.add_bool(f"{arch}.expert_weights_norm", c.norm_topk_prob)
     if arch == "gemma2":  # no key tells the query's scale in files of real models, whose scale follows from their layers
         w.add_float32("gemma2.attention.scale", c.query_pre_attn_scalar ** -0.5)
     if arch == "deepseek":
@@ -168,7 +195,7 @@ def write_numbers(w, arch, c):
         w.add_uint32("deepseek.expert_shared_count", 2)
 
 
-WINDOWED = {"gemma2", "gemma3", "gpt-oss"}
+WINDOWED = {"gemma2", "gemma3", "gpt-oss", "cohere2"}
 PLUS_ONE = {"gemma", "gemma2", "gemma3"}
 
 
@@ -183,7 +210,7 @@ def write_gguf(path, arch, permuted, config, weights):
     w.add_head_count_kv(config.num_key_value_heads)
     w.add_key_length(head)
     w.add_value_length(head)
-    if arch in ("stablelm", "starcoder2", "command-r"):
+    if arch in ("stablelm", "starcoder2", "command-r", "phi2", "cohere2"):
         w.add_layer_norm_eps(getattr(config, "layer_norm_eps", None) or config.norm_epsilon)
     else:
         w.add_layer_norm_rms_eps(config.rms_norm_eps)
@@ -215,6 +242,8 @@ def write_gguf(path, arch, permuted, config, weights):
     for name, data in stack_experts(floats).items():
         if permuted and ("q_proj" in name or "k_proj" in name):
             data = interleave(data, config.num_attention_heads if "q_proj" in name else config.num_key_value_heads)
+        if name.endswith(("e_score_correction_bias", "shared_expert_gate.weight")):
+            data = data.reshape(-1)
         if arch in PLUS_ONE and "norm" in name:
             data = data + 1
         w.add_tensor(gguf_name(name, arch), np.ascontiguousarray(data, np.float32))
@@ -227,7 +256,7 @@ def write_gguf(path, arch, permuted, config, weights):
 def randomise(model, generator):
     """Weights that show in the logits when they are misread: norms and biases are no ones and zeros."""
     with torch.no_grad():
-        for name, p in model.named_parameters():
+        for name, p in [*model.named_parameters(), *(b for b in model.named_buffers() if "e_score_correction" in b[0])]:
             noise = torch.randn(p.shape, generator=generator)
             if "norm" in name:
                 p.copy_((1 + 0.3 * noise).bfloat16())
