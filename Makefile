@@ -88,7 +88,7 @@ T ?= test
 test:
 	@CC='$(CC)' scripts/setup test
 	+@$(parallel) test-built
-test-built: all $(tests) $(if $(SAN),,$(shell pkg-config --exists benchmark 2>/dev/null && echo bench-programs)) \
+test-built: all $(tests) $(BUILD)/scripts/list-models $(if $(SAN),,$(shell pkg-config --exists benchmark 2>/dev/null && echo bench-programs)) \
             $(if $(SAN),,$(if $(findstring $(T),$(for_arm)),bare-aarch64))
 	@BUILD=$(BUILD) SAN=$(SAN) CC='$(CC)' tests/run $(foreach t,$(tests) $(scripts),$(if $(findstring $(T),$t),$t))
 
@@ -124,6 +124,11 @@ fuzz:
 	+@$(parallel) CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build/fuzz fuzz-built
 fuzz-built: $(fuzzers)
 	@scripts/fuzz $(FUZZ_SECONDS) $(BUILD) $(fuzzers)
+
+## models: docs/models.md anew, from the table of architectures
+.PHONY: models
+models: $(BUILD)/scripts/list-models
+	@$< > docs/models.md.new && mv docs/models.md.new docs/models.md
 
 ## check-symbols: the library exports infer_ only, keeps no state, cannot end or write into its host
 ## check-header: infer.h compiles alone, as C11 and as C++11
@@ -214,6 +219,8 @@ $(apps): $(BUILD)/%: $(BUILD)/examples/%.o $(common) $(archive)
 	$(link) $(ldlibs)
 $(examples): %: %.o $(archive)
 	$(link) $(ldlibs)
+$(BUILD)/scripts/list-models: %: %.o $(archive)
+	$(link) $(ldlibs)
 $(tests): %: %.o $(common) $(archive)
 	$(link) -lcmocka $(ldlibs)
 $(bare): %: %.o $(filter $(BUILD)/kernels/% $(BUILD)/src/base/%,$(objects))
@@ -241,5 +248,5 @@ $(foreach s,$(suites),$(eval $(call suite_rule,$s)))
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(patsubst %.o,%.d,$(objects) $(common) $(bench) $(call object,tools/synth/*.c) $(call suite,*) $(BUILD)/benches/shim.o) \
-         $(addsuffix .d,$(tests) $(bare) $(fuzzers) $(examples)) \
+         $(addsuffix .d,$(tests) $(bare) $(fuzzers) $(examples) $(BUILD)/scripts/list-models) \
          $(tools:$(BUILD)/%=$(BUILD)/tools/%.d) $(apps:$(BUILD)/%=$(BUILD)/examples/%.d)
