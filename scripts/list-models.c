@@ -60,7 +60,8 @@ static void put_traits(const struct arch *a, unsigned set)
         put(&any, gatings[a->gating]);
     if (activations[a->activation])
         put(&any, activations[a->activation]);
-    snprintf(period, sizeof period, "windows but in each %u%s layer", a->window_period, a->window_period == 2 ? "nd" : "th");
+    snprintf(period, sizeof period, "windows but in each %u%s layer", a->window_period,
+             a->window_period == 2 ? "nd" : "th");
     if (a->window_period)
         put(&any, period);
     snprintf(period, sizeof period, "no rope in each %uth layer", a->still_period);
@@ -122,15 +123,18 @@ int main(void)
     char *names[256];
     const size_t n = list_folders(names);
     const struct arch *a;
-    printf("# Models\n\n"
-           "Written by `make models` from the table in `src/arch/rows.c`; do not edit. A family is a row there: what it is\n"
-           "called in GGUF files and in a Hugging Face `config.json`, and which traits its models have. *Always* are those\n"
-           "of every model of the family, *some* those that a model has if its tensors are there. Without a word on it a\n"
-           "model has RMS norms before its blocks, SwiGLU, and rope in all layers.\n\n"
-           "The proof is a small random model in `" TINY "`, whose logits were computed in float64 elsewhere\n"
-           "(`make.py` there). `tests/reference` holds each to 2e-4 of the logits' standard deviation, in both formats\n"
-           "unless it says one, in every instruction set, and its greedy ids to the same.\n\n"
-           "| family | GGUF | Hugging Face | always | some | proof |\n|---|---|---|---|---|---|\n");
+    printf(
+        "# Models\n\n"
+        "Written by `make models` from the table in `src/arch/rows.c`; do not edit. A family is a row there: what it "
+        "is\n"
+        "called in GGUF files and in a Hugging Face `config.json`, and which traits its models have. *Always* are "
+        "those\n"
+        "of every model of the family, *some* those that a model has if its tensors are there. Without a word on it a\n"
+        "model has RMS norms before its blocks, SwiGLU, and rope in all layers.\n\n"
+        "The proof is a small random model in `" TINY "`, whose logits were computed in float64 elsewhere\n"
+        "(`make.py` there). `tests/reference` holds each to 2e-4 of the logits' standard deviation, in both formats\n"
+        "unless it says one, in every instruction set, and its greedy ids to the same.\n\n"
+        "| family | GGUF | Hugging Face | always | some | proof |\n|---|---|---|---|---|---|\n");
     for (size_t i = 0; (a = arch_row(i)); i++) {
         printf("| %s | %s | %s | ", a->family, a->gguf ? a->gguf : "as llama", a->hf);
         put_traits(a, a->must);

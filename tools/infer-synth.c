@@ -1,6 +1,6 @@
-/* infer-synth.c - write a model of a real shape with random weights: speed, loading and memory do not depend on what the
- * weights say. It needs the architectures, the mixes and the kernels beside infer.h: they tell which tensors a model has,
- * of which types, and how large random blocks come out. */
+/* infer-synth.c - write a model of a real shape with random weights: speed, loading and memory do not depend on what
+ * the weights say. It needs the architectures, the mixes and the kernels beside infer.h: they tell which tensors a
+ * model has, of which types, and how large random blocks come out. */
 #include "infer.h"
 #include "kernels/kernels.h"
 #include "src/arch/arch.h"
@@ -83,8 +83,9 @@ static infer_status choose_types(struct synth *s)
         if (!s->mix && s->types[i] != t->type)
             s->types[i] = s->type;
         if (t->ne[0] % dtype_info(s->types[i])->block)
-            return failure(&s->err, INFER_E_ARGUMENT, "tensor %s: rows of %" PRIu64 " values are no whole blocks of %s (%u)",
-                           t->name.p, t->ne[0], dtype_name(s->types[i]), dtype_info(s->types[i])->block);
+            return failure(&s->err, INFER_E_ARGUMENT,
+                           "tensor %s: rows of %" PRIu64 " values are no whole blocks of %s (%u)", t->name.p, t->ne[0],
+                           dtype_name(s->types[i]), dtype_info(s->types[i])->block);
     }
     return INFER_OK;
 }
@@ -189,11 +190,13 @@ static void write_notes(char *notes, size_t size, const struct kernels *k)
                              "\nTypes, of all matrices:");
     for (int type = 0, n = 0; type < DTYPE_COUNT; type++)
         if (k->matmul[PRECISION_EXACT][type].dot)
-            used += (size_t)snprintf(notes + used, size - used, "%s%s", n++ % 10 ? ", " : "\n  ", dtype_name((uint64_t)type));
+            used += (size_t)snprintf(notes + used, size - used, "%s%s", n++ % 10 ? ", " : "\n  ",
+                                     dtype_name((uint64_t)type));
     used += (size_t)snprintf(notes + used, size - used, "\nMixes, with the choices of infer-quantize:");
     for (int i = 0, n = 0; mix_at((size_t)i); i++)
         if (type_of(k, mix_at((size_t)i)->name) == DTYPE_COUNT)
-            used += (size_t)snprintf(notes + used, size - used, "%s%s", n++ % 8 ? ", " : "\n  ", mix_at((size_t)i)->name);
+            used +=
+                (size_t)snprintf(notes + used, size - used, "%s%s", n++ % 8 ? ", " : "\n  ", mix_at((size_t)i)->name);
     snprintf(notes + used, size - used, "\n");
 }
 

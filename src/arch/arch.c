@@ -1,12 +1,10 @@
 /* arch.c - from a file's metadata to the model's numbers. */
-#include "src/arch/arch.h"
+#include "src/arch/read.h"
 
 #include "src/base/error.h"
 
 #include <math.h>
 #include <stdio.h>
-
-enum { MAX_LAYERS = 4096, MAX_WIDTH = 1 << 24 };
 
 /* ---- Numbers by key ---- */
 
@@ -29,22 +27,26 @@ static const struct field fields[] = {
     { "feed_forward_length", "intermediate_size", AT(n_ff), false, true, 0 },
     { "context_length", "max_position_embeddings", AT(n_ctx_train), false, true, 0 },
     { "attention.sliding_window", "sliding_window", AT(window), false, false, 0 },
-    { "attention.layer_norm_rms_epsilon|attention.layer_norm_epsilon", "rms_norm_eps|layer_norm_eps|norm_epsilon", AT(eps),
-      true, true, 0 },
+    { "attention.layer_norm_rms_epsilon|attention.layer_norm_epsilon", "rms_norm_eps|layer_norm_eps|norm_epsilon",
+     
+      AT(eps), true, true, 0 },
     { "rope.dimension_count", "rotary_dim", AT(rope.n_rot), false, false, 0 },
     { NULL, "partial_rotary_factor|rope_parameters.partial_rotary_factor", AT(rope.part), true, false, 1 },
-    { "rope.freq_base", "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta", AT(rope.base),
-      true, false, 10000 },
-    { "rope.freq_base_swa", "rope_local_base_freq|rope_parameters.sliding_attention.rope_theta", AT(rope_local.base), true,
-      false, 0 },
+    { "rope.freq_base", "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta",
+     
+      AT(rope.base), true, false, 10000 },
+    { "rope.freq_base_swa", "rope_local_base_freq|rope_parameters.sliding_attention.rope_theta", AT(rope_local.base),
+      true, false, 0 },
     { "rope.scaling.factor", ROPE("factor"), AT(rope.factor), true, false, 1 },
-    { "rope.scaling.original_context_length", ROPE("original_max_position_embeddings") "|original_max_position_embeddings",
+    { "rope.scaling.original_context_length",
+      ROPE("original_max_position_embeddings") "|original_max_position_embeddings",
       AT(rope.n_ctx_original), false, false, 0 },
     { NULL, ROPE("low_freq_factor"), AT(rope.low_freq_factor), true, false, 1 },
     { NULL, ROPE("high_freq_factor"), AT(rope.high_freq_factor), true, false, 4 },
     { "rope.scaling.yarn_beta_fast", ROPE("beta_fast"), AT(rope.beta_fast), true, false, 32 },
     { "rope.scaling.yarn_beta_slow", ROPE("beta_slow"), AT(rope.beta_slow), true, false, 1 },
-    { "rope.scaling.attn_factor", ROPE("attention_factor") "|" ROPE("long_mscale"), AT(rope.attention_factor), true, false, 0 },
+    { "rope.scaling.attn_factor", ROPE("attention_factor") "|" ROPE("long_mscale"), AT(rope.attention_factor), true,
+      false, 0 },
     { "attention.scale", "attention_multiplier", AT(attention_scale), true, false, 0 },
     { NULL, "query_pre_attn_scalar", AT(query_scalar), true, false, 0 },
     { "attn_logit_softcapping", "attn_logit_softcapping", AT(attention_cap), true, false, 0 },
@@ -54,7 +56,8 @@ static const struct field fields[] = {
     { "logit_scale", "logit_scale|logits_scaling", AT(logit_scale), true, false, 1 },
     { NULL, "swiglu_limit", AT(gate_limit), true, false, 7 },
     { NULL, "swiglu_alpha", AT(gate_alpha), true, false, 1.702 },
-    { "expert_count", "num_local_experts|num_experts|n_routed_experts|moe_num_experts", AT(routing.n_expert), false, false, 0 },
+    { "expert_count", "num_local_experts|num_experts|n_routed_experts|moe_num_experts", AT(routing.n_expert), false,
+      false, 0 },
     { "expert_used_count", "num_experts_per_tok|moe_k", AT(routing.n_used), false, false, 0 },
     { "expert_feed_forward_length", "moe_intermediate_size", AT(n_ff_expert), false, false, 0 },
     { "expert_shared_feed_forward_length", "shared_expert_intermediate_size|shared_intermediate_size", AT(n_ff_shared),
@@ -139,82 +142,6 @@ static enum meta_result read_text(const struct weights *w, const char *list, con
     return result;
 }
 
-/* ---- Row ---- */
-
-/* How many letters must change to make b of a (Levenshtein), both cut at NAME letters. */
-static uint32_t letters_apart(struct text a, struct text b)
-{
-    enum { NAME = 32 };
-    uint32_t row[NAME + 1];
-    const size_t n = a.n < NAME ? a.n : NAME, m = b.n < NAME ? b.n : NAME;
-    for (size_t j = 0; j <= m; j++)
-        row[j] = (uint32_t)j;
-    for (size_t i = 1; i <= n; i++) {
-        uint32_t corner = row[0];
-        row[0] = (uint32_t)i;
-        for (size_t j = 1; j <= m; j++) {
-            const uint32_t changed = corner + (a.p[i - 1] != b.p[j - 1]);
-            corner = row[j];
-            const uint32_t added = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            row[j] = changed < added ? changed : added;
-        }
-    }
-    return row[m];
-}
-
-/* The known names most like this one, nearest first. Letters in common at the beginning count as much as all others. */
-static void list_nearest(char *text, size_t room, struct text name, bool gguf)
-{
-    enum { MOST = 5 };
-    const char *nearest[MOST];
-    uint32_t distances[MOST];
-    int n = 0;
-    const struct arch *row;
-    for (size_t i = 0; (row = arch_row(i)); i++) {
-        const char *known = gguf ? row->gguf : row->hf;
-        if (!known)
-            continue;
-        uint32_t common = 0;
-        while (common < name.n && known[common] && known[common] == name.p[common])
-            common++;
-        const uint32_t distance = letters_apart(name, text_of(known)) + 32 - (common < 32 ? common : 32);
-        int at = n < MOST ? n++ : MOST;
-        for (; at > 0 && distance < distances[at - 1]; at--)
-            if (at < MOST)
-                nearest[at] = nearest[at - 1], distances[at] = distances[at - 1];
-        if (at < MOST)
-            nearest[at] = known, distances[at] = distance;
-    }
-    size_t used = 0;
-    for (int i = 0; i < n && used < room; i++)
-        used += (size_t)snprintf(text + used, room - used, "%s%s", i ? ", " : "", nearest[i]);
-}
-
-static infer_status find_row(struct hparams *h, const struct weights *w, struct arena *arena, infer_error *err)
-{
-    const bool gguf = w->format == WEIGHTS_GGUF;
-    const char *key = gguf ? "general.architecture" : "model_type";
-    struct text name;
-    const enum meta_result result = meta_get_text(w, key, &name, err);
-    if (result == META_WRONG)
-        return INFER_E_FORMAT;
-    if (result == META_ABSENT)
-        return fail(err, INFER_E_FORMAT, "%s: the metadata has no %s", w->path, key);
-    h->name = arena_text(arena, name.p, name.n);
-    if (!h->name)
-        return fail_memory(err, "the architecture's name");
-    const struct arch *row;
-    for (size_t i = 0; (row = arch_row(i)); i++)
-        if ((gguf ? row->gguf : row->hf) && text_is(name, gguf ? row->gguf : row->hf)) {
-            h->arch = row;
-            return INFER_OK;
-        }
-    char known[200] = "";
-    list_nearest(known, sizeof known, name, gguf);
-    return fail(err, INFER_E_UNKNOWN, "%s: architecture \"%.60s\" is not known; the nearest known ones are %s", w->path,
-                h->name, known);
-}
-
 /* ---- Rope ---- */
 
 static infer_status read_rope(struct hparams *h, const struct weights *w, infer_error *err)
@@ -246,7 +173,8 @@ static infer_status read_rope(struct hparams *h, const struct weights *w, infer_
             r->scaling = kinds[i].scaling;
             return INFER_OK;
         }
-    return fail(err, INFER_E_UNKNOWN, "%s: rope scaling \"%.*s\" is not known; known are linear, llama3, yarn, longrope", w->path,
+    return fail(err, INFER_E_UNKNOWN,
+                "%s: rope scaling \"%.*s\" is not known; known are linear, llama3, yarn, longrope", w->path,
                 (int)(name.n < 60 ? name.n : 60), name.p);
 }
 
@@ -259,154 +187,11 @@ static infer_status check_rope(const struct hparams *h, const char *path, infer_
     if (!(r->base > 1 && r->base < 1e15f) || !(r->factor > 0 && r->factor < 1e9f))
         return fail(err, INFER_E_FORMAT, "%s: rope base %g and factor %g, expected base > 1 and factor > 0", path,
                     (double)r->base, (double)r->factor);
-    if (!(r->high_freq_factor > r->low_freq_factor && r->low_freq_factor > 0) || !(r->beta_fast > 0 && r->beta_slow > 0))
-        return fail(err, INFER_E_FORMAT, "%s: rope scaling: low and high frequency factors %g, %g, yarn betas %g, %g", path,
-                    (double)r->low_freq_factor, (double)r->high_freq_factor, (double)r->beta_fast, (double)r->beta_slow);
-    return INFER_OK;
-}
-
-/* ---- Windows ---- */
-
-/* Which layers look back only `window` tokens. Newer config.json files say it layer by layer; qwen's older ones switch
- * windows on by a flag, from a layer on. */
-static infer_status read_windows(struct hparams *h, const struct weights *w, struct arena *arena, infer_error *err)
-{
-    bool use = true;
-    uint32_t first = 0;
-    if (meta_get_bool(w, "use_sliding_window", &use, err) == META_WRONG ||
-        (use && meta_get_u32(w, "max_window_layers", &first, err) == META_WRONG))
-        return INFER_E_FORMAT;
-    if (!use)
-        h->window = 0;
-    h->first_windowed = first;
-    h->window_period = h->arch->window_period;
-    if (meta_get_u32(w, "sliding_window_pattern", &h->window_period, err) == META_WRONG)
-        return INFER_E_FORMAT;
-    const struct meta *types = weights_meta(w, "layer_types");
-    if (!h->window || !types)
-        return INFER_OK;
-    if (types->type != META_ARRAY || types->element != META_STRING || types->n != h->n_layer)
-        return fail(err, INFER_E_FORMAT, "%s: layer_types does not name a kind for each of %u layers", w->path, h->n_layer);
-    struct text *names = arena_new(arena, h->n_layer, sizeof *names);
-    uint8_t *windowed = arena_new(arena, h->n_layer, 1);
-    if (!names || !windowed)
-        return fail_memory(err, "layer_types");
-    meta_strings(types, names);
-    for (uint32_t i = 0; i < h->n_layer; i++) {
-        windowed[i] = text_is(names[i], "sliding_attention");
-        if (!windowed[i] && !text_is(names[i], "full_attention"))
-            return fail(err, INFER_E_UNKNOWN, "%s: layer_types[%u] is \"%.*s\", known are full_attention and sliding_attention",
-                        w->path, i, (int)(names[i].n < 60 ? names[i].n : 60), names[i].p);
-    }
-    h->layer_windowed = windowed;
-    return INFER_OK;
-}
-
-bool arch_layer_windowed(const struct hparams *h, uint32_t layer)
-{
-    if (!h->window)
-        return false;
-    if (h->layer_windowed)
-        return h->layer_windowed[layer];
-    return h->window_period ? (layer + 1) % h->window_period != 0 : layer >= h->first_windowed;
-}
-
-/* Which layers rotate nothing: config.json may say it of each, 0 for those. */
-static infer_status read_turns(struct hparams *h, const struct weights *w, struct arena *arena, infer_error *err)
-{
-    const struct meta *turns = weights_meta(w, "no_rope_layers");
-    if (!turns || !turns->n)
-        return INFER_OK;
-    if (turns->type != META_ARRAY || turns->element == META_STRING || turns->n != h->n_layer)
-        return fail(err, INFER_E_FORMAT, "%s: no_rope_layers is no list of %u numbers, one for each layer", w->path, h->n_layer);
-    uint8_t *flags = arena_new(arena, h->n_layer, 1);
-    if (!flags)
-        return fail_memory(err, "no_rope_layers");
-    for (uint32_t i = 0; i < h->n_layer; i++)
-        flags[i] = meta_element_i64(turns, i) != 0;
-    h->layer_turns = flags;
-    return INFER_OK;
-}
-
-int arch_layer_rope(const struct hparams *h, uint32_t layer)
-{
-    const uint32_t period = h->arch->still_period;
-    if (h->layer_turns ? !h->layer_turns[layer] : period && (layer + 1) % period == 0)
-        return -1;
-    return h->rope_local.base > 0 && arch_layer_windowed(h, layer);
-}
-
-/* ---- Experts ---- */
-
-static infer_status read_routing(struct hparams *h, const struct weights *w, infer_error *err)
-{
-    const bool gguf = w->format == WEIGHTS_GGUF;
-    struct routing *r = &h->routing;
-    char key[MAX_KEY];
-    struct text name;
-    uint32_t number = 0;
-    r->gating = h->arch->gating;
-    r->normalise = arch_has(h, TRAIT_NORMALISE);
-    snprintf(key, sizeof key, "%s.expert_weights_norm", gguf ? h->arch->gguf : "");
-    if (meta_get_bool(w, gguf ? key : "norm_topk_prob", &r->normalise, err) == META_WRONG)
-        return INFER_E_FORMAT;
-    snprintf(key, sizeof key, "%s.expert_gating_func", gguf ? h->arch->gguf : "");
-    if (gguf && meta_get_u32(w, key, &number, err) == META_WRONG)
-        return INFER_E_FORMAT;
-    const enum meta_result scoring = gguf ? META_ABSENT : meta_get_text(w, "scoring_func", &name, err);
-    if (scoring == META_WRONG)
-        return INFER_E_FORMAT;
-    if (number > 2 || (scoring == META_FOUND && !text_is(name, "softmax") && !text_is(name, "sigmoid")))
-        return fail(err, INFER_E_UNKNOWN, "%s: experts are scored by a function that is not known; known are softmax (1) and "
-                    "sigmoid (2)", w->path);
-    if (number == 2 || (scoring == META_FOUND && text_is(name, "sigmoid")))
-        r->gating = GATING_SIGMOID;
-    return INFER_OK;
-}
-
-/* Layers without experts: the first ones, those that config.json lists, and those between the steps. */
-static infer_status read_dense_layers(struct hparams *h, const struct weights *w, struct arena *arena, infer_error *err)
-{
-    const struct meta *list = weights_meta(w, "mlp_only_layers");
-    uint32_t step = 1;
-    if (meta_get_u32(w, "decoder_sparse_step", &step, err) == META_WRONG)
-        return INFER_E_FORMAT;
-    uint8_t *dense = h->routing.n_expert ? arena_new(arena, h->n_layer, 1) : NULL;
-    if (!dense)
-        return h->routing.n_expert ? fail_memory(err, "the kinds of layers") : INFER_OK;
-    for (uint32_t l = 0; l < h->n_layer; l++)
-        dense[l] = l < h->n_dense || (step && (l + 1) % step != 0);
-    for (uint64_t i = 0; list && list->type == META_ARRAY && i < list->n; i++) {
-        const int64_t l = meta_element_i64(list, i);
-        if (l >= 0 && l < h->n_layer)
-            dense[l] = 1;
-    }
-    h->layer_dense = dense;
-    return INFER_OK;
-}
-
-static infer_status check_routing(const struct hparams *h, const char *path, infer_error *err)
-{
-    enum { MAX_EXPERTS = 4096, MAX_USED = 64 };
-    const struct routing *r = &h->routing;
-    if (!r->n_expert)
-        return arch_has(h, TRAIT_EXPERTS)
-                   ? fail(err, INFER_E_FORMAT, "%s: the metadata has no number of experts, which a %s model needs", path, h->name)
-                   : INFER_OK;
-    if (r->n_expert > MAX_EXPERTS || !r->n_used || r->n_used > r->n_expert || r->n_used > MAX_USED)
-        return fail(err, INFER_E_FORMAT, "%s: %u of %u experts are used, expected 1 to %d of 1 to %d", path, r->n_used, r->n_expert,
-                    MAX_USED, MAX_EXPERTS);
-    if (!h->n_ff_expert || h->n_ff_expert > MAX_WIDTH || h->n_ff_shared > MAX_WIDTH)
-        return fail(err, INFER_E_FORMAT, "%s: the experts' feed-forward widths are %u and %u, expected up to %d", path,
-                    h->n_ff_expert, h->n_ff_shared, MAX_WIDTH);
-    const uint32_t size = r->n_group ? r->n_expert / r->n_group : r->n_expert;
-    if (r->n_group && (!size || r->n_expert % r->n_group || !r->n_group_used || r->n_group_used > r->n_group ||
-                       (uint64_t)r->n_group_used * size < r->n_used))
-        return fail(err, INFER_E_FORMAT, "%s: %u experts in %u groups, of which %u are used, give no %u experts", path, r->n_expert,
-                    r->n_group, r->n_group_used, r->n_used);
-    if (!(fabsf(r->scale) < 1e6f) || !(r->jitter >= 0 && r->jitter < 1))
-        return fail(err, INFER_E_FORMAT, "%s: the experts' weights are scaled by %g, with a jitter of %g", path, (double)r->scale,
-                    (double)r->jitter);
+    if (!(r->high_freq_factor > r->low_freq_factor && r->low_freq_factor > 0) ||
+        !(r->beta_fast > 0 && r->beta_slow > 0))
+        return fail(err, INFER_E_FORMAT, "%s: rope scaling: low and high frequency factors %g, %g, yarn betas %g, %g",
+                    path, (double)r->low_freq_factor, (double)r->high_freq_factor, (double)r->beta_fast,
+                    (double)r->beta_slow);
     return INFER_OK;
 }
 
@@ -430,7 +215,8 @@ static infer_status check_widths(const struct hparams *h, const char *path, infe
     if (h->n_head % h->n_head_kv)
         return fail(err, INFER_E_FORMAT, "%s: %u heads are no multiple of %u KV heads", path, h->n_head, h->n_head_kv);
     if ((uint64_t)h->n_head * h->d_k > MAX_WIDTH || (uint64_t)h->n_head * h->d_v > MAX_WIDTH)
-        return fail(err, INFER_E_FORMAT, "%s: %u heads of %u and %u values are too wide", path, h->n_head, h->d_k, h->d_v);
+        return fail(err, INFER_E_FORMAT, "%s: %u heads of %u and %u values are too wide", path, h->n_head, h->d_k,
+                    h->d_v);
     if (!(h->eps >= 0 && h->eps < 1))
         return fail(err, INFER_E_FORMAT, "%s: the norm's epsilon is %g, expected 0 to 1", path, (double)h->eps);
     return INFER_OK;
@@ -450,8 +236,8 @@ static infer_status check_scales(const struct hparams *h, const char *path, infe
     };
     for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
         if (!(scales[i].value >= scales[i].least && scales[i].value <= 1e15f))
-            return fail(err, INFER_E_FORMAT, "%s: %s is %g, expected %g to 1e15", path, scales[i].what, (double)scales[i].value,
-                        (double)scales[i].least);
+            return fail(err, INFER_E_FORMAT, "%s: %s is %g, expected %g to 1e15", path, scales[i].what,
+                        (double)scales[i].value, (double)scales[i].least);
     return INFER_OK;
 }
 
@@ -473,7 +259,7 @@ static void fill_in(struct hparams *h)
     if (!h->n_ff_expert)
         h->n_ff_expert = h->n_ff;
     if (!h->n_ff_shared && h->n_shared <= MAX_WIDTH && h->n_ff_expert <= MAX_WIDTH)
-        h->n_ff_shared = (uint32_t)((uint64_t)h->n_shared * h->n_ff_expert < MAX_WIDTH ? h->n_shared * h->n_ff_expert : 0);
+        h->n_ff_shared = (uint64_t)h->n_shared * h->n_ff_expert < MAX_WIDTH ? h->n_shared * h->n_ff_expert : 0;
     if (h->routing.n_group <= 1)
         h->routing.n_group = h->routing.n_group_used = 0;
 }
@@ -489,7 +275,8 @@ static void derive(struct hparams *h, bool gguf)
         h->attention_scale = 1 / sqrtf(h->query_scalar);
     if (r->scaling == SCALING_LONGROPE && r->attention_factor == 0 && h->n_ctx_train > r->n_ctx_original &&
         r->n_ctx_original > 1)
-        r->attention_factor = sqrtf(1 + logf((float)h->n_ctx_train / (float)r->n_ctx_original) / logf((float)r->n_ctx_original));
+        r->attention_factor =
+            sqrtf(1 + logf((float)h->n_ctx_train / (float)r->n_ctx_original) / logf((float)r->n_ctx_original));
     const float local = h->rope_local.base > 0 ? h->rope_local.base : h->arch->local_base;
     if (local > 0) {
         h->rope_local = *r;
@@ -502,7 +289,7 @@ static void derive(struct hparams *h, bool gguf)
 infer_status arch_read(struct hparams *h, const struct weights *w, struct arena *arena, infer_error *err)
 {
     *h = (struct hparams){ 0 };
-    infer_status status = find_row(h, w, arena, err);
+    infer_status status = arch_find_row(h, w, arena, err);
     const bool gguf = w->format == WEIGHTS_GGUF;
     const char *prefix = gguf && status == INFER_OK ? h->arch->gguf : "";
     for (size_t i = 0; status == INFER_OK && i < sizeof fields / sizeof *fields; i++)
@@ -512,9 +299,7 @@ infer_status arch_read(struct hparams *h, const struct weights *w, struct arena 
     fill_in(h);
     if ((status = check_widths(h, w->path, err)) != INFER_OK || (status = check_scales(h, w->path, err)) != INFER_OK ||
         (status = read_rope(h, w, err)) != INFER_OK || (status = check_rope(h, w->path, err)) != INFER_OK ||
-        (status = read_windows(h, w, arena, err)) != INFER_OK || (status = read_turns(h, w, arena, err)) != INFER_OK ||
-        (status = read_routing(h, w, err)) != INFER_OK || (status = check_routing(h, w->path, err)) != INFER_OK ||
-        (status = read_dense_layers(h, w, arena, err)) != INFER_OK)
+        (status = arch_read_layers(h, w, arena, err)) != INFER_OK)
         return status;
     derive(h, gguf);
     if (meta_get_bool(w, "tie_word_embeddings", &h->tied, err) == META_WRONG)

@@ -95,8 +95,9 @@ static infer_status check_layers(struct converting *k)
         return fail(k->err, INFER_E_UNKNOWN, "%s: %u of %u layers look back only %u tokens, which GGUF files of %s"
                     " models cannot say", k->hf->path, windowed, k->h.n_layer, k->h.window, gguf_name(&k->h));
     if (turned)
-        return fail(k->err, INFER_E_UNKNOWN, "%s: which layers have no rotation is not what GGUF files of %s models mean",
-                    k->hf->path, gguf_name(&k->h));
+        return fail(k->err, INFER_E_UNKNOWN,
+                    "%s: which layers have no rotation is not what GGUF files of %s models mean", k->hf->path,
+                    gguf_name(&k->h));
     return INFER_OK;
 }
 
@@ -177,7 +178,8 @@ static const struct tensor *find_tensor(const struct converting *k, const struct
 
 static infer_status fail_missing(struct converting *k, const char *name)
 {
-    return fail(k->err, INFER_E_FORMAT, "%s: tensor %s is missing, which a %s model needs", k->hf->path, name, k->h.name);
+    return fail(k->err, INFER_E_FORMAT, "%s: tensor %s is missing, which a %s model needs", k->hf->path, name,
+                k->h.name);
 }
 
 /* One tensor for all experts, of `rows` rows each, which stand where `parts` says. */
@@ -205,8 +207,8 @@ static infer_status add_stack(struct converting *k, const struct tensor *first, 
     char from[ARCH_MAX_NAME];
     if (!parts)
         return fail_memory(k->err, name);
-    if (first->n_dims == 3 && first->ne[0] == arch_dim(&k->h, spec->cols) && first->ne[1] == arch_dim(&k->h, spec->rows) &&
-        first->ne[2] == n)
+    if (first->n_dims == 3 && first->ne[0] == arch_dim(&k->h, spec->cols) &&
+        first->ne[1] == arch_dim(&k->h, spec->rows) && first->ne[2] == n)
         return add_tensor(k, first, spec, name);
     for (uint32_t e = 0; e < n; e++) {
         const struct tensor *of = find_tensor(k, spec, layer, e, from);
@@ -384,8 +386,9 @@ static bool may_be_left(const struct converting *k, const struct tensor *t)
 static infer_status convert_tensors(struct converting *k)
 {
     if (arch_has(&k->h, TRAIT_FUSED_EXPERTS))
-        return fail(k->err, INFER_E_UNKNOWN, "%s: the experts of %s models stand in a form that cannot be converted yet",
-                    k->hf->path, k->h.name);
+        return fail(k->err, INFER_E_UNKNOWN,
+                    "%s: the experts of %s models stand in a form that cannot be converted yet", k->hf->path,
+                    k->h.name);
     infer_status status = convert_tensor(k, &model_tensors[TOKEN_EMBD], 0, false);
     if (status == INFER_OK)
         status = add_rope_divisors(k);

@@ -5,7 +5,8 @@
 #include "src/formats/weights.h"
 
 /* Traits that some models of a family have, and how a config.json says so. */
-static infer_status read_traits(const struct weights *config, const struct hparams *h, unsigned *traits, infer_error *err)
+static infer_status read_traits(const struct weights *config, const struct hparams *h, unsigned *traits,
+                                infer_error *err)
 {
     static const struct {
         const char *key;
@@ -33,7 +34,8 @@ static infer_status read_traits(const struct weights *config, const struct hpara
     return INFER_OK;
 }
 
-static infer_status add(struct weights *gguf, const char *name, uint64_t cols, uint64_t rows, uint64_t depth, infer_error *err)
+static infer_status add(struct weights *gguf, const char *name, uint64_t cols, uint64_t rows, uint64_t depth,
+                        infer_error *err)
 {
     struct tensor t = { .name = text_of(name), .type = DTYPE_F32, .n_dims = depth ? 3 : rows ? 2 : 1,
                         .ne = { cols, rows ? rows : 1, depth ? depth : 1, 1 } };
@@ -41,8 +43,8 @@ static infer_status add(struct weights *gguf, const char *name, uint64_t cols, u
     return status == INFER_OK ? weights_add_tensor(gguf, &t, err) : status;
 }
 
-static infer_status add_role(struct weights *gguf, const struct hparams *h, unsigned traits, const struct tensor_spec *spec,
-                             uint32_t layer, bool experts, infer_error *err)
+static infer_status add_role(struct weights *gguf, const struct hparams *h, unsigned traits,
+                             const struct tensor_spec *spec, uint32_t layer, bool experts, infer_error *err)
 {
     const enum need need = arch_needs(h, spec, experts);
     char name[ARCH_MAX_NAME];
@@ -89,7 +91,8 @@ infer_status convert_shape(struct weights *gguf, const struct weights *config, s
     for (int role = 0; role < MODEL_ROLES && status == INFER_OK; role++)
         status = add_role(gguf, h, traits, &model_tensors[role], 0, false, err);
     for (uint32_t l = 0; l < h->n_layer && status == INFER_OK; l++) {
-        const bool experts = h->layer_dense && !h->layer_dense[l] && arch_needs(h, &layer_tensors[ROUTER], true) != NEED_NOT;
+        const bool experts =
+            h->layer_dense && !h->layer_dense[l] && arch_needs(h, &layer_tensors[ROUTER], true) != NEED_NOT;
         bool fused[LAYER_ROLES] = { false };
         status = add_fused(gguf, h, traits, l, fused, err);
         for (int role = 0; role < LAYER_ROLES && status == INFER_OK; role++)

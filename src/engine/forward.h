@@ -18,8 +18,8 @@ struct step_buffers {
     float *branch;         /* (n_batch, n_embd) what a block gives, where it is changed before it joins x */
 };
 
-infer_status step_buffers_init(struct step_buffers *b, const infer_allocator *a, const struct hparams *h, uint32_t n_batch,
-                               infer_error *err);
+infer_status step_buffers_init(struct step_buffers *b, const infer_allocator *a, const struct hparams *h,
+                               uint32_t n_batch, infer_error *err);
 void step_buffers_free(struct step_buffers *b);
 
 struct forward {
@@ -33,6 +33,7 @@ struct forward {
 /** Run the span's tokens through the layers; their keys and values go to the cache.
  *  Logits of the last n_out tokens of the span are written to logits (n_out, n_vocab); n_out may be 0.
  *  @return INFER_OK or INFER_E_CANCELLED. */
-infer_status forward_step(const struct forward *f, const struct span *span, const int32_t *ids, uint32_t n_out, float *logits);
+infer_status forward_step(const struct forward *f, const struct span *span, const int32_t *ids, uint32_t n_out,
+                          float *logits);
 
 #endif

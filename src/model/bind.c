@@ -44,7 +44,8 @@ static infer_status check_shape(const struct infer_model *m, const struct tensor
     if (n_stacked)
         snprintf(want, sizeof want, "(%llu, %llu, %llu)", (unsigned long long)n_stacked, (unsigned long long)rows,
                  (unsigned long long)cols);
-    return fail(err, INFER_E_FORMAT, "%s: tensor %s has the shape %s, expected %s", m->weights->path, t->name.p, found, want);
+    return fail(err, INFER_E_FORMAT, "%s: tensor %s has the shape %s, expected %s", m->weights->path, t->name.p, found,
+                want);
 }
 
 /* The embedding decides how many tokens there are; config.json must not say otherwise. */
@@ -77,7 +78,7 @@ const float *bind_floats(struct infer_model *m, const struct tensor *t, float pl
     return copy;
 }
 
-/* Vectors are few and small: those that are not aligned floats already are converted. Some are vectors for each expert. */
+/* Vectors are few and small: those that are not aligned floats already are converted. Some are one for each expert. */
 static infer_status bind_vectors(struct infer_model *m, struct weight *w, const struct tensor *t,
                                  const struct tensor_spec *spec, infer_error *err)
 {
@@ -98,8 +99,8 @@ static infer_status check_type(struct infer_model *m, const struct tensor *t, ui
         return fail(err, INFER_E_UNKNOWN, "%s: tensor %s is of type %s, which this version cannot compute with",
                     m->weights->path, t->name.p, dtype_name(t->type));
     if (!dtype_row_bytes(t->type, t->ne[0], stride))
-        return fail(err, INFER_E_FORMAT, "%s: tensor %s: rows of %llu values are no whole blocks of type %s", m->weights->path,
-                    t->name.p, (unsigned long long)t->ne[0], dtype_name(t->type));
+        return fail(err, INFER_E_FORMAT, "%s: tensor %s: rows of %llu values are no whole blocks of type %s",
+                    m->weights->path, t->name.p, (unsigned long long)t->ne[0], dtype_name(t->type));
     m->used[t - m->weights->tensors] = true;
     return INFER_OK;
 }
@@ -194,17 +195,18 @@ static infer_status check_fused(struct infer_model *m, const struct tensor *t, c
     uint64_t rows = 0;
     for (int part = 0; part < f->n; part++)
         rows += part_rows(h, &specs[part]);
-    if (t->ne[axis] != rows || (axis && t->ne[0] != arch_dim(h, specs->cols)) || t->n_dims != axis + 1 + specs->stacked ||
-        (specs->stacked && t->ne[2] != h->routing.n_expert))
-        return fail(err, INFER_E_FORMAT, "%s: tensor %s has %llu rows of %llu values, expected %llu of %llu", m->weights->path,
-                    t->name.p, (unsigned long long)(axis ? t->ne[1] : 1), (unsigned long long)t->ne[0],
-                    (unsigned long long)(axis ? rows : 1), (unsigned long long)(axis ? arch_dim(h, specs->cols) : rows));
+    if (t->ne[axis] != rows || (axis && t->ne[0] != arch_dim(h, specs->cols)) ||
+        t->n_dims != axis + 1 + specs->stacked || (specs->stacked && t->ne[2] != h->routing.n_expert))
+        return fail(err, INFER_E_FORMAT, "%s: tensor %s has %llu rows of %llu values, expected %llu of %llu",
+                    m->weights->path, t->name.p, (unsigned long long)(axis ? t->ne[1] : 1),
+                    (unsigned long long)t->ne[0], (unsigned long long)(axis ? rows : 1),
+                    (unsigned long long)(axis ? arch_dim(h, specs->cols) : rows));
     return check_type(m, t, stride, err);
 }
 
 /* Rows from `at` on of a fused matrix, or of each expert's. */
-static infer_status bind_part(struct infer_model *m, struct weight *w, const struct tensor *t, uint64_t at, uint64_t rows,
-                              uint64_t stride, bool stacked, infer_error *err)
+static infer_status bind_part(struct infer_model *m, struct weight *w, const struct tensor *t, uint64_t at,
+                              uint64_t rows, uint64_t stride, bool stacked, infer_error *err)
 {
     const uint32_t n = m->net.h.routing.n_expert;
     const uint8_t *first = (const uint8_t *)t->data + at * stride;
@@ -213,7 +215,11 @@ static infer_status bind_part(struct infer_model *m, struct weight *w, const str
         return fail_memory(err, t->name.p);
     for (uint32_t e = 0; stacked && e < n; e++)
         experts[e] = first + e * t->ne[1] * stride;
-    *w = (struct weight){ .data = first, .experts = experts, .type = t->type, .rows = (uint32_t)rows, .k = (uint32_t)t->ne[0],
+    *w = (struct weight){ .data = first,
+                          .experts = experts,
+                          .type = t->type,
+                          .rows = (uint32_t)rows,
+                          .k = (uint32_t)t->ne[0],
                           .stride = stride };
     return INFER_OK;
 }
@@ -271,7 +277,8 @@ static infer_status bind_table(struct infer_model *m, struct weight *w, const st
         char name[ARCH_MAX_NAME];
         const struct tensor *t = find_tensor(m, spec, layer, 0, name);
         if (!t && need == NEED_MUST)
-            return fail(err, INFER_E_FORMAT, "%s: tensor %s is missing, which a %s model needs", m->weights->path, name, m->net.h.name);
+            return fail(err, INFER_E_FORMAT, "%s: tensor %s is missing, which a %s model needs", m->weights->path, name,
+                        m->net.h.name);
         infer_status status = INFER_OK;
         if (t)
             status = spec->stacked ? bind_stack(m, &w[i], t, spec, layer, err) : bind_tensor(m, &w[i], t, spec, err);
@@ -332,8 +339,8 @@ infer_status model_bind(struct infer_model *m, infer_error *err)
     if (status != INFER_OK)
         return status;
     if (net->h.n_layer > m->weights->n_tensors)
-        return fail(err, INFER_E_FORMAT, "%s: %u layers are said to be there, but only %zu tensors are", m->weights->path,
-                    net->h.n_layer, m->weights->n_tensors);
+        return fail(err, INFER_E_FORMAT, "%s: %u layers are said to be there, but only %zu tensors are",
+                    m->weights->path, net->h.n_layer, m->weights->n_tensors);
     net->layers = arena_new(&m->arena, net->h.n_layer, sizeof *net->layers);
     if (!net->layers)
         return fail_memory(err, "the layers");

@@ -35,11 +35,13 @@ static const struct tensor *tensor_of(const struct infer_model *m, uint32_t laye
     return t;
 }
 
-static infer_status check_axes(const struct infer_model *m, const struct tensor *t, const uint64_t ne[4], infer_error *err)
+static infer_status check_axes(const struct infer_model *m, const struct tensor *t, const uint64_t ne[4],
+                               infer_error *err)
 {
     if (!memcmp(t->ne, ne, sizeof t->ne))
         return INFER_OK;
-    return fail(err, INFER_E_FORMAT, "%s: tensor %s has the shape (%llu, %llu, %llu, %llu), expected (%llu, %llu, %llu, %llu)",
+    return fail(err, INFER_E_FORMAT,
+                "%s: tensor %s has the shape (%llu, %llu, %llu, %llu), expected (%llu, %llu, %llu, %llu)",
                 m->weights->path, t->name.p, (unsigned long long)t->ne[3], (unsigned long long)t->ne[2],
                 (unsigned long long)t->ne[1], (unsigned long long)t->ne[0], (unsigned long long)ne[3],
                 (unsigned long long)ne[2], (unsigned long long)ne[1], (unsigned long long)ne[0]);
@@ -120,8 +122,8 @@ static infer_status bind_biases(struct infer_model *m, struct weight *w, const s
     if (status != INFER_OK)
         return status;
     if (!is_float(t->type))
-        return fail(err, INFER_E_UNKNOWN, "%s: tensor %s is of type %s, expected f32, f16 or bf16", m->weights->path, t->name.p,
-                    dtype_name(t->type));
+        return fail(err, INFER_E_UNKNOWN, "%s: tensor %s is of type %s, expected f32, f16 or bf16", m->weights->path,
+                    t->name.p, dtype_name(t->type));
     const float *from = bind_floats(m, t, 0);
     for (uint32_t part = 0; part < s->n; part++) {
         float *to = arena_new(&m->arena, n, sizeof *to);
@@ -129,7 +131,8 @@ static infer_status bind_biases(struct infer_model *m, struct weight *w, const s
             return fail_memory(err, t->name.p);
         for (size_t i = 0; i < n; i++)
             to[i] = from[i * s->n + part];
-        w[part] = (struct weight){ .data = to, .type = DTYPE_F32, .rows = 1, .k = s->rows, .stride = s->rows * sizeof *to };
+        w[part] = (struct weight){ .data = to, .type = DTYPE_F32, .rows = 1, .k = s->rows,
+                                   .stride = s->rows * sizeof *to };
     }
     return INFER_OK;
 }
@@ -151,7 +154,8 @@ infer_status bind_packed(struct infer_model *m, struct layer *layer, uint32_t l,
             s.blocks = tensor_of(m, l, p->name, "");
         const struct tensor *bias = tensor_of(m, l, p->name, "_bias");
         if (!s.blocks || !bias)
-            return fail(err, INFER_E_FORMAT, "%s: tensor model.layers.%u.mlp.experts.%s%s is missing, which a %s model needs",
+            return fail(err, INFER_E_FORMAT,
+                        "%s: tensor model.layers.%u.mlp.experts.%s%s is missing, which a %s model needs",
                         m->weights->path, l, p->name, s.blocks ? "_bias" : "", h->name);
         uint64_t row_bytes = 0;
         if ((status = check_source(m, &s, err)) != INFER_OK)

@@ -83,8 +83,10 @@ static void directories_become_what_llama_cpp_makes_of_them(void **unused)
 {
     (void)unused;
     static const char *const models[] = {
-        "llama", "llama3", "llama-yarn", "qwen2", "qwen3", "mixtral", "qwen2moe", "qwen3moe", "olmoe", "phi3", "phimoe", "gemma",
-        "gemma2", "gemma3", "granite", "granitemoe", "olmo2", "stablelm", "starcoder2", "command-r", "deepseek", "smollm3",
+        "llama", "llama3", "llama-yarn", "qwen2", "qwen3", "mixtral", "qwen2moe", "qwen3moe", "olmoe", "phi3",
+        "phimoe", "gemma",
+        "gemma2", "gemma3", "granite", "granitemoe", "olmo2", "stablelm", "starcoder2", "command-r", "deepseek",
+        "smollm3",
         "phi2", "cohere2", "glm4moe", "dots1", "ernie4_5", "ernie4_5-moe", "seed_oss", "minimax-m2",
     };
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {

@@ -127,8 +127,8 @@ struct rig {
     float *bias[3];
 };
 
-static struct weight random_matrices(struct rig *rig, const struct kernels *k, int i, enum dtype type, uint32_t n, uint32_t rows,
-                                     uint32_t cols)
+static struct weight random_matrices(struct rig *rig, const struct kernels *k, int i, enum dtype type, uint32_t n,
+                                     uint32_t rows, uint32_t cols)
 {
     uint64_t stride;
     const size_t blocks = (size_t)n * rows * cols / dtype_info(type)->block;
@@ -183,8 +183,8 @@ static void close_rig(struct rig *rig)
 }
 
 /* y += weight * (down (silu(gate x + bias) * (up x + bias)) + bias), in double. */
-static void add_network(double *y, double weight, const float *gate, const float *up, const float *down, const float *const bias[3],
-                        uint32_t ff, const float *x)
+static void add_network(double *y, double weight, const float *gate, const float *up, const float *down,
+                        const float *const bias[3], uint32_t ff, const float *x)
 {
     double middle[SHARED];
     for (uint32_t i = 0; i < ff; i++) {
@@ -210,7 +210,8 @@ static void expected(const struct rig *rig, double *y, const float *x, const flo
     run_route(&rig->net.h.routing, scores, NULL, chosen, weights);
     for (int i = 0; i < USED; i++) {
         const size_t at = (size_t)chosen[i] * FF * EMBD;
-        const float *const bias[] = { rig->bias[0] + chosen[i] * FF, rig->bias[1] + chosen[i] * FF, rig->bias[2] + chosen[i] * EMBD };
+        const float *const bias[] = { rig->bias[0] + chosen[i] * FF, rig->bias[1] + chosen[i] * FF,
+                                      rig->bias[2] + chosen[i] * EMBD };
         add_network(y, (double)weights[i], rig->plain[0] + at, rig->plain[1] + at, rig->plain[2] + at, bias, FF, x);
     }
     add_network(y, 1, rig->plain[3], rig->plain[4], rig->plain[5], NULL, SHARED, x);
@@ -284,10 +285,11 @@ static void experts_of_every_type_compute_what_floats_do(void **state)
         for (enum cpu_level level = CPU_SCALAR; level <= cpu_detect(); level++)
             for (size_t i = 0; i < 3; i++)
                 for (int precision = PRECISION_FAST; precision <= PRECISION_EXACT; precision++) {
-                    const double off = check(&rig, cpu_level_name(level), (enum precision)precision, counts[i], x, scores, want);
+                    const double off =
+                        check(&rig, cpu_level_name(level), (enum precision)precision, counts[i], x, scores, want);
                     if (!(off <= (precision == PRECISION_EXACT ? 1e-5 : 3e-2)))
-                        fail_msg("%s, %s, %u tokens, %s: off by %.3g", dtype_name((uint64_t)type), cpu_level_name(level), counts[i],
-                                 precision ? "exact" : "fast", off);
+                        fail_msg("%s, %s, %u tokens, %s: off by %.3g", dtype_name((uint64_t)type),
+                                 cpu_level_name(level), counts[i], precision ? "exact" : "fast", off);
                 }
         close_rig(&rig);
     }

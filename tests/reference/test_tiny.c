@@ -8,10 +8,12 @@ static const char *const folders[] = {
     OURS "llama",      OURS "llama3",        OURS "llama-yarn",   OURS "mistral",        OURS "qwen2",
     OURS "qwen3",      OURS "mixtral",       OURS "qwen2moe",     OURS "qwen3moe",       OURS "olmoe",
     OURS "phi3",       OURS "phimoe",        OURS "gemma",        OURS "gemma2",         OURS "gemma3",
-    OURS "gpt-oss",    OURS "gpt-oss-mxfp4", OURS "granite",       OURS "granitemoe",   OURS "olmo2",          OURS "stablelm",
+    OURS "gpt-oss",    OURS "gpt-oss-mxfp4", OURS "granite",       OURS "granitemoe",   OURS "olmo2",
+             OURS "stablelm",
     OURS "starcoder2", OURS "command-r",     OURS "deepseek",     OURS "smollm3",
     OURS "phi2",       OURS "cohere2",       OURS "glm4moe",      OURS "dots1",          OURS "ernie4_5",
-    OURS "ernie4_5-moe", OURS "seed_oss",    OURS "minimax-m2",   SHARED "phi",          SHARED "llama",       SHARED "llama-bias", SHARED "llama3",       SHARED "llama-linear",
+    OURS "ernie4_5-moe", OURS "seed_oss",    OURS "minimax-m2",   SHARED "phi",          SHARED "llama",
+          SHARED "llama-bias", SHARED "llama3",       SHARED "llama-linear",
     SHARED "llama-yarn", SHARED "mistral",   SHARED "qwen2",      SHARED "qwen3",
     SHARED "mixtral", SHARED "qwen2_moe", SHARED "qwen3_moe", SHARED "phi3", SHARED "phi3-longrope", SHARED "phimoe",
     SHARED "gemma", SHARED "gemma2", SHARED "gemma3", SHARED "gpt_oss", SHARED "granite", SHARED "olmo2",
@@ -146,7 +148,8 @@ int main(void)
     };
     for (size_t i = 0; i < 3 * N; i++) {
         snprintf(names[i], sizeof names[i], "%s: %s", folders[i % N], kinds[i / N].name);
-        tests[i] = (struct CMUnitTest){ names[i], kinds[i / N].function, NULL, NULL, (void *)(uintptr_t)folders[i % N] };
+        tests[i] = (struct CMUnitTest){ names[i], kinds[i / N].function, NULL, NULL,
+        (void *)(uintptr_t)folders[i % N] };
     }
     return cmocka_run_group_tests_name("tiny models", tests, NULL, NULL);
 }

@@ -121,6 +121,40 @@ static void a_prompt_reads_weights_once_a_batch(void **state)
     assert_float_equal(all_ops(&work), 2 * (10 * s.layer_macs + s.output_macs) + 2 * 55 * key_macs(f->model), 0.5);
 }
 
+/* Bytes of all experts' matrices, and of what else a token meets. */
+static void sum_experts(const infer_model *model, double *experts, double *others)
+{
+    infer_tensor_info t = { .size = sizeof t };
+    *experts = *others = 0;
+    for (size_t i = 0; infer_model_tensor(model, i, &t); i++)
+        *(strstr(t.name, "_exps.") ? experts : others) += strncmp(t.name, "token_embd", 10) ? (double)t.bytes : 0;
+    const double output_norm = 4 * 32; /* not counted: bytes of a vector of the width */
+    *others -= output_norm;
+}
+
+/* A token uses 2 of the 4; of three tokens 4 - 4 / 2^3 are chosen by one at least, if they choose evenly. */
+static void of_experts_those_count_that_tokens_choose(void **state)
+{
+    const struct fixture *f = *state;
+    infer_error err = { 0 };
+    infer_model *model = infer_model_open(f->context, "tests/data/tiny/mixtral/model.gguf", NULL, &err);
+    if (!model)
+        fail_msg("%s", err.message);
+    double experts, others;
+    sum_experts(model, &experts, &others);
+    struct test t = { .n_gen = 1, .n_batch = 512, .cache = f16_cache(model) };
+    struct work work, three;
+    work_of(&work, model, &t, "scalar");
+    assert_float_equal(work.bytes, others + experts / 2 + kv_bytes(model), 0.5);
+    t.n_gen = 0;
+    t.n_prompt = 3;
+    work_of(&three, model, &t, "scalar");
+    assert_float_equal(three.bytes, others + experts * 3.5 / 4 + 3 * kv_bytes(model), 0.5);
+    const double output = 2.0 * 32 * 96, keys = 2 * key_macs(model);
+    assert_float_equal(all_ops(&three) - output - 6 * keys, 3 * (all_ops(&work) - output - keys), 0.5);
+    infer_model_close(&model);
+}
+
 static void products_count_for_the_level_that_computes_them(void **state)
 {
     const struct fixture *f = *state;
@@ -302,6 +336,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_token_reads_all_weights_and_the_cache, open_model, close_model),
         cmocka_unit_test_setup_teardown(a_prompt_reads_weights_once_a_batch, open_model, close_model),
+        cmocka_unit_test_setup_teardown(of_experts_those_count_that_tokens_choose, open_model, close_model),
         cmocka_unit_test_setup_teardown(products_count_for_the_level_that_computes_them, open_model, close_model),
         cmocka_unit_test(the_bound_is_the_longer_of_reading_and_computing),
         cmocka_unit_test_setup_teardown(every_unit_of_the_machine_has_a_peak, open_model, close_model),

@@ -26,7 +26,8 @@ void write_vocabulary(struct gguf_writer *w, uint32_t n)
         else { /* syllables: the number in base 100, a consonant and a vowel a digit, after a space */
             size_t at = (size_t)snprintf(text[i], sizeof *text, "\xe2\x96\x81");
             for (uint32_t v = i - FIRST_WORD + 1; v; v /= 100)
-                at += (size_t)snprintf(text[i] + at, sizeof *text - at, "%c%c", "bcdfghjklmnpqrstvwxz"[v % 100 / 5], "aeiou"[v % 5]);
+                at += (size_t)snprintf(text[i] + at, sizeof *text - at, "%c%c", "bcdfghjklmnpqrstvwxz"[v % 100 / 5],
+                                       "aeiou"[v % 5]);
         }
     }
     if (text && tokens && scores && types) {

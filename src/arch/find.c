@@ -1,0 +1,80 @@
+/* find.c - the row of a file's architecture. */
+#include "src/arch/read.h"
+
+#include "src/base/error.h"
+
+#include <stdio.h>
+
+/* How many letters must change to make b of a (Levenshtein), both cut at NAME letters. */
+static uint32_t letters_apart(struct text a, struct text b)
+{
+    enum { NAME = 32 };
+    uint32_t row[NAME + 1];
+    const size_t n = a.n < NAME ? a.n : NAME, m = b.n < NAME ? b.n : NAME;
+    for (size_t j = 0; j <= m; j++)
+        row[j] = (uint32_t)j;
+    for (size_t i = 1; i <= n; i++) {
+        uint32_t corner = row[0];
+        row[0] = (uint32_t)i;
+        for (size_t j = 1; j <= m; j++) {
+            const uint32_t changed = corner + (a.p[i - 1] != b.p[j - 1]);
+            corner = row[j];
+            const uint32_t added = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            row[j] = changed < added ? changed : added;
+        }
+    }
+    return row[m];
+}
+
+/* The known names most like this one, nearest first. Letters in common at the beginning count as much as all others. */
+static void list_nearest(char *text, size_t room, struct text name, bool gguf)
+{
+    enum { MOST = 5 };
+    const char *nearest[MOST];
+    uint32_t distances[MOST];
+    int n = 0;
+    const struct arch *row;
+    for (size_t i = 0; (row = arch_row(i)); i++) {
+        const char *known = gguf ? row->gguf : row->hf;
+        if (!known)
+            continue;
+        uint32_t common = 0;
+        while (common < name.n && known[common] && known[common] == name.p[common])
+            common++;
+        const uint32_t distance = letters_apart(name, text_of(known)) + 32 - (common < 32 ? common : 32);
+        int at = n < MOST ? n++ : MOST;
+        for (; at > 0 && distance < distances[at - 1]; at--)
+            if (at < MOST)
+                nearest[at] = nearest[at - 1], distances[at] = distances[at - 1];
+        if (at < MOST)
+            nearest[at] = known, distances[at] = distance;
+    }
+    size_t used = 0;
+    for (int i = 0; i < n && used < room; i++)
+        used += (size_t)snprintf(text + used, room - used, "%s%s", i ? ", " : "", nearest[i]);
+}
+
+infer_status arch_find_row(struct hparams *h, const struct weights *w, struct arena *arena, infer_error *err)
+{
+    const bool gguf = w->format == WEIGHTS_GGUF;
+    const char *key = gguf ? "general.architecture" : "model_type";
+    struct text name;
+    const enum meta_result result = meta_get_text(w, key, &name, err);
+    if (result == META_WRONG)
+        return INFER_E_FORMAT;
+    if (result == META_ABSENT)
+        return fail(err, INFER_E_FORMAT, "%s: the metadata has no %s", w->path, key);
+    h->name = arena_text(arena, name.p, name.n);
+    if (!h->name)
+        return fail_memory(err, "the architecture's name");
+    const struct arch *row;
+    for (size_t i = 0; (row = arch_row(i)); i++)
+        if ((gguf ? row->gguf : row->hf) && text_is(name, gguf ? row->gguf : row->hf)) {
+            h->arch = row;
+            return INFER_OK;
+        }
+    char known[200] = "";
+    list_nearest(known, sizeof known, name, gguf);
+    return fail(err, INFER_E_UNKNOWN, "%s: architecture \"%.60s\" is not known; the nearest known ones are %s", w->path,
+                h->name, known);
+}
