@@ -11,8 +11,8 @@ enum {
     SHARED = T(EXPERTS) | T(SHARED_EXPERT) | T(SHARED_SWITCH),
 };
 
-/* GGUF files of the llama family hold queries and keys permuted so that neighbouring values rotate together; the original
- * checkpoints, and GGUF files of the later families, rotate halves. */
+/* GGUF files of the llama family hold queries and keys permuted so that neighbouring values rotate together; the
+ * original checkpoints, and GGUF files of the later families, rotate halves. */
 static const struct arch rows[] = {
     { "Llama", "llama", "llama", PAIRS, HALVES,
       .must = T(NORMALISE), .may = BIASES | T(ROPE_FREQS) | T(OUTPUT) | T(EXPERTS) },

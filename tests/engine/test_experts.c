@@ -98,8 +98,8 @@ static void scores_that_are_no_numbers_choose_different_experts(void **state)
     static const float kinds[] = { NAN, INFINITY, -INFINITY };
     for (size_t g = 0; g < 3; g++)
         for (size_t kind = 0; kind < 3; kind++) {
-            const struct routing r = { .gating = gatings[g], .n_expert = 6, .n_used = 4, .n_group = 3, .n_group_used = 2,
-                                       .scale = 1, .jitter = 0.01f };
+            const struct routing r = { .gating = gatings[g], .n_expert = 6, .n_used = 4, .n_group = 3,
+                                       .n_group_used = 2, .scale = 1, .jitter = 0.01f };
             float scores[6], weights[4];
             uint32_t chosen[4];
             for (int i = 0; i < 6; i++)

@@ -116,6 +116,28 @@ static void the_last_logits_of_every_type_are_the_same_if_all_are_asked_for(void
     infer_context_close(&c);
 }
 
+/* Experts, one norm for both blocks, norms behind blocks, no gate, multipliers. */
+static void the_last_logits_of_every_kind_of_block_are_the_same_if_all_are_asked_for(void **state)
+{
+    static const char *const models[] = { "mixtral", "qwen2moe", "phimoe", "gpt-oss", "deepseek", "granitemoe",
+                                          "command-r", "gemma2", "olmo2", "starcoder2", "phi2" };
+    (void)state;
+    infer_context *c = open_context(NULL, 2);
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        char path[100];
+        snprintf(path, sizeof path, "tests/data/tiny/%s/model.gguf", models[i]);
+        infer_model *m = infer_model_open(c, path, NULL, NULL);
+        assert_non_null(m);
+        for (int precision = 0; precision < 2; precision++)
+            for (size_t n = 2; n <= 60; n += 29) {
+                const struct way way = way_of((infer_precision)precision, INFER_KV_DEFAULT, 3);
+                assert_same_logits(m, &way, n, models[i]);
+            }
+        infer_model_close(&m);
+    }
+    infer_context_close(&c);
+}
+
 /* ---- Jobs that threads wait for each other in ---- */
 
 /* Jobs that the tokens [first, first + n) take. */
@@ -164,6 +186,7 @@ int main(void)
         cmocka_unit_test(the_last_logits_are_the_same_if_all_are_asked_for),
         cmocka_unit_test(the_last_logits_after_a_long_context_are_the_same_if_all_are_asked_for),
         cmocka_unit_test(the_last_logits_of_every_type_are_the_same_if_all_are_asked_for),
+        cmocka_unit_test(the_last_logits_of_every_kind_of_block_are_the_same_if_all_are_asked_for),
         cmocka_unit_test(a_layer_takes_five_jobs_and_of_a_prompt_nine),
         cmocka_unit_test(a_step_of_a_tiny_model_is_not_handed_out),
     };

@@ -299,7 +299,8 @@ enum { MB = 1 << 20, LAYERS = 2 };
 
 static struct weight weight_at(size_t offset, size_t bytes)
 {
-    return (struct weight){ (const uint8_t *)4096 + offset, DTYPE_F32, (uint32_t)(bytes / MB), MB / 4, MB, false, NULL };
+    return (struct weight){ .data = (const uint8_t *)4096 + offset, .type = DTYPE_F32, .rows = (uint32_t)(bytes / MB),
+                            .k = MB / 4, .stride = MB };
 }
 
 /* Two files of 64 MB, never looked at: the embedding fills the second, layer l begins at 32 l MB of the first. */

@@ -3,14 +3,15 @@
 
 /* What all of them say; `more` continues the object. */
 #define CONFIG(type, layers, embd, heads, heads_kv, head, ff, vocab, ctx, base, eps, more) \
-    "{\"model_type\":\"" type "\",\"num_hidden_layers\":" #layers ",\"hidden_size\":" #embd ",\"num_attention_heads\":" #heads \
-    ",\"num_key_value_heads\":" #heads_kv ",\"head_dim\":" #head ",\"intermediate_size\":" #ff ",\"vocab_size\":" #vocab \
-    ",\"max_position_embeddings\":" #ctx ",\"rope_theta\":" #base ",\"rms_norm_eps\":" #eps more "}"
+    "{\"model_type\":\"" type "\",\"num_hidden_layers\":" #layers ",\"hidden_size\":" #embd \
+    ",\"num_attention_heads\":" #heads ",\"num_key_value_heads\":" #heads_kv ",\"head_dim\":" #head \
+    ",\"intermediate_size\":" #ff ",\"vocab_size\":" #vocab ",\"max_position_embeddings\":" #ctx \
+    ",\"rope_theta\":" #base ",\"rms_norm_eps\":" #eps more "}"
 #define TIED ",\"tie_word_embeddings\":true"
 #define EXPERTS(n, used) ",\"num_local_experts\":" #n ",\"num_experts_per_tok\":" #used
 #define LLAMA3(factor) \
-    ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":" #factor ",\"low_freq_factor\":1.0,\"high_freq_factor\":4.0," \
-    "\"original_max_position_embeddings\":8192}"
+    ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":" #factor ",\"low_freq_factor\":1.0," \
+    "\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192}"
 
 static const struct shape shapes[] = {
     { "tiny", CONFIG("llama", 2, 32, 1, 1, 32, 64, 100, 128, 1e4, 1e-5, ) },
@@ -29,14 +30,15 @@ static const struct shape shapes[] = {
     { "qwen3-30b-a3b", CONFIG("qwen3_moe", 48, 2048, 32, 4, 128, 6144, 151936, 40960, 1e6, 1e-6,
                               EXPERTS(128, 8) ",\"moe_intermediate_size\":768,\"norm_topk_prob\":true") },
     { "qwen1.5-moe-a2.7b", CONFIG("qwen2_moe", 24, 2048, 16, 16, 128, 5632, 151936, 8192, 1e6, 1e-6,
-                                  EXPERTS(60, 4) ",\"moe_intermediate_size\":1408,\"shared_expert_intermediate_size\":5632") },
+                                  EXPERTS(60, 4) ",\"moe_intermediate_size\":1408,"
+                                  "\"shared_expert_intermediate_size\":5632") },
     { "olmoe-1b-7b", CONFIG("olmoe", 16, 2048, 16, 16, 128, 1024, 50304, 4096, 1e4, 1e-5, EXPERTS(64, 8)) },
     { "phi3-mini", CONFIG("phi3", 32, 3072, 32, 32, 96, 8192, 32064, 4096, 1e4, 1e-5, ",\"sliding_window\":2047") },
     { "phi-3.5-moe", CONFIG("phimoe", 32, 4096, 32, 8, 128, 6400, 32064, 131072, 1e4, 1e-5,
                             EXPERTS(16, 2) ",\"attention_bias\":true,\"lm_head_bias\":true") },
     { "gpt-oss-20b", CONFIG("gpt_oss", 24, 2880, 64, 8, 64, 2880, 201088, 131072, 150000, 1e-5,
-                            EXPERTS(32, 4) ",\"sliding_window\":128,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":32.0,"
-                            "\"beta_fast\":32.0,\"beta_slow\":1.0,\"original_max_position_embeddings\":4096}") },
+                            EXPERTS(32, 4) ",\"sliding_window\":128,\"rope_scaling\":{\"rope_type\":\"yarn\","
+                            "\"factor\":32.0,\"beta_fast\":32.0,\"beta_slow\":1.0,\"original_max_position_embeddings\":4096}") },
     { "gemma-2-2b", CONFIG("gemma2", 26, 2304, 8, 4, 256, 9216, 256000, 8192, 1e4, 1e-6,
                            ",\"sliding_window\":4096,\"query_pre_attn_scalar\":256,\"attn_logit_softcapping\":50.0,"
                            "\"final_logit_softcapping\":30.0") },

@@ -165,8 +165,8 @@ static void choose_task(void *arg, int task, int thread)
     const float *bias = vector_of(&w[CHOICE_BIAS]), *gate = vector_of(&w[SHARED_SWITCH]);
     const uint32_t first = (uint32_t)task * job->per_task;
     for (uint32_t t = first; t < job->rows->n && t < first + job->per_task; t++) {
-        route(r, job->d->k, job->rows->scores + (size_t)t * r->n_expert, bias, e->route + (size_t)thread * 2 * r->n_expert,
-              e->chosen + (size_t)t * r->n_used, e->weights + (size_t)t * r->n_used);
+        route(r, job->d->k, job->rows->scores + (size_t)t * r->n_expert, bias,
+              e->route + (size_t)thread * 2 * r->n_expert, e->chosen + (size_t)t * r->n_used, e->weights + (size_t)t * r->n_used);
         e->shared[t] = gate ? 1 / (1 + expf(-job->d->k->dot(gate, job->rows->x + t * n_embd, n_embd))) : 1;
     }
 }
