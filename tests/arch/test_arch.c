@@ -1,0 +1,148 @@
+/* test_arch.c - what a config.json says of a model's layers, and what is refused. */
+#include "src/arch/arch.h"
+
+#include "tests/formats/weights_test.h"
+
+#include <math.h>
+
+#define COMMON \
+    "\"hidden_size\":64,\"num_hidden_layers\":8,\"num_attention_heads\":4,\"intermediate_size\":128," \
+    "\"max_position_embeddings\":128,\"rms_norm_eps\":1e-5"
+#define EXPERTS "\"num_experts\":8,\"num_experts_per_tok\":2,\"moe_intermediate_size\":16"
+
+struct read {
+    struct weights *w;
+    struct hparams h;
+};
+
+static infer_status read_config(struct read *r, const char *type, const char *more, infer_error *err)
+{
+    char json[2000];
+    snprintf(json, sizeof json, "{\"model_type\":\"%s\"," COMMON "%s%s}", type, *more ? "," : "", more);
+    r->w = weights_new(&mem_default, "config", WEIGHTS_HF, err);
+    assert_non_null(r->w);
+    assert_int_equal(config_parse(r->w, text_of(json), "", err), INFER_OK);
+    return arch_read(&r->h, r->w, &r->w->arena, err);
+}
+
+static struct read open_config(const char *type, const char *more)
+{
+    struct read r;
+    infer_error err = { 0 };
+    if (read_config(&r, type, more, &err) != INFER_OK)
+        fail_msg("%s", err.message);
+    return r;
+}
+
+static void assert_refused(const char *type, const char *more, infer_status code, const char *words)
+{
+    struct read r;
+    infer_error err = { 0 };
+    assert_int_equal(read_config(&r, type, more, &err), code);
+    if (!strstr(err.message, words))
+        fail_msg("\"%s\" does not say \"%s\"", err.message, words);
+    weights_close(&r.w);
+}
+
+/* A letter for each layer: w windowed, f full; then r rope, l local rope, n none. */
+static void assert_layers(const char *type, const char *more, const char *windows, const char *ropes)
+{
+    struct read r = open_config(type, more);
+    for (uint32_t l = 0; l < r.h.n_layer; l++) {
+        assert_int_equal("fw"[arch_layer_windowed(&r.h, l)], windows[l]);
+        assert_int_equal("nrl"[arch_layer_rope(&r.h, l) + 1], ropes[l]);
+    }
+    weights_close(&r.w);
+}
+
+static void layers_are_windowed_and_rotate_as_their_family_does(void **state)
+{
+    (void)state;
+    assert_layers("llama", "", "ffffffff", "rrrrrrrr");
+    assert_layers("mistral", "\"sliding_window\":5", "wwwwwwww", "rrrrrrrr");
+    assert_layers("gemma2", "\"sliding_window\":5", "wfwfwfwf", "rrrrrrrr");
+    assert_layers("gemma2", "\"sliding_window\":null", "ffffffff", "rrrrrrrr");
+    assert_layers("gemma3_text", "\"sliding_window\":5", "wwwwwfww", "lllllrll");
+    assert_layers("gemma3_text", "\"sliding_window\":5,\"sliding_window_pattern\":2", "wfwfwfwf", "lrlrlrlr");
+    assert_layers("cohere2", "\"sliding_window\":5,\"layer_norm_eps\":1e-5", "wwwfwwwf", "rrrnrrrn");
+    assert_layers("smollm3", "", "ffffffff", "rrrnrrrn");
+    assert_layers("smollm3", "\"no_rope_layers\":[0,1,1,1,1,1,1,1]", "ffffffff", "nrrrrrrr");
+    assert_layers("qwen2", "\"sliding_window\":5,\"use_sliding_window\":true,\"max_window_layers\":6", "ffffffww",
+                  "rrrrrrrr");
+}
+
+static void experts_stand_in_the_layers_that_the_numbers_say(void **state)
+{
+    (void)state;
+    struct read r = open_config("qwen3_moe", EXPERTS ",\"mlp_only_layers\":[2],\"decoder_sparse_step\":2");
+    static const uint8_t dense[] = { 1, 0, 1, 0, 1, 0, 1, 0 };
+    assert_memory_equal(r.h.layer_dense, dense, sizeof dense);
+    assert_true(r.h.routing.normalise); /* as all of the family do, unless it is said */
+    weights_close(&r.w);
+    r = open_config("deepseek", "\"n_routed_experts\":8,\"num_experts_per_tok\":2,\"moe_intermediate_size\":16,"
+                    "\"n_shared_experts\":2,\"first_k_dense_replace\":3,\"norm_topk_prob\":true");
+    static const uint8_t first[] = { 1, 1, 1, 0, 0, 0, 0, 0 };
+    assert_memory_equal(r.h.layer_dense, first, sizeof first);
+    assert_int_equal(r.h.n_ff_shared, 32);
+    assert_true(r.h.routing.normalise);
+    weights_close(&r.w);
+    r = open_config("llama", "");
+    assert_null(r.h.layer_dense);
+    weights_close(&r.w);
+}
+
+static void scales_follow_from_the_numbers(void **state)
+{
+    (void)state;
+    struct read r = open_config("gemma2", "\"head_dim\":16,\"query_pre_attn_scalar\":25");
+    assert_float_equal(arch_attention_scale(&r.h), 0.2, 1e-6);
+    assert_float_equal(arch_embd_scale(&r.h), 8, 1e-6);
+    weights_close(&r.w);
+    r = open_config("granite", "\"attention_multiplier\":0.5,\"embedding_multiplier\":3,\"logits_scaling\":4");
+    assert_float_equal(arch_attention_scale(&r.h), 0.5, 1e-6);
+    assert_float_equal(arch_embd_scale(&r.h), 3, 1e-6);
+    assert_float_equal(arch_logit_scale(&r.h), 0.25, 1e-6);
+    weights_close(&r.w);
+    r = open_config("phi3", "\"original_max_position_embeddings\":16,\"rope_scaling\":{\"type\":\"longrope\","
+                    "\"short_factor\":[1],\"long_factor\":[2]}");
+    assert_float_equal(r.h.rope.attention_factor, sqrt(1 + log(8) / log(16)), 1e-6);
+    weights_close(&r.w);
+}
+
+static void numbers_of_experts_are_checked(void **state)
+{
+    (void)state;
+    assert_refused("mixtral", "", INFER_E_FORMAT, "no number of experts");
+    assert_refused("mixtral", "\"num_local_experts\":4", INFER_E_FORMAT, "0 of 4 experts are used");
+    assert_refused("mixtral", "\"num_local_experts\":4,\"num_experts_per_tok\":5", INFER_E_FORMAT, "5 of 4 experts");
+    assert_refused("mixtral", "\"num_local_experts\":5000,\"num_experts_per_tok\":2", INFER_E_FORMAT, "2 of 5000");
+    assert_refused("mixtral", "\"num_local_experts\":400,\"num_experts_per_tok\":100", INFER_E_FORMAT, "100 of 400");
+    assert_refused("qwen3_moe", "\"num_experts\":8,\"num_experts_per_tok\":2,\"moe_intermediate_size\":99999999",
+                   INFER_E_FORMAT, "feed-forward widths are 99999999");
+    assert_refused("glm4_moe", EXPERTS ",\"n_group\":3,\"topk_group\":1", INFER_E_FORMAT, "8 experts in 3 groups");
+    assert_refused("glm4_moe", EXPERTS ",\"n_group\":8,\"topk_group\":1", INFER_E_FORMAT, "give no 2 experts");
+    assert_refused("glm4_moe", EXPERTS ",\"scoring_func\":\"relu\"", INFER_E_UNKNOWN, "softmax (1) and sigmoid (2)");
+    assert_refused("smollm3", "\"no_rope_layers\":[1]", INFER_E_FORMAT, "no list of 8 numbers");
+    assert_refused("gemma2", "\"attn_logit_softcapping\":-1", INFER_E_FORMAT, "cap of scores is -1");
+    assert_refused("granite", "\"residual_multiplier\":1e30", INFER_E_FORMAT, "residual scale");
+}
+
+static void an_unknown_family_is_named_with_the_nearest(void **state)
+{
+    (void)state;
+    assert_refused("gemma4", "", INFER_E_UNKNOWN, "\"gemma4\" is not known; the nearest known ones are gemma");
+    assert_refused("olmo_2", "", INFER_E_UNKNOWN, "are olmo2, olmoe");
+    assert_refused("granitemoehybrid", "", INFER_E_UNKNOWN, "are granitemoe, granite");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(layers_are_windowed_and_rotate_as_their_family_does),
+        cmocka_unit_test(experts_stand_in_the_layers_that_the_numbers_say),
+        cmocka_unit_test(scales_follow_from_the_numbers),
+        cmocka_unit_test(numbers_of_experts_are_checked),
+        cmocka_unit_test(an_unknown_family_is_named_with_the_nearest),
+    };
+    return cmocka_run_group_tests_name("architectures", tests, NULL, NULL);
+}
