@@ -302,7 +302,9 @@ typedef enum infer_kv_type {
 
 typedef struct infer_session_options {
     size_t size;               /**< sizeof(infer_session_options) */
-    int32_t n_ctx;             /**< most tokens the session can hold; 0 = the smaller of what the model was trained on and 4096 (default) */
+    int32_t n_ctx;             /**< most tokens the session can hold; 0 = the smaller of what the model was trained on and 4096 (default).
+                                    A model that rotates otherwise in long contexts than in short ones (longrope)
+                                    does so if more are asked for than its short ones have */
     int32_t n_batch;           /**< most tokens computed at once, 1..4096; 0 = 512 (default). More costs memory, not accuracy */
     infer_precision precision; /**< INFER_FAST (default) */
     infer_kv_type kv_type_k;   /**< of keys; INFER_KV_DEFAULT (default). Types that do not fit the heads are refused */

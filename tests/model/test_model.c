@@ -8,14 +8,19 @@ struct image {
     size_t size;
 };
 
-static struct image read_image(void)
+static struct image read_file(const char *path)
 {
-    FILE *f = fopen(MODEL, "rb");
+    FILE *f = fopen(path, "rb");
     assert_non_null(f);
     struct image image = { aligned_alloc(64, 1 << 20), 0 };
     image.size = fread(image.bytes, 1, 1 << 20, f);
     fclose(f);
     return image;
+}
+
+static struct image read_image(void)
+{
+    return read_file(MODEL);
 }
 
 /* Where a string of the file stands; the count-th one of them, from 0. */
@@ -69,6 +74,27 @@ static void a_tensor_of_the_wrong_shape_is_named_with_both_shapes(void **state)
     dims[1] = 32;
     memcpy(name + 19 + 4, dims, sizeof dims);
     assert_refused(&image, INFER_E_FORMAT, "blk.0.ffn_up.weight has the shape (32, 48)", "expected (48, 32)");
+}
+
+#define EXPERTS "tests/data/tiny/mixtral/model.gguf"
+
+static void experts_are_checked_as_other_tensors_are(void **state)
+{
+    (void)state;
+    struct image image = read_file(EXPERTS);
+    find(&image, "blk.1.ffn_up_exps.weight", 0)[11] = 'x';
+    assert_refused(&image, INFER_E_FORMAT, "blk.1.ffn_up_exps.weight is missing", "llama");
+    image = read_file(EXPERTS);
+    memcpy(find(&image, "llama.expert_count", 0) + 18 + 4, &(uint32_t){ 5 }, 4);
+    assert_refused(&image, INFER_E_FORMAT, "blk.0.ffn_gate_inp.weight has the shape (4, 32)", "expected (5, 32)");
+    image = read_file(EXPERTS);
+    unsigned char *const dims = find(&image, "blk.0.ffn_down_exps.weight", 0) + 26 + 4; /* three of u64: 24, 32, 4 */
+    memcpy(dims + 8, &(uint64_t){ 4 }, 8);
+    memcpy(dims + 16, &(uint64_t){ 32 }, 8);
+    assert_refused(&image, INFER_E_FORMAT, "blk.0.ffn_down_exps.weight has the shape (32, 4, 24)", "expected (4, 32, 24)");
+    image = read_file(EXPERTS); /* without its router a layer needs what one without experts has */
+    find(&image, "blk.0.ffn_gate_inp.weight", 0)[11] = 'x';
+    assert_refused(&image, INFER_E_FORMAT, "blk.0.ffn_gate.weight is missing", "llama");
 }
 
 static void an_unknown_architecture_is_named_with_those_nearest(void **state)
@@ -228,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_missing_tensor_is_named),
         cmocka_unit_test(a_tensor_of_the_wrong_shape_is_named_with_both_shapes),
+        cmocka_unit_test(experts_are_checked_as_other_tensors_are),
         cmocka_unit_test(an_unknown_architecture_is_named_with_those_nearest),
         cmocka_unit_test(a_missing_number_is_named),
         cmocka_unit_test(numbers_that_contradict_each_other_are_refused),
