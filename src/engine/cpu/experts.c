@@ -415,11 +415,12 @@ void cpu_experts(struct device *d, const struct layer *layer, const struct exper
         .d = d, .e = d->experts, .layer = layer, .r = &h->routing, .rows = rows, .n_step = n,
         .n_experts = h->routing.n_expert + (layer->w[SHARED_UP].data != NULL),
     };
-    job.per_task = rows_per_task(h->routing.n_expert * h->routing.n_used);
-    pool_run(d->pool, tasks_of(rows->n, job.per_task), choose_task, &job);
+    const uint32_t choice = h->routing.n_expert * h->routing.n_used, spread = h->n_embd * h->routing.n_used;
+    job.per_task = rows_per_task(choice);
+    cpu_run(d, (uint64_t)rows->n * choice / 4, tasks_of(rows->n, job.per_task), choose_task, &job);
     place_rows(&job);
-    job.per_task = rows_per_task(h->n_embd * h->routing.n_used);
-    pool_run(d->pool, tasks_of(rows->n, job.per_task), spread_task, &job);
+    job.per_task = rows_per_task(spread);
+    cpu_run(d, (uint64_t)rows->n * spread / 8, tasks_of(rows->n, job.per_task), spread_task, &job);
     uint64_t ns = 0, down_ns = 0;
     for (const struct expert *x = job.e->experts; x < job.e->experts + job.n_experts; x++) {
         ns += x->n ? 2 * x->up.rows * cpu_work_ns(x->up.stride, x->n * (uint64_t)x->up.k) : 0;
