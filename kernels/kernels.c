@@ -20,6 +20,24 @@ size_t act_row_bytes(enum act act, size_t k)
     return 0;
 }
 
+const struct way *matmul_way(const struct matmul *m, int n_cols)
+{
+    int i = 0;
+    while (i + 1 < MATMUL_WAYS && m->way[i + 1].fn && m->way[i + 1].from <= n_cols)
+        i++;
+    return &m->way[i];
+}
+
+void matmul_set_way(struct matmul *m, struct way way)
+{
+    int i = 1;
+    while (i + 1 < MATMUL_WAYS && m->way[i].fn && m->way[i].from < way.from)
+        i++;
+    m->way[i] = way;
+    while (++i < MATMUL_WAYS)
+        m->way[i] = (struct way){ 0 };
+}
+
 /* Types that keys and values have here; quantised they come in whole parts. */
 static bool is_stored(enum dtype type, size_t d)
 {

@@ -65,12 +65,21 @@ struct matmul_tile {
 };
 typedef void matmul_fn(const struct matmul_tile *tile);
 
-struct matmul {
-    enum act dot_act, gemm_act; /* the form that each of the two reads */
-    matmul_fn *dot;  /* any n_cols; made for few */
-    matmul_fn *gemm; /* any n_cols; made for many: unpacks a panel of weights once for all columns */
-    int gemm_from;   /* n_cols from which gemm is the faster one */
+/** A way to multiply. It takes any n_cols; from `from` on it is the fastest. */
+struct way {
+    enum act act; /* the form that it reads */
+    int from;
+    matmul_fn *fn;
 };
+/** The ways of a type of weights: `from` is 1 in the first and rises. Past the last one fn is NULL. */
+#define MATMUL_WAYS 3
+struct matmul {
+    struct way way[MATMUL_WAYS];
+};
+/** The way for n_cols columns. */
+const struct way *matmul_way(const struct matmul *m, int n_cols);
+/** Set a way in the place of all that are for as many columns or more. There must be one for fewer. */
+void matmul_set_way(struct matmul *m, struct way way);
 
 enum activation { ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_GELU_TANH, ACTIVATION_RELU, ACTIVATION_COUNT };
 

@@ -175,7 +175,7 @@ static bool is_shape(const char *name)
 static enum dtype type_of(const struct kernels *k, const char *name)
 {
     int i = 0;
-    while (i < DTYPE_COUNT && !(k->matmul[PRECISION_EXACT][i].dot && !strcasecmp(dtype_name((uint64_t)i), name)))
+    while (i < DTYPE_COUNT && !(k->matmul[PRECISION_EXACT][i].way->fn && !strcasecmp(dtype_name((uint64_t)i), name)))
         i++;
     return (enum dtype)i;
 }
@@ -189,7 +189,7 @@ static void write_notes(char *notes, size_t size, const struct kernels *k)
     used += (size_t)snprintf(notes + used, size - used, "\n  or the config.json of a model of a family that is known"
                              "\nTypes, of all matrices:");
     for (int type = 0, n = 0; type < DTYPE_COUNT; type++)
-        if (k->matmul[PRECISION_EXACT][type].dot)
+        if (k->matmul[PRECISION_EXACT][type].way->fn)
             used += (size_t)snprintf(notes + used, size - used, "%s%s", n++ % 10 ? ", " : "\n  ",
                                      dtype_name((uint64_t)type));
     used += (size_t)snprintf(notes + used, size - used, "\nMixes, with the choices of infer-quantize:");

@@ -1,5 +1,5 @@
-/* product.c - calls one matrix product some times: product LEVEL TYPE PRECISION KERNEL N_COLS N_CALLS. Its weights are
- * ROWS rows of K; the numbers do not matter, as no kernel's way depends on them. */
+/* product.c - calls one matrix product some times: product LEVEL TYPE PRECISION WAY N_COLS N_CALLS. Its weights are ROWS
+ * rows of K; the numbers do not matter, as what a kernel executes does not depend on them. WAY counts from 0. */
 #include "kernels/kernels.h"
 
 #include <stdio.h>
@@ -31,16 +31,18 @@ int main(int argc, char **argv)
     static struct kernels k;
     const int level = argc == 7 ? cpu_level_find(argv[1]) : -1, type = argc == 7 ? dtype_of(argv[2]) : -1;
     if (level < 0 || level > (int)cpu_detect() || type < 0) {
-        fprintf(stderr, "product LEVEL TYPE fast|exact dot|gemm N_COLS N_CALLS\n");
+        fprintf(stderr, "product LEVEL TYPE fast|exact WAY N_COLS N_CALLS\n");
         return 2;
     }
     kernels_init(&k, (enum cpu_level)level);
     const struct matmul *const entry = &k.matmul[strcmp(argv[3], "exact") == 0 ? PRECISION_EXACT : PRECISION_FAST][type];
-    const bool gemm = strcmp(argv[4], "gemm") == 0;
-    const int n_cols = atoi(argv[5]);
-    const size_t x_stride = act_row_bytes(gemm ? entry->gemm_act : entry->dot_act, K);
+    const int n_way = atoi(argv[4]), n_cols = atoi(argv[5]);
+    if (n_way < 0 || n_way >= MATMUL_WAYS || !entry->way[n_way].fn)
+        return 2;
+    const struct way *const way = &entry->way[n_way];
+    const size_t x_stride = act_row_bytes(way->act, K);
     uint64_t row = 0;
-    if (!entry->dot || n_cols < 1 || !dtype_row_bytes((uint64_t)type, K, &row))
+    if (n_cols < 1 || !dtype_row_bytes((uint64_t)type, K, &row))
         return 2;
     const struct matmul_tile tile = {
         .y = zeros(sizeof(float) * ROWS * (size_t)n_cols), .y_stride = ROWS, .w = zeros(ROWS * row), .w_stride = row,
@@ -48,6 +50,6 @@ int main(int argc, char **argv)
         .scratch = zeros(KERNEL_SCRATCH_BYTES),
     };
     for (int i = atoi(argv[6]); i > 0; i--)
-        (gemm ? entry->gemm : entry->dot)(&tile);
+        way->fn(&tile);
     return 0;
 }

@@ -1,5 +1,5 @@
 /* matmul.c - products of weights of every type with few and with many columns of activations, at each instruction
- * set. Where the weights are in memory, the limit is reading them, else the multiply-adds of the unit that is used. */
+ * set, in the way that is meant for so many. Where the weights are in memory, the limit is reading them, else the multiply-adds of the unit that is used. */
 #include "benches/tensor_ops/tensor_ops.h"
 #include "tools/common/random_blocks.h"
 
@@ -8,19 +8,19 @@
 
 #define MEMORY_BYTES ((size_t)128 << 20) /* of weights; more than caches hold */
 
-/* dot is made for few columns, gemm for many. 64 rows are about what a task of the engine has while it generates, 256
- * while it evaluates a prompt. */
+/* 64 rows are about what a task of the engine has while it generates, 256 while it evaluates a batch or a prompt. */
 static const struct shape shapes[] = {
-    { "dot/64x4096x1", 64, 4096, 1, false, false, false },
-    { "dot/64x4096x4", 64, 4096, 4, false, false, false },
-    { "dot/memory:4096x1", 0, 4096, 1, false, true, true },
-    { "gemm/64x4096x8", 64, 4096, 8, true, false, false },
-    { "gemm/64x4096x64", 64, 4096, 64, true, false, false },
-    { "gemm/256x4096x512", 256, 4096, 512, true, false, true },
+    { "64x4096x1", 64, 4096, 1, false, false },
+    { "64x4096x4", 64, 4096, 4, false, false },
+    { "memory:4096x1", 0, 4096, 1, true, true },
+    { "256x4096x8", 256, 4096, 8, false, false },
+    { "256x4096x16", 256, 4096, 16, false, false },
+    { "256x4096x32", 256, 4096, 32, false, true },
+    { "256x4096x512", 256, 4096, 512, false, true },
 };
 
 struct product {
-    const struct kernels *k; /* set by bench_add_levels */
+    const struct kernels *k;
     enum dtype type;
     enum precision precision;
     const struct shape *shape;
@@ -77,8 +77,7 @@ static void run_product(struct bench *b, const void *arg)
     static float *y;
     const struct product *p = arg;
     const struct shape *s = p->shape;
-    const struct matmul *entry = &p->k->matmul[p->precision][p->type];
-    const enum act act = s->gemm ? entry->gemm_act : entry->dot_act;
+    const struct way *const way = matmul_way(&p->k->matmul[p->precision][p->type], s->n_cols);
     const size_t row = row_bytes(p->type, s->k), rows = s->from_memory ? MEMORY_BYTES / row : s->rows;
     if (!scratch) {
         scratch = bench_memory(KERNEL_SCRATCH_BYTES);
@@ -86,32 +85,35 @@ static void run_product(struct bench *b, const void *arg)
     }
     const struct matmul_tile tile = {
         .y = y, .y_stride = rows, .w = weights_of(p->type, s->k, rows), .w_stride = row,
-        .x = activations_of(p->k, act, s->k, s->n_cols), .x_stride = act_row_bytes(act, s->k),
+        .x = activations_of(p->k, way->act, s->k, s->n_cols), .x_stride = act_row_bytes(way->act, s->k),
         .n_rows = (int)rows, .n_cols = s->n_cols, .k = s->k, .scratch = scratch,
     };
     const struct limits *const limits = bench_limits();
-    matmul_fn *const fn = s->gemm ? entry->gemm : entry->dot;
     bench_one_thread(b);
     while (bench_next(b))
-        fn(&tile);
+        way->fn(&tile);
     bench_bytes(b, (double)(rows * row), s->from_memory ? limits->read : 0);
     bench_flops(b, 2.0 * (double)rows * (double)s->k * s->n_cols,
-                s->n_cols == 1 ? 0 : limits_peak(limits, (enum cpu_level)cpu_level_find(p->k->name), peak_of[act]));
+                s->n_cols == 1 ? 0 : limits_peak(limits, (enum cpu_level)cpu_level_find(p->k->name), peak_of[way->act]));
 }
 
 static void add_shape(enum precision precision, enum dtype type, const struct shape *s)
 {
-    char name[80];
-    struct product p = { NULL, type, precision, s };
-    const size_t entry = offsetof(struct kernels, matmul) +
-                         ((size_t)precision * DTYPE_COUNT + type) * sizeof(struct matmul);
-    snprintf(name, sizeof name, "matmul%s/%s/%s", precision == PRECISION_FAST ? "" : "_exact", dtype_name(type),
-             s->name);
-    bench_add_levels(name, entry + (s->gemm ? offsetof(struct matmul, gemm) : offsetof(struct matmul, dot)),
-                     s->large ? CPU_SCALAR + 1 : CPU_SCALAR, run_product, &p, sizeof p);
+    char row[64], name[80];
+    snprintf(row, sizeof row, "matmul%s/%s/%s", precision == PRECISION_FAST ? "" : "_exact", dtype_name(type), s->name);
+    matmul_fn *below = NULL;
+    for (enum cpu_level level = CPU_SCALAR; level < CPU_LEVELS && bench_table(level); level++) {
+        struct product p = { bench_table(level), type, precision, s };
+        matmul_fn *const fn = matmul_way(&p.k->matmul[precision][type], s->n_cols)->fn;
+        if (fn != below && !(s->large && level == CPU_SCALAR)) {
+            snprintf(name, sizeof name, "%s/%s", row, cpu_level_name(level));
+            bench_add(name, run_product, &p, sizeof p);
+        }
+        below = fn;
+    }
 #ifdef HAVE_OPENBLAS
     if (type == DTYPE_F32 && precision == PRECISION_FAST)
-        add_openblas(name, s);
+        add_openblas(row, s);
 #endif
 }
 
@@ -120,6 +122,6 @@ void add_matmul(void)
     const struct kernels *const scalar = bench_table(CPU_SCALAR);
     for (enum precision precision = 0; precision < PRECISION_COUNT; precision++)
         for (enum dtype type = 0; type < DTYPE_COUNT; type++)
-            for (size_t s = 0; s < sizeof shapes / sizeof *shapes && scalar->matmul[precision][type].dot; s++)
+            for (size_t s = 0; s < sizeof shapes / sizeof *shapes && scalar->matmul[precision][type].way->fn; s++)
                 add_shape(precision, type, &shapes[s]);
 }

@@ -9,7 +9,6 @@ struct shape {
     const char *name;
     size_t rows, k;
     int n_cols;
-    bool gemm;        /* else dot */
     bool from_memory; /* the weights are larger than the caches: what counts is reading them */
     bool large;       /* too much for plain C */
 };

@@ -21,11 +21,10 @@
 #include "kernels/amx/tiles.h"
 #include "kernels/avx512/matmul.h"
 #include "kernels/avx512/matmul_transpose.h"
+#include "kernels/generic/inline.h"
 #include "kernels/scalar/dequantize.h"
 
 #include <string.h>
-
-#define INLINE static inline __attribute__((always_inline))
 
 #define ROWS 256
 #define COLUMNS 512

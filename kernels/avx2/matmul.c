@@ -14,7 +14,7 @@ void kernels_init_avx2_matmul(struct kernels *k, const struct cpu_features *f)
 #define ENTRY(name, NAME) \
     k->dequantize[DTYPE_##NAME] = avx2_dequantize_##name; \
     k->matmul[PRECISION_FAST][DTYPE_##NAME] = k->matmul[PRECISION_EXACT][DTYPE_##NAME] = (struct matmul){ \
-        ACT_F32, ACT_F32, avx2_float_dot_##name, avx2_float_gemm_##name, GEMM_FROM_FLOAT };
+        { { ACT_F32, 1, avx2_float_dot_##name }, { ACT_F32, GEMM_FROM_FLOAT, avx2_float_gemm_##name } } };
     ENTRY(f32, F32)
     ENTRY(f16, F16)
     ENTRY(bf16, BF16)
@@ -22,16 +22,16 @@ void kernels_init_avx2_matmul(struct kernels *k, const struct cpu_features *f)
 #define ENTRY(name, NAME) \
     k->dequantize[DTYPE_##NAME] = avx2_dequantize_##name; \
     k->matmul[PRECISION_EXACT][DTYPE_##NAME] = (struct matmul){ \
-        ACT_F32, ACT_F32, avx2_float_dot_##name, avx2_float_gemm_##name, GEMM_FROM_EXACT }; \
+        { { ACT_F32, 1, avx2_float_dot_##name }, { ACT_F32, GEMM_FROM_EXACT, avx2_float_gemm_##name } } }; \
     k->matmul[PRECISION_FAST][DTYPE_##NAME] = (struct matmul){ \
-        ACT_Q8, ACT_Q8, avx2_dot_##name, avx2_gemm_##name, GEMM_FROM_Q8 };
+        { { ACT_Q8, 1, avx2_dot_##name }, { ACT_Q8, GEMM_FROM_Q8, avx2_gemm_##name } } };
     QUANTISED_TYPES(ENTRY)
 #undef ENTRY
     if (!f->avx_vnni)
         return;
 #define ENTRY(name, NAME) \
-    k->matmul[PRECISION_FAST][DTYPE_##NAME].dot = avx2_vnni_dot_##name; \
-    k->matmul[PRECISION_FAST][DTYPE_##NAME].gemm = avx2_vnni_gemm_##name;
+    k->matmul[PRECISION_FAST][DTYPE_##NAME].way[0].fn = avx2_vnni_dot_##name; \
+    k->matmul[PRECISION_FAST][DTYPE_##NAME].way[1].fn = avx2_vnni_gemm_##name;
     QUANTISED_TYPES(ENTRY)
 #undef ENTRY
 }

@@ -8,7 +8,7 @@ void kernels_init_dotprod(struct kernels *k)
 {
 #define ENTRY(name, NAME) \
     k->matmul[PRECISION_FAST][DTYPE_##NAME] = (struct matmul){ \
-        ACT_Q8, ACT_Q8, dotprod_dot_##name, dotprod_gemm_##name, GEMM_FROM };
+        { { ACT_Q8, 1, dotprod_dot_##name }, { ACT_Q8, GEMM_FROM, dotprod_gemm_##name } } };
     QUANTISED_TYPES(ENTRY)
 #undef ENTRY
 }

@@ -13,12 +13,11 @@
 #ifndef KERNELS_GENERIC_ATTEND_H
 #define KERNELS_GENERIC_ATTEND_H
 
+#include "kernels/generic/inline.h"
 #include "kernels/generic/math.h"
 #include "kernels/kv.h"
 
 #include <string.h>
-
-#define INLINE static inline __attribute__((always_inline))
 
 enum {
     STEP = 2 * PAIRS, /* sums of a row in a tile: keys of scores, numbers of values */

@@ -3,12 +3,10 @@
 #define KERNELS_GENERIC_UNPACK_H
 
 #include "kernels/blocks.h"
+#include "kernels/generic/inline.h"
 #include "src/base/numbers.h"
 
 #include <immintrin.h>
-
-/** What takes a type as an argument is inlined, so that it is a constant. */
-#define INLINE static inline __attribute__((always_inline))
 
 /** The f16 at the start of the block of each of eight groups; a block has `groups` of them. 0 for missing blocks. */
 INLINE __m256 f16_by_group(const uint8_t *w, int bytes, int groups, int n_blocks)

@@ -6,21 +6,15 @@
 #define GEMM_FROM_Q8 3
 #define GEMM_FROM_BF16 5
 
-static void use_gemm(struct matmul *entry, matmul_fn *gemm, enum act act, int from)
-{
-    entry->gemm = gemm;
-    entry->gemm_act = act;
-    entry->gemm_from = from;
-}
-
 void kernels_init_i8mm(struct kernels *k)
 {
     k->prepare[ACT_BF16] = i8mm_prepare_bf16;
+    struct matmul *const fast = k->matmul[PRECISION_FAST];
 #define ENTRY(name, NAME) \
-    use_gemm(&k->matmul[PRECISION_FAST][DTYPE_##NAME], i8mm_gemm_##name, ACT_Q8, GEMM_FROM_Q8);
+    matmul_set_way(&fast[DTYPE_##NAME], (struct way){ ACT_Q8, GEMM_FROM_Q8, i8mm_gemm_##name });
     QUANTISED_TYPES(ENTRY)
 #undef ENTRY
-    use_gemm(&k->matmul[PRECISION_FAST][DTYPE_F16], i8mm_gemm_f16, ACT_BF16, GEMM_FROM_BF16);
-    use_gemm(&k->matmul[PRECISION_FAST][DTYPE_BF16], i8mm_gemm_bf16, ACT_BF16, GEMM_FROM_BF16);
+    matmul_set_way(&fast[DTYPE_F16], (struct way){ ACT_BF16, GEMM_FROM_BF16, i8mm_gemm_f16 });
+    matmul_set_way(&fast[DTYPE_BF16], (struct way){ ACT_BF16, GEMM_FROM_BF16, i8mm_gemm_bf16 });
     k->attend[PRECISION_FAST] = i8mm_attend_bf16;
 }

@@ -14,7 +14,7 @@ void kernels_init_neon_matmul(struct kernels *k)
 #define ENTRY(name, NAME) \
     k->dequantize[DTYPE_##NAME] = neon_dequantize_##name; \
     k->matmul[PRECISION_FAST][DTYPE_##NAME] = k->matmul[PRECISION_EXACT][DTYPE_##NAME] = (struct matmul){ \
-        ACT_F32, ACT_F32, neon_float_dot_##name, neon_float_gemm_##name, GEMM_FROM_FLOAT };
+        { { ACT_F32, 1, neon_float_dot_##name }, { ACT_F32, GEMM_FROM_FLOAT, neon_float_gemm_##name } } };
     ENTRY(f32, F32)
     ENTRY(f16, F16)
     ENTRY(bf16, BF16)
@@ -22,9 +22,9 @@ void kernels_init_neon_matmul(struct kernels *k)
 #define ENTRY(name, NAME) \
     k->dequantize[DTYPE_##NAME] = neon_dequantize_##name; \
     k->matmul[PRECISION_EXACT][DTYPE_##NAME] = (struct matmul){ \
-        ACT_F32, ACT_F32, neon_float_dot_##name, neon_float_gemm_##name, GEMM_FROM_EXACT }; \
+        { { ACT_F32, 1, neon_float_dot_##name }, { ACT_F32, GEMM_FROM_EXACT, neon_float_gemm_##name } } }; \
     k->matmul[PRECISION_FAST][DTYPE_##NAME] = (struct matmul){ \
-        ACT_Q8, ACT_Q8, neon_dot_##name, neon_gemm_##name, GEMM_FROM_Q8 };
+        { { ACT_Q8, 1, neon_dot_##name }, { ACT_Q8, GEMM_FROM_Q8, neon_gemm_##name } } };
     QUANTISED_TYPES(ENTRY)
 #undef ENTRY
 }

@@ -6,21 +6,12 @@
 #define KERNELS_NEON_MATMUL_UNPACK_H
 
 #include "kernels/blocks.h"
+#include "kernels/generic/inline.h"
 #include "src/base/numbers.h"
 
 #include <arm_neon.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-/** What takes a type as an argument is inlined, so that it is a constant. */
-#define INLINE static inline __attribute__((always_inline))
-
-/** Unrolls a loop over registers, which would be an array in memory otherwise. */
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 #define UNIT 256 /* weights unpacked together */
 

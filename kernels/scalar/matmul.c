@@ -6,16 +6,13 @@
  *
  * Both go along a row once for COLUMNS columns, so that unpacking is paid once for them. The order in which an
  * element's terms are added depends on k alone. */
+#include "kernels/generic/inline.h"
 #include "kernels/scalar/dequantize.h"
 #include "kernels/scalar/dot.h"
 #include "kernels/scalar/scalar.h"
 
-#include <limits.h>
-
 #define COLUMNS 16 /* computed together */
 #define PIECE 256  /* weights of a row turned to floats at once: a multiple of every block and of PARTS */
-
-#define INLINE static inline __attribute__((always_inline)) /* so that the function passed in is a constant */
 
 static const void *column(const struct matmul_tile *t, int c)
 {
@@ -107,7 +104,7 @@ SCALAR_TYPES(EXACT_AND_FAST)
 /* One function serves few and many columns. */
 static struct matmul entry(enum act act, matmul_fn *fn)
 {
-    return (struct matmul){ .dot_act = act, .gemm_act = act, .dot = fn, .gemm = fn, .gemm_from = INT_MAX };
+    return (struct matmul){ { { act, 1, fn } } };
 }
 
 void kernels_init_scalar_matmul(struct kernels *k)

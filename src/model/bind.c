@@ -95,7 +95,7 @@ static infer_status bind_vectors(struct infer_model *m, struct weight *w, const 
 static infer_status check_type(struct infer_model *m, const struct tensor *t, uint64_t *stride, infer_error *err)
 {
     const struct kernels *k = &m->context->kernels;
-    if (!k->dequantize[t->type] || !k->matmul[PRECISION_EXACT][t->type].dot)
+    if (!k->dequantize[t->type] || !k->matmul[PRECISION_EXACT][t->type].way->fn)
         return fail(err, INFER_E_UNKNOWN, "%s: tensor %s is of type %s, which this version cannot compute with",
                     m->weights->path, t->name.p, dtype_name(t->type));
     if (!dtype_row_bytes(t->type, t->ne[0], stride))

@@ -25,7 +25,7 @@ count() { grep -c "\"name\": \".*$1" "$tmp/json"; }
 has() { grep -q -- "$1" "$tmp/json" || fail "$suite $filter: no $1 in: $(cat "$tmp/json")"; }
 
 # Cases of all kinds, each once.
-cases='matmul/q4_0/dot/64x4096x4 matmul_exact/q4_0/dot/64x4096x1 dequantize/q6_k/4096 prepare/q8/4096 quantize/q4_0/4096
+cases='matmul/q4_0/64x4096x4 matmul_exact/q4_0/64x4096x1 dequantize/q6_k/4096 prepare/q8/4096 quantize/q4_0/4096
     dot/f32/256 add/f32/256 relu/f32/256 gelu/f32/256 silu/f32/256 softmax/f32/256 rms_norm/f32/256 rope_pairs/f32/256
     attention-exact/f32/4x4096x64'
 run tensor_ops "^($(echo $cases | tr ' ' '|'))/scalar"

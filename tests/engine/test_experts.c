@@ -271,7 +271,7 @@ static void experts_of_every_type_compute_what_floats_do(void **state)
     struct kernels k;
     kernels_init(&k, CPU_SCALAR);
     for (int type = 0; type < DTYPE_COUNT; type++) {
-        if (!k.matmul[PRECISION_EXACT][type].dot || type == DTYPE_F64)
+        if (!k.matmul[PRECISION_EXACT][type].way->fn || type == DTYPE_F64)
             continue;
         struct rig rig;
         open_rig(&rig, (enum dtype)type);

@@ -23,12 +23,12 @@ static const int32_t *some_ids(void)
 
 /* ---- Which results are asked for ---- */
 
-struct way {
+struct variant {
     infer_session_options o;
     size_t n_before; /* tokens that are there already */
 };
 
-static infer_session *open_at(infer_model *m, const struct way *way)
+static infer_session *open_at(infer_model *m, const struct variant *way)
 {
     infer_error err = { 0 };
     infer_session *s = infer_session_open(m, &way->o, &err);
@@ -38,7 +38,7 @@ static infer_session *open_at(infer_model *m, const struct way *way)
 }
 
 /* n tokens more: the last one's logits, as they come alone and among those of all. */
-static void assert_same_logits(infer_model *m, const struct way *way, size_t n, const char *what)
+static void assert_same_logits(infer_model *m, const struct variant *way, size_t n, const char *what)
 {
     infer_model_info info = { .size = sizeof info };
     infer_model_get_info(m, &info);
@@ -55,9 +55,9 @@ static void assert_same_logits(infer_model *m, const struct way *way, size_t n, 
     free(all);
 }
 
-static struct way way_of(infer_precision precision, infer_kv_type kv_type, size_t n_before)
+static struct variant way_of(infer_precision precision, infer_kv_type kv_type, size_t n_before)
 {
-    struct way way = { infer_session_defaults(), n_before };
+    struct variant way = { infer_session_defaults(), n_before };
     way.o.precision = precision;
     way.o.kv_type_k = way.o.kv_type_v = kv_type;
     way.o.n_ctx = MAX_IDS;
@@ -73,7 +73,7 @@ static void the_last_logits_are_the_same_if_all_are_asked_for(void **state)
         infer_model *m = c ? infer_model_open_default(c, NULL, NULL) : NULL;
         for (int precision = 0; m && precision < 2; precision++)
             for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-                struct way way = way_of((infer_precision)precision, INFER_KV_DEFAULT, lengths[i] % 3 * 5);
+                struct variant way = way_of((infer_precision)precision, INFER_KV_DEFAULT, lengths[i] % 3 * 5);
                 assert_same_logits(m, &way, lengths[i], levels[level]);
                 way.o.n_batch = 32;
                 assert_same_logits(m, &way, lengths[i], levels[level]);
@@ -91,7 +91,7 @@ static void the_last_logits_after_a_long_context_are_the_same_if_all_are_asked_f
     infer_model *m = infer_model_open_default(c, NULL, NULL);
     for (int type = INFER_KV_F32; type <= INFER_KV_Q4_0; type++)
         for (size_t n = 2; n <= 40; n *= 4) {
-            const struct way way = way_of(INFER_FAST, (infer_kv_type)type, 1100);
+            const struct variant way = way_of(INFER_FAST, (infer_kv_type)type, 1100);
             assert_same_logits(m, &way, n, "long context");
         }
     infer_model_close(&m);
@@ -108,7 +108,7 @@ static void the_last_logits_of_every_type_are_the_same_if_all_are_asked_for(void
         snprintf(path, sizeof path, "%s/models/quants/%s/model.gguf", INFER_SHARED, types[i]);
         infer_model *m = access(path, R_OK) == 0 ? infer_model_open(c, path, NULL, NULL) : NULL;
         for (size_t n = 2; m && n <= 32; n *= 4) {
-            const struct way way = way_of(INFER_FAST, INFER_KV_DEFAULT, 0);
+            const struct variant way = way_of(INFER_FAST, INFER_KV_DEFAULT, 0);
             assert_same_logits(m, &way, n, types[i]);
         }
         infer_model_close(&m);
@@ -130,7 +130,7 @@ static void the_last_logits_of_every_kind_of_block_are_the_same_if_all_are_asked
         assert_non_null(m);
         for (int precision = 0; precision < 2; precision++)
             for (size_t n = 2; n <= 60; n += 29) {
-                const struct way way = way_of((infer_precision)precision, INFER_KV_DEFAULT, 3);
+                const struct variant way = way_of((infer_precision)precision, INFER_KV_DEFAULT, 3);
                 assert_same_logits(m, &way, n, models[i]);
             }
         infer_model_close(&m);
@@ -143,7 +143,7 @@ static void the_last_logits_of_every_kind_of_block_are_the_same_if_all_are_asked
 /* Jobs that the tokens [first, first + n) take. */
 static int jobs_of(infer_context *c, infer_model *m, size_t first, size_t n)
 {
-    const struct way way = way_of(INFER_FAST, INFER_KV_DEFAULT, first);
+    const struct variant way = way_of(INFER_FAST, INFER_KV_DEFAULT, first);
     infer_session *s = open_at(m, &way);
     const int before = pool_jobs(c->pool);
     assert_int_equal(infer_session_eval(s, some_ids() + first, n, NULL), INFER_OK);

@@ -47,10 +47,10 @@ static void every_table_is_complete(void **state)
             const enum dtype dtype = weight_types[t].dtype;
             assert_non_null(k->dequantize[dtype]);
             for (int p = 0; p < PRECISION_COUNT && !weight_types[t].no_product; p++) {
-                assert_non_null(k->matmul[p][dtype].dot);
-                assert_non_null(k->matmul[p][dtype].gemm);
-                assert_true(k->matmul[p][dtype].gemm_from > 0);
-                assert_true(k->matmul[p][dtype].dot_act < ACT_Q8_PAIR && k->matmul[p][dtype].gemm_act < ACT_Q8_PAIR);
+                const struct way *const way = k->matmul[p][dtype].way;
+                assert_true(way[0].fn && way[0].from == 1 && way[0].act < ACT_Q8_PAIR);
+                for (int i = 1; i < MATMUL_WAYS && way[i].fn; i++)
+                    assert_true(way[i - 1].fn && way[i].from > way[i - 1].from && way[i].act < ACT_Q8_PAIR);
             }
         }
         for (int i = 0; i < ACT_COUNT; i++)
@@ -61,6 +61,43 @@ static void every_table_is_complete(void **state)
         assert_true(k->angles && k->rope_pairs && k->rope_halves && k->attend[PRECISION_FAST] && k->attend[PRECISION_EXACT]);
         assert_true(k->store_key && k->store_value);
     }
+}
+
+static void way_of_a_number_of_columns(const struct matmul *m, int n_cols, int from)
+{
+    assert_int_equal(matmul_way(m, n_cols)->from, from);
+}
+
+static void a_product_goes_the_last_way_that_is_for_so_few_columns(void **state)
+{
+    (void)state;
+    matmul_fn *const fn = tables[CPU_SCALAR].matmul[PRECISION_FAST][DTYPE_F32].way->fn;
+    struct matmul m = { { { ACT_F32, 1, fn } } };
+    way_of_a_number_of_columns(&m, 1, 1);
+    way_of_a_number_of_columns(&m, 1000, 1);
+    matmul_set_way(&m, (struct way){ ACT_Q8, 5, fn });
+    matmul_set_way(&m, (struct way){ ACT_Q8, 64, fn });
+    way_of_a_number_of_columns(&m, 4, 1);
+    way_of_a_number_of_columns(&m, 5, 5);
+    way_of_a_number_of_columns(&m, 63, 5);
+    way_of_a_number_of_columns(&m, 64, 64);
+}
+
+static void a_way_takes_the_place_of_those_for_as_many_columns(void **state)
+{
+    (void)state;
+    matmul_fn *const fn = tables[CPU_SCALAR].matmul[PRECISION_FAST][DTYPE_F32].way->fn;
+    const struct matmul both = { { { ACT_F32, 1, fn }, { ACT_Q8, 5, fn }, { ACT_Q8, 64, fn } } };
+    struct matmul m = both;
+    matmul_set_way(&m, (struct way){ ACT_BF16, 24, fn });
+    way_of_a_number_of_columns(&m, 23, 5);
+    way_of_a_number_of_columns(&m, 64, 24);
+    assert_int_equal(matmul_way(&m, 64)->act, ACT_BF16);
+    m = both;
+    matmul_set_way(&m, (struct way){ ACT_BF16, 5, fn });
+    way_of_a_number_of_columns(&m, 4, 1);
+    way_of_a_number_of_columns(&m, 64, 5);
+    assert_true(!m.way[2].fn);
 }
 
 static void parts_of_an_activation_row_are_aligned_and_apart(void **state)
@@ -87,6 +124,8 @@ static int run_dispatch(void)
         cmocka_unit_test(features_belong_to_a_level_the_machine_has),
 #endif
         cmocka_unit_test(every_table_is_complete),
+        cmocka_unit_test(a_product_goes_the_last_way_that_is_for_so_few_columns),
+        cmocka_unit_test(a_way_takes_the_place_of_those_for_as_many_columns),
         cmocka_unit_test(parts_of_an_activation_row_are_aligned_and_apart),
     };
     const bool wanted = !only_units || strcmp(only_units, "dispatch") == 0;

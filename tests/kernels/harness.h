@@ -231,9 +231,12 @@ struct group {
     struct unit units[UNITS_MAX];
 };
 
-/* Whether the table is that of a set which this machine has, with another function at `offset` than the one below. */
+/* Whether the table is that of a set which this machine has, with a function at `offset`, not that of the one below. */
 static bool brings(int table, size_t offset)
 {
+    static void (*const none)(void);
+    if (memcmp((const char *)&tables[table] + offset, &none, sizeof none) == 0)
+        return false;
     if (!tables[table].name || table == CPU_SCALAR)
         return tables[table].name != NULL;
     const int below = table == BARE ? cpu_level_find("avx512") : table - 1;

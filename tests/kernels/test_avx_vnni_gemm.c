@@ -3,6 +3,6 @@
 #define AVX_VNNI_EMULATED
 #include "kernels/avx2/matmul_gemm_vnni.c"
 #define AVX_VNNI_PRODUCT(name) avx2_vnni_gemm_##name
-#define AVX2_PRODUCT(entry) (entry).gemm
+#define AVX2_PRODUCT(entry) (entry).way[1].fn
 #endif
 #include "tests/kernels/check_avx_vnni.h"

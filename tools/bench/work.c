@@ -13,13 +13,12 @@ struct machine {
 };
 
 /* The lowest level that has this function: the one whose instructions it is made of. */
-static enum cpu_level level_of(const struct machine *m, enum dtype type, bool gemm, matmul_fn *fn)
+static enum cpu_level level_of(const struct machine *m, enum dtype type, matmul_fn *fn)
 {
-    for (int level = 0; level < (int)m->level; level++) {
-        const struct matmul *entry = &m->table[level].matmul[m->precision][type];
-        if ((gemm ? entry->gemm : entry->dot) == fn)
-            return (enum cpu_level)level;
-    }
+    for (int level = 0; level < (int)m->level; level++)
+        for (int i = 0; i < MATMUL_WAYS; i++)
+            if (m->table[level].matmul[m->precision][type].way[i].fn == fn)
+                return (enum cpu_level)level;
     return m->level;
 }
 
@@ -30,10 +29,8 @@ static void add_matrix(struct work *work, const struct machine *m, const struct 
     work->bytes += (double)w->rows * (double)w->stride;
     if (w->rows == 1)
         return;
-    const struct matmul *entry = &m->table[m->level].matmul[m->precision][w->type];
-    const bool gemm = n_cols >= (uint32_t)entry->gemm_from;
-    const enum cpu_level level = level_of(m, w->type, gemm, gemm ? entry->gemm : entry->dot);
-    work->ops[level][peak_of[gemm ? entry->gemm_act : entry->dot_act]] += 2.0 * w->rows * w->k * n_cols;
+    const struct way *way = matmul_way(&m->table[m->level].matmul[m->precision][w->type], (int)n_cols);
+    work->ops[level_of(m, w->type, way->fn)][peak_of[way->act]] += 2.0 * w->rows * w->k * n_cols;
 }
 
 /* Of experts only those are read that a token chose: as many as there are on average if tokens choose evenly, without

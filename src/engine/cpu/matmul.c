@@ -2,8 +2,8 @@
  * A norm is taken on the way to that form, a row at a time, so that normalised rows are not kept.
  *
  * The cut into tiles depends on shapes alone, never on the number of threads. Few columns (decoding): a task streams a
- * contiguous piece of the weights through the dot kernel. Many (a prompt): a task's rows are unpacked once for all
- * columns by the GEMM kernel.
+ * contiguous piece of the weights through the first way of the kernel table. More (a batch, a prompt): a task's rows
+ * are unpacked once for many columns, which it packs for itself.
  *
  * Precise weights get activations in pairs of 8-bit rows where their kernel reads those: it sees two columns for each
  * one, and their results are added. These, and results that are added to others, are first put into the thread's
@@ -14,8 +14,8 @@ enum {
     MAX_PRODUCTS = 3,
     MAX_ROWS = 4096, /* of a task */
     TILE_FLOATS = 128 * 1024, /* of a task's results, if that leaves it one panel */
-    DOT_BYTES = 128 * 1024, /* weights of a task when they are streamed, times columns */
-    DOT_LEAST = 32 * 1024,  /* the same where a matrix has few, so that there are DOT_TASKS */
+    DOT_BYTES = 128 * 1024, /* weights of a task when they are streamed; it prepares the columns anew */
+    DOT_LEAST = 32 * 1024,  /* times columns, where a matrix has few, so that there are DOT_TASKS */
     DOT_TASKS = 16,
     PANEL_ROWS = 32,        /* a multiple of every kernel's panel */
     GEMM_ROWS = 256,        /* of a task, if that leaves some tasks: a tile packs its columns anew */
@@ -47,27 +47,25 @@ static const struct matmul *kernel_of(const struct device *d, const struct weigh
     return &d->k->matmul[d->precision][w->type];
 }
 
-static bool is_gemm(const struct matmul *kernel, uint32_t n)
+static const struct way *way_of(const struct device *d, const struct weight *w, uint32_t n)
 {
-    return n >= (uint32_t)kernel->gemm_from;
+    return matmul_way(kernel_of(d, w), (int)n);
 }
 
 enum act cpu_activations(const struct device *d, const struct weight *w, uint32_t n)
 {
-    const struct matmul *kernel = kernel_of(d, w);
-    const enum act act = is_gemm(kernel, n) ? kernel->gemm_act : kernel->dot_act;
+    const enum act act = way_of(d, w, n)->act;
     return w->precise && act == ACT_Q8 ? ACT_Q8_PAIR : act;
 }
 
 void cpu_tile(const struct device *d, const struct weight *w, uint32_t n, uint32_t first, uint32_t n_rows,
               struct matmul_tile *tile)
 {
-    const struct matmul *kernel = kernel_of(d, w);
     tile->w = (const uint8_t *)w->data + first * w->stride;
     tile->w_stride = w->stride;
     tile->n_rows = (int)n_rows;
     tile->k = w->k;
-    (is_gemm(kernel, n) ? kernel->gemm : kernel->dot)(tile);
+    way_of(d, w, n)->fn(tile);
 }
 
 /* ---- Activations ---- */
@@ -122,10 +120,10 @@ uint32_t cpu_tile_rows(const struct device *d, const struct weight *w, uint32_t 
     const bool pairs = cpu_activations(d, w, n) == ACT_Q8_PAIR;
     const uint32_t room = (uint32_t)(cpu_tile_floats(n) / n >> pairs) / PANEL_ROWS * PANEL_ROWS;
     const uint32_t most = room < MAX_ROWS ? room : MAX_ROWS;
-    if (!is_gemm(kernel_of(d, w), n)) {
-        const uint64_t row_bytes = (uint64_t)w->stride * n + 1, share = w->rows * row_bytes / DOT_TASKS;
-        const uint64_t bytes = share < DOT_LEAST ? DOT_LEAST : share < DOT_BYTES ? share : DOT_BYTES;
-        const uint64_t rows = bytes / row_bytes;
+    if (way_of(d, w, n) == kernel_of(d, w)->way) {
+        const uint64_t least = DOT_LEAST / n, share = (uint64_t)w->rows * w->stride / DOT_TASKS;
+        const uint64_t bytes = share < least ? least : share < DOT_BYTES ? share : DOT_BYTES;
+        const uint64_t rows = bytes / (w->stride + 1);
         return rows < 8 ? 8 : rows > most ? most : (uint32_t)rows / 8 * 8;
     }
     const uint64_t panel_macs = PANEL_ROWS * ((uint64_t)n + GEMM_UNPACK) * w->k;
@@ -166,7 +164,6 @@ void cpu_product_tile(const struct device *d, const struct product_tile *t, cons
 {
     const struct product *p = t->p;
     const struct weight *w = p->w;
-    const struct matmul *kernel = kernel_of(d, w);
     const enum act form = cpu_activations(d, w, t->n);
     const bool pairs = form == ACT_Q8_PAIR, apart = pairs || p->residual;
     struct matmul_tile tile = {
@@ -181,7 +178,7 @@ void cpu_product_tile(const struct device *d, const struct product_tile *t, cons
         .k = w->k,
         .scratch = scratch,
     };
-    (is_gemm(kernel, t->n) ? kernel->gemm : kernel->dot)(&tile);
+    way_of(d, w, t->n)->fn(&tile);
     if (apart || bias_of(p))
         finish_tile(d, t, tile.y, tile.y_stride, pairs);
 }
