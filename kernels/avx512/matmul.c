@@ -3,7 +3,8 @@
 #include "kernels/avx512/matmul.h"
 
 /* From how many columns on a way is the fastest one, measured. */
-#define GEMM_FROM_Q8 5
+#define BATCH_FROM_Q8 5
+#define GEMM_FROM_Q8 96
 #define GEMM_FROM_EXACT 8  /* quantised types, as floats */
 #define GEMM_FROM_FLOAT 48 /* float types */
 #define GEMM_FROM_BF16 20
@@ -32,6 +33,7 @@ void kernels_init_avx512_matmul(struct kernels *k, const struct cpu_features *f)
         { { ACT_F32, 1, avx512_float_dot_##name }, { ACT_F32, GEMM_FROM_EXACT, avx512_float_gemm_##name } } }; \
     k->matmul[PRECISION_FAST][DTYPE_##NAME] = (struct matmul){ \
         { { ACT_Q8, 1, avx512_dot_##name }, \
+          { ACT_Q8, BATCH_FROM_Q8, avx512_batch_##name }, \
           { ACT_Q8, GEMM_FROM_Q8, avx512_gemm_##name } } };
     QUANTISED_TYPES(ENTRY)
 #undef ENTRY

@@ -18,8 +18,8 @@ QUANTISED_TYPES(DECLARE)
 /* bf16 activations, many columns, where there is vdpbf16ps: matmul_bf16.c. */
 matmul_fn avx512_bf16_gemm_f16, avx512_bf16_gemm_bf16;
 
-/* 8-bit activations, quantised types: matmul_dot.c and matmul_gemm.c. */
-#define DECLARE(name, NAME) matmul_fn avx512_dot_##name, avx512_gemm_##name;
+/* 8-bit activations, quantised types: matmul_dot.c, matmul_batch.c and matmul_gemm.c. */
+#define DECLARE(name, NAME) matmul_fn avx512_dot_##name, avx512_batch_##name, avx512_gemm_##name;
 QUANTISED_TYPES(DECLARE)
 #undef DECLARE
 

@@ -8,6 +8,7 @@
  * where offset * d * sum(x) in floats would drown small weights. Minima are floats: sum (d q + m) x = d sum q x + m
  * s. */
 #include "kernels/avx512/matmul_rows.h"
+#include "kernels/avx512/matmul_transpose.h"
 #include "kernels/avx512/matmul_types.h"
 
 /* A unit of a column. */
@@ -36,13 +37,10 @@ INLINE void prepare_unit(void *unit, const uint8_t *x, size_t i, size_t n, size_
         const int left = n_groups - 2 * j;
         q[j] = _mm512_maskz_loadu_epi8(left >= 2 ? ~0ull : left == 1 ? 0xffffffff : 0, x + i + 64 * (size_t)j);
     }
-    if (type.pairs) { /* transpose the sub-blocks */
-        const __m512i a0 = _mm512_shuffle_i32x4(q[0], q[1], 0x88), a1 = _mm512_shuffle_i32x4(q[2], q[3], 0x88);
-        const __m512i b0 = _mm512_shuffle_i32x4(q[0], q[1], 0xdd), b1 = _mm512_shuffle_i32x4(q[2], q[3], 0xdd);
-        a->q[0] = _mm512_shuffle_i32x4(a0, a1, 0x88);
-        a->q[1] = _mm512_shuffle_i32x4(b0, b1, 0x88);
-        a->q[2] = _mm512_shuffle_i32x4(a0, a1, 0xdd);
-        a->q[3] = _mm512_shuffle_i32x4(b0, b1, 0xdd);
+    if (type.pairs) {
+        transpose_4x4(q);
+        for (int r = 0; r < 4; r++)
+            a->q[r] = q[r];
     } else {
         a->q[0] = _mm512_shuffle_i64x2(q[0], q[2], 0x44);
         a->q[1] = _mm512_shuffle_i64x2(q[0], q[2], 0xee);
