@@ -46,20 +46,37 @@ static int close_model(void **state)
 
 /* ---- Work ---- */
 
-/* Bytes of a layer's tensors, multiply-adds of a token with its matrices, and both of the output. */
+/* Bytes of all layers' tensors, multiply-adds of a token with their matrices, and both of the output. Of the last layer
+ * what only the last token of a prompt needs, which is all but norm, keys and values, and these two. */
 struct sums {
-    double layer_bytes, layer_macs, output_bytes, output_macs;
+    double layer_bytes, layer_macs, output_bytes, output_macs, last_bytes, last_macs, cache_macs;
 };
+
+static bool is_of_last_token(const char *name, const char *last_layer)
+{
+    return !strncmp(name, last_layer, strlen(last_layer)) && !strstr(name, "attn_norm") && !strstr(name, "attn_k.") &&
+           !strstr(name, "attn_v.");
+}
 
 static struct sums sum_tensors(const infer_model *model)
 {
     struct sums s = { 0 };
     infer_tensor_info t = { .size = sizeof t };
+    infer_model_info info = { .size = sizeof info };
+    infer_model_get_info(model, &info);
+    char last_layer[32];
+    snprintf(last_layer, sizeof last_layer, "blk.%d.", (int)info.n_layer - 1);
     for (size_t i = 0; infer_model_tensor(model, i, &t); i++) {
         const double macs = t.n_dims == 2 ? (double)(t.dims[0] * t.dims[1]) : 0;
         if (!strncmp(t.name, "blk.", 4)) {
             s.layer_bytes += (double)t.bytes;
             s.layer_macs += macs;
+            if (!strncmp(t.name, last_layer, strlen(last_layer)) && !is_of_last_token(t.name, last_layer))
+                s.cache_macs += macs;
+            if (is_of_last_token(t.name, last_layer)) {
+                s.last_bytes += (double)t.bytes;
+                s.last_macs += macs;
+            }
         } else if (!strcmp(t.name, "output.weight")) {
             s.output_bytes = (double)t.bytes;
             s.output_macs = macs;
@@ -84,12 +101,20 @@ static double kv_bytes(const infer_model *model)
     return (double)info.kv_bytes_per_token;
 }
 
-/* Multiply-adds of all query heads with a key and its value; heads are as wide together as the hidden state. */
+/* Multiply-adds of all query heads with a key and its value, in a layer; heads are as wide together as the hidden
+ * state. */
 static double key_macs(const infer_model *model)
 {
     infer_model_info info = { .size = sizeof info };
     infer_model_get_info(model, &info);
-    return 2.0 * info.n_layer * info.n_embd;
+    return 2.0 * info.n_embd;
+}
+
+static double layers(const infer_model *model)
+{
+    infer_model_info info = { .size = sizeof info };
+    infer_model_get_info(model, &info);
+    return info.n_layer;
 }
 
 static infer_session_info f16_cache(const infer_model *model)
@@ -107,9 +132,11 @@ static void a_token_reads_all_weights_and_the_cache(void **state)
     work_of(&work, f->model, &t, "scalar");
     assert_true(s.output_macs > 0 && s.layer_macs > 0 && kv_bytes(f->model) > 0);
     assert_float_equal(work.bytes, 2 * (s.layer_bytes + s.output_bytes) + (6 + 7) * kv_bytes(f->model), 0.5);
-    assert_float_equal(all_ops(&work), 2 * 2 * (s.layer_macs + s.output_macs) + 2 * 13 * key_macs(f->model), 0.5);
+    const double keys = 13 * layers(f->model) * key_macs(f->model);
+    assert_float_equal(all_ops(&work), 2 * (2 * (s.layer_macs + s.output_macs) + keys), 0.5);
 }
 
+/* Of the last layer those tokens need little whose results nobody reads: all but the last one's. */
 static void a_prompt_reads_weights_once_a_batch(void **state)
 {
     const struct fixture *f = *state;
@@ -117,8 +144,12 @@ static void a_prompt_reads_weights_once_a_batch(void **state)
     const struct test t = { .n_prompt = 10, .n_batch = 4, .cache = f16_cache(f->model) };
     struct work work;
     work_of(&work, f->model, &t, "scalar");
-    assert_float_equal(work.bytes, 3 * s.layer_bytes + s.output_bytes + (4 + 8 + 10) * kv_bytes(f->model), 0.5);
-    assert_float_equal(all_ops(&work), 2 * (10 * s.layer_macs + s.output_macs) + 2 * 55 * key_macs(f->model), 0.5);
+    const double n = layers(f->model), cache = (4 + 8 + 10) - (4 + 8) / n;
+    assert_true(s.last_macs > 0 && s.last_macs < s.layer_macs / n);
+    assert_float_equal(work.bytes, 3 * s.layer_bytes - 2 * s.last_bytes + s.output_bytes + cache * kv_bytes(f->model),
+                       0.5);
+    const double keys = (55 * (n - 1) + 10) * key_macs(f->model);
+    assert_float_equal(all_ops(&work), 2 * (10 * s.layer_macs - 9 * s.last_macs + s.output_macs + keys), 0.5);
 }
 
 /* Bytes of all experts' matrices, and of what else a token meets. */
@@ -132,7 +163,8 @@ static void sum_experts(const infer_model *model, double *experts, double *other
     *others -= output_norm;
 }
 
-/* A token uses 2 of the 4; of three tokens 4 - 4 / 2^3 are chosen by one at least, if they choose evenly. */
+/* A token uses 2 of the 4; of three tokens 4 - 4 / 2^3 are chosen by one at least, if they choose evenly. In the last
+ * layer there is but one token's choice. */
 static void of_experts_those_count_that_tokens_choose(void **state)
 {
     const struct fixture *f = *state;
@@ -149,9 +181,11 @@ static void of_experts_those_count_that_tokens_choose(void **state)
     t.n_gen = 0;
     t.n_prompt = 3;
     work_of(&three, model, &t, "scalar");
-    assert_float_equal(three.bytes, others + experts * 3.5 / 4 + 3 * kv_bytes(model), 0.5);
-    const double output = 2.0 * 32 * 96, keys = 2 * key_macs(model);
-    assert_float_equal(all_ops(&three) - output - 6 * keys, 3 * (all_ops(&work) - output - keys), 0.5);
+    const double n = layers(model), chosen = 3.5 * (n - 1) / n + 2 / n;
+    assert_float_equal(three.bytes, others + experts * chosen / 4 + 3 * kv_bytes(model), 0.5);
+    const double output = 2.0 * 32 * 96, keys = 2 * key_macs(model), token = all_ops(&work) - output - n * keys;
+    const double last = token / n - 2 * sum_tensors(model).cache_macs;
+    assert_float_equal(all_ops(&three), 3 * token - 2 * last + output + (6 * (n - 1) + 3) * keys, 0.5);
     infer_model_close(&model);
 }
 

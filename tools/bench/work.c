@@ -22,44 +22,48 @@ static enum cpu_level level_of(const struct machine *m, enum dtype type, matmul_
     return m->level;
 }
 
-/* The matrix is read once for n_cols columns. Vectors are read, but not multiplied. */
-static void add_matrix(struct work *work, const struct machine *m, const struct weight *w, uint32_t n_cols)
+/* The matrix is read once for n_cols columns, which are multiplied the way that `step` tokens ask for. Vectors are read,
+ * but not multiplied. */
+static void add_matrix(struct work *work, const struct machine *m, const struct weight *w, uint32_t n_cols,
+                       uint32_t step)
 {
     static const enum peak peak_of[ACT_COUNT] = { [ACT_F32] = PEAK_F32, [ACT_BF16] = PEAK_BF16, [ACT_Q8] = PEAK_INT8 };
     work->bytes += (double)w->rows * (double)w->stride;
     if (w->rows == 1)
         return;
-    const struct way *way = matmul_way(&m->table[m->level].matmul[m->precision][w->type], (int)n_cols);
+    const struct way *way = matmul_way(&m->table[m->level].matmul[m->precision][w->type], (int)step);
     work->ops[level_of(m, w->type, way->fn)][peak_of[way->act]] += 2.0 * w->rows * w->k * n_cols;
 }
 
 /* Of experts only those are read that a token chose: as many as there are on average if tokens choose evenly, without
  * regard to each other. Each then has its share of the tokens. */
 static void add_product(struct work *work, const struct machine *m, const struct routing *r, const struct weight *w,
-                        uint32_t n_cols)
+                        uint32_t n_cols, uint32_t step)
 {
-    if (!w->data)
+    if (!w->data || !n_cols)
         return;
     if (!w->experts) {
-        add_matrix(work, m, w, n_cols);
+        add_matrix(work, m, w, n_cols, step);
         return;
     }
     const double used = (double)r->n_used / r->n_expert, chosen = r->n_expert * (1 - pow(1 - used, n_cols));
     const double columns = (double)n_cols * r->n_used / chosen;
     const uint32_t whole = columns < 1 ? 1 : (uint32_t)columns;
     struct work one = { 0 };
-    add_matrix(&one, m, w, whole);
+    add_matrix(&one, m, w, whole, step);
     work->bytes += one.bytes * chosen;
     for (int level = 0; level < CPU_LEVELS; level++)
         for (int peak = 0; peak < PEAK_COUNT; peak++)
             work->ops[level][peak] += one.ops[level][peak] / whole * columns * chosen;
 }
 
-/* The layer's attention of n tokens to themselves and `first` others before them. */
+/* The layer's attention of n tokens, the last of all, to themselves and `first` others before them. */
 static void add_attention(struct work *work, const struct machine *m, const struct network *net, uint32_t layer,
                           const infer_session_info *cache, uint32_t first, uint32_t n)
 {
     const uint32_t all = first + n, window = net->layers[layer].window;
+    if (!n)
+        return;
     const struct kernels *k = &m->table[m->level];
     const bool rounds = attend_rounds(k, m->precision, kv_dtype(cache->kv_type_k), kv_dtype(cache->kv_type_v));
     double keys = 0; /* that the tokens see */
@@ -70,18 +74,24 @@ static void add_attention(struct work *work, const struct machine *m, const stru
     work->ops[m->level][rounds ? PEAK_BF16 : PEAK_F32] += 2 * keys * net->h.n_head * (net->h.d_k + net->h.d_v);
 }
 
+/* What all tokens of a step need of the last layer, whose results are read of the last token alone. */
+static bool is_for_cache(int role)
+{
+    return role == ATTN_K || role == ATTN_V || role == ATTN_K_BIAS || role == ATTN_V_BIAS || role == ATTN_NORM;
+}
+
 /* n tokens computed together, after `first` others. */
 static void add_step(struct work *work, const struct machine *m, const struct infer_model *model,
                      const infer_session_info *cache, uint32_t first, uint32_t n, bool logits)
 {
     const struct network *net = &model->net;
     for (uint32_t l = 0; l < net->h.n_layer; l++) {
-        add_attention(work, m, net, l, cache, first, n);
+        const uint32_t n_out = l + 1 < net->h.n_layer ? n : logits;
+        add_attention(work, m, net, l, cache, first + n - n_out, n_out);
         for (int role = 0; role < LAYER_ROLES; role++)
-            add_product(work, m, &net->h.routing, &net->layers[l].w[role], n);
+            add_product(work, m, &net->h.routing, &net->layers[l].w[role], is_for_cache(role) ? n : n_out, n);
     }
-    if (logits)
-        add_product(work, m, &net->h.routing, &net->w[OUTPUT], 1);
+    add_product(work, m, &net->h.routing, &net->w[OUTPUT], logits, n);
 }
 
 void work_of(struct work *work, const infer_model *model, const struct test *t, const char *cpu)
