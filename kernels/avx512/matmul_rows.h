@@ -13,7 +13,7 @@
 
 #define ROWS 2         /* together */
 #define COLUMNS 4      /* at most, together */
-#define PREFETCH 1024  /* bytes ahead in a row */
+#define PREFETCH 1024  /* bytes ahead in a row; into L2, as L1 has few places for lines that are on their way */
 #define X_BYTES 20480  /* of columns that are prepared at a time: what the L1 cache holds */
 #define KEPT 256       /* rows whose sums are kept from chunk to chunk, where k is longer than one */
 
@@ -57,7 +57,7 @@ INLINE void add_unit(struct sums *sums, const uint8_t *w, size_t w_stride, const
 {
     for (size_t row = 0; row < ROWS; row++)
         for (size_t line = 0; line < rows.bytes; line += 64)
-            _mm_prefetch((const char *)((uintptr_t)w + row * w_stride + PREFETCH + line), _MM_HINT_T0);
+            _mm_prefetch((const char *)((uintptr_t)w + row * w_stride + PREFETCH + line), _MM_HINT_T1);
     rows.add(sums, w, w_stride, x, x_stride, n, n_cols);
 }
 
