@@ -156,7 +156,7 @@ static void harness_init(enum cpu_level highest)
     init_bare(highest);
     struct guarded *const all[] = { &mem_w, &mem_x, &mem_y, &mem_a, &mem_b, &mem_c, &mem_d };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        *all[i] = guarded_new(2 << 20);
+        *all[i] = guarded_new(4 << 20);
     mem_scratch = guarded_new(KERNEL_SCRATCH_BYTES);
 }
 
