@@ -2,8 +2,8 @@
  *
  * Dot: some rows, or for quantised types pieces of them made floats in the L1 cache, meet up to 4 columns together.
  * Value i of an element goes to lane i % 16 of its sums. Few columns are bound by memory: four rows at a time, a
- * quarter of the tile apart, are four streams, each of which is fetched ahead into the L2 cache. That drew 4 to 8 % more
- * than eight rows side by side, and no less than two or eight streams.
+ * quarter of the tile apart, are four streams, each of which is fetched ahead into the L2 cache. That drew 4 to 8 %
+ * more than eight rows side by side, and no less than two or eight streams.
  *
  * Gemm: panels of floats (matmul_panel.h), a value each step. */
 #include "kernels/avx512/matmul.h"
@@ -13,7 +13,7 @@
 #define STREAMS 4
 #define PREFETCH 1024 /* bytes ahead in a stream */
 #define DOT_COLUMNS 4 /* at most */
-#define NEAR_BYTES (16 * 1024) /* of a tile's weights: fewer are mostly in a cache, and fetching them ahead costs time */
+#define NEAR_BYTES (16 * 1024) /* of a tile's weights: fewer are mostly in a cache; fetching them ahead costs time */
 #define PIECE 512 /* values of a row made floats at a time by dot: a multiple of every block */
 
 typedef void dequantize_fn(float *y, const void *w, size_t n);
