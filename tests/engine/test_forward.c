@@ -69,7 +69,7 @@ static void the_last_logits_are_the_same_if_all_are_asked_for(void **state)
 {
     static const size_t lengths[] = { 1, 2, 3, 7, 20, 70 };
     (void)state;
-    for (int level = 0; level < N_LEVELS; level++) {
+    for (int level = SANITIZED ? 1 : 0; level < N_LEVELS; level++) {
         infer_context *c = context_of(levels[level], 2);
         infer_model *m = c ? infer_model_open_default(c, NULL, NULL) : NULL;
         for (int precision = 0; m && precision < 2; precision++)
@@ -90,7 +90,7 @@ static void the_last_logits_after_a_long_context_are_the_same_if_all_are_asked_f
     (void)state;
     infer_context *c = open_context(NULL, 2);
     infer_model *m = infer_model_open_default(c, NULL, NULL);
-    for (int type = INFER_KV_F32; type <= INFER_KV_Q4_0; type++)
+    for (int type = INFER_KV_F32; type <= INFER_KV_Q4_0; type += SANITIZED ? 2 : 1)
         for (size_t n = 2; n <= 40; n *= 4) {
             const struct variant way = way_of(INFER_FAST, (infer_kv_type)type, 1100);
             assert_same_logits(m, &way, n, "long context");
