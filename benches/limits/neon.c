@@ -1,26 +1,9 @@
 /* neon.c - vectors of 128 bits: FMA; products of bytes, added in 16 bits, then in pairs in 32. Plain C reads memory
  * with the same vectors. */
-#include "benches/limits/limits.h"
+#include "benches/limits/neon.h"
 
-#include <arm_neon.h>
-
-#define CHAINS 16 /* hide the latency */
-
-static uint64_t multiply_f32(size_t n_steps)
-{
-    const float32x4_t a = vdupq_n_f32(0.5f);
-    float32x4_t x[CHAINS];
-    for (int i = 0; i < CHAINS; i++) {
-        x[i] = a;
-        HIDE(x[i]);
-    }
-    for (size_t s = 0; s < n_steps; s++)
-        for (int i = 0; i < CHAINS; i++)
-            x[i] = vfmaq_f32(x[i], a, a);
-    for (int i = 1; i < CHAINS; i++)
-        x[0] = vaddq_f32(x[0], x[i]);
-    return (uint64_t)vaddvq_f32(x[0]);
-}
+MULTIPLY(multiply_f32, float32x4_t, vdupq_n_f32(0.5f), vfmaq_f32(x[i], vdupq_n_f32(0.5f), vdupq_n_f32(0.5f)), vaddq_f32,
+         vaddvq_f32)
 
 static uint64_t multiply_int8(size_t n_steps)
 {

@@ -5,10 +5,6 @@
 #include "tests/common/counting.h"
 #include "tests/tokenizer/tokenizer_test.h"
 
-#ifndef INFER_SHARED
-#define INFER_SHARED "../shared"
-#endif
-
 struct converted {
     struct opened from, to;
     struct text model, pre;

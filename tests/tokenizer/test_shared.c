@@ -4,10 +4,6 @@
  * Where the two worlds differ (a case has hf_ids), the ids that the model saw in training are right. */
 #include "tests/tokenizer/tokenizer_test.h"
 
-#ifndef INFER_SHARED
-#define INFER_SHARED "../shared"
-#endif
-
 #define TOKENIZERS INFER_SHARED "/tokenizers/"
 enum { SHOWN = 5 };
 
