@@ -160,10 +160,11 @@ INLINE void dot_some(const struct matmul_tile *t, int row, int col, int n_rows, 
     store_sums(t, row, col, sums, n_rows, n_cols);
 }
 
-/* All rows, n_rows at a time, and n_cols columns. */
-INLINE void dot_columns(const struct matmul_tile *t, int col, int n_rows, int n_cols, load_fn *load,
-                        dequantize_fn *dequantize, size_t block, size_t bytes)
+/* All rows, as many at a time as there are registers for their sums, and n_cols columns. */
+INLINE void dot_columns(const struct matmul_tile *t, int col, int n_cols, load_fn *load, dequantize_fn *dequantize,
+                        size_t block, size_t bytes)
 {
+    const int n_rows = n_cols == 4 ? 2 : n_cols == 2 ? 4 : 8;
     int row = 0;
     for (; row + n_rows <= t->n_rows; row += n_rows)
         dot_some(t, row, col, n_rows, n_cols, load, dequantize, block, bytes);
@@ -173,13 +174,7 @@ INLINE void dot_columns(const struct matmul_tile *t, int col, int n_rows, int n_
 
 INLINE void dot(const struct matmul_tile *t, load_fn *load, dequantize_fn *dequantize, size_t block, size_t bytes)
 {
-    int col = 0;
-    for (; col + 4 <= t->n_cols; col += 4)
-        dot_columns(t, col, 2, 4, load, dequantize, block, bytes);
-    for (; col + 2 <= t->n_cols; col += 2)
-        dot_columns(t, col, 4, 2, load, dequantize, block, bytes);
-    for (; col < t->n_cols; col++)
-        dot_columns(t, col, 8, 1, load, dequantize, block, bytes);
+    EACH_COLUMNS(dot_columns, t, load, dequantize, block, bytes);
 }
 
 /* n values of 8 rows from byte `at` of each, to their half of the panel. Rows past the last one are copies of it. */

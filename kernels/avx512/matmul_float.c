@@ -143,36 +143,24 @@ INLINE void dot_some(const struct matmul_tile *t, int row, int apart, int col, i
     store_sums(t, row, apart, col, sums, n_rows, n_cols);
 }
 
-/* All rows, n_rows at a time, which are neighbours or, with `ahead`, streams; and n_cols columns. */
-INLINE void dot_columns(const struct matmul_tile *t, int col, int n_rows, int n_cols, bool ahead, load_fn *load,
+/* All rows, some at a time, which are neighbours or, with `ahead`, streams; and n_cols columns. */
+INLINE void dot_columns(const struct matmul_tile *t, int col, int n_cols, bool ahead, load_fn *load,
                         dequantize_fn *dequantize, size_t block, size_t bytes)
 {
-    const int n = t->n_rows / n_rows;
+    const int n_rows = ahead || n_cols == 4 ? STREAMS : DOT_ROWS, n = t->n_rows / n_rows;
     for (int i = 0; i < n; i++)
         dot_some(t, ahead ? i : i * n_rows, ahead ? n : 1, col, n_rows, n_cols, ahead, load, dequantize, block, bytes);
     for (int row = n * n_rows; row < t->n_rows; row++)
         dot_some(t, row, 1, col, 1, n_cols, ahead, load, dequantize, block, bytes);
 }
 
-INLINE void dot_all(const struct matmul_tile *t, bool ahead, load_fn *load, dequantize_fn *dequantize, size_t block,
-                    size_t bytes)
-{
-    int col = 0;
-    for (; col + 4 <= t->n_cols; col += 4)
-        dot_columns(t, col, STREAMS, 4, ahead, load, dequantize, block, bytes);
-    for (; col + 2 <= t->n_cols; col += 2)
-        dot_columns(t, col, ahead ? STREAMS : 8, 2, ahead, load, dequantize, block, bytes);
-    for (; col < t->n_cols; col++)
-        dot_columns(t, col, ahead ? STREAMS : 8, 1, ahead, load, dequantize, block, bytes);
-}
-
 INLINE void dot(const struct matmul_tile *tile, load_fn *load, dequantize_fn *dequantize, size_t block, size_t bytes)
 {
     const struct matmul_tile t = *tile; /* what is stored cannot be part of it */
     if (dequantize || (size_t)t.n_rows * t.w_stride < NEAR_BYTES)
-        dot_all(&t, false, load, dequantize, block, bytes);
+        EACH_COLUMNS(dot_columns, &t, false, load, dequantize, block, bytes);
     else
-        dot_all(&t, true, load, dequantize, block, bytes);
+        EACH_COLUMNS(dot_columns, &t, true, load, dequantize, block, bytes);
 }
 
 INLINE __m512 add_floats(__m512 sums, __m512i w, __m512i x)

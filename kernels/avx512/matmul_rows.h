@@ -113,13 +113,7 @@ INLINE void dot_columns(const struct matmul_tile *t, int col, int n_cols, struct
 
 INLINE void dot(const struct matmul_tile *t, struct rows rows)
 {
-    int col = 0;
-    for (; col + 4 <= t->n_cols; col += 4)
-        dot_columns(t, col, 4, rows);
-    for (; col + 2 <= t->n_cols; col += 2)
-        dot_columns(t, col, 2, rows);
-    for (; col < t->n_cols; col++)
-        dot_columns(t, col, 1, rows);
+    EACH_COLUMNS(dot_columns, t, rows);
 }
 
 #endif

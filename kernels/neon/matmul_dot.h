@@ -109,13 +109,7 @@ INLINE void dot_columns(const struct matmul_tile *t, int col, int n_cols, struct
 
 INLINE void dot(const struct matmul_tile *t, struct type type)
 {
-    int col = 0;
-    for (; col + 4 <= t->n_cols; col += 4)
-        dot_columns(t, col, 4, type);
-    for (; col + 2 <= t->n_cols; col += 2)
-        dot_columns(t, col, 2, type);
-    for (; col < t->n_cols; col++)
-        dot_columns(t, col, 1, type);
+    EACH_COLUMNS(dot_columns, t, type);
 }
 
 #endif

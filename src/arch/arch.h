@@ -1,6 +1,6 @@
 /* arch.h - architectures as rows: what a model family is called, which tensors it has and which traits.
  *
- * A family whose traits are all known is a row in arch.c and a fixture in the tests; no other code. */
+ * A family whose traits are all known is a row in rows.c and a fixture in the tests; no other code. */
 #ifndef ARCH_H
 #define ARCH_H
 
