@@ -25,7 +25,7 @@ struct meter *limits_open(struct pool *pool);
 void limits_close(struct meter **meter);
 /** Memory to read besides the meter's own, such as mapped weights; it must stay. Small pieces are left out. */
 void limits_add_memory(struct meter *meter, const void *data, size_t bytes);
-/** Takes about a third of a second. */
+/** Takes about half a second. */
 void limits_measure(struct meter *meter, struct limits *limits);
 
 /** The peak of a level, or of the highest below that has one. */
