@@ -112,6 +112,7 @@ struct attend {
     const float *q; /* already scaled */
     size_t q_stride; /* floats */
     uint8_t *const *pages;   /* block i: keys at pages[i] + k_at, values at pages[i] + v_at, aligned to 64 */
+    const uint8_t *next;     /* what is read after the last block, as if it were a page: is fetched; may be NULL */
     size_t k_at, v_at;
     int n_keys;              /* of all blocks: ATTEND_KEYS each, fewer in the last */
     const int *first, *last; /* n_q each: row i sees the keys [first[i], last[i]), 0 <= first, last <= n_keys */

@@ -419,9 +419,8 @@ static void attend_rows(const struct attend *a, int row, int n)
         const int n_keys = attend_min(a->n_keys - begin, ATTEND_KEYS);
         t.k = a->pages[block] + a->k_at, t.k_type = a->k_type;
         t.v = a->pages[block] + a->v_at, t.v_type = a->v_type;
-        const bool is_last = begin + ATTEND_KEYS >= a->n_keys;
-        t.ahead =
-            is_last || n > FEW_ROWS ? 0 : (ptrdiff_t)((uintptr_t)a->pages[block + 1] - (uintptr_t)a->pages[block]);
+        const uint8_t *const next = begin + ATTEND_KEYS < a->n_keys ? a->pages[block + 1] : a->next;
+        t.ahead = next && n <= FEW_ROWS ? (ptrdiff_t)((uintptr_t)next - (uintptr_t)a->pages[block]) : 0;
         bool unpacked = n <= FEW_ROWS;
         for (int i = 0; i < n; i += R_MOST) {
             t.row = row + i;

@@ -166,6 +166,7 @@ static void attend_new(struct attend_case *c, const struct kernels *k, enum prec
     c->rounds = attend_rounds(k, precision, a->k_type, a->v_type);
     c->split = random_int(0, ATTEND_BLOCKS);
     attend_store(c, k);
+    a->next = random_int(0, 1) ? c->pages[0] : NULL;
     attend_see(c);
     float *const q = guarded_take(&mem_a, ((size_t)(n_q - 1) * a->q_stride + (size_t)a->d_k) * sizeof *q);
     const float limit = limits[random_int(0, 2)];

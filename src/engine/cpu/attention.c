@@ -151,6 +151,7 @@ static void store_task(void *arg, int task, int thread)
 struct attention_task {
     uint32_t head, first, n, page, end;
     bool is_first; /* the first piece */
+    const uint8_t *next; /* what the thread's next task reads first, seen from this head; NULL: unknown */
 };
 
 /* Rows [token][head of the group]: queries rotated and scaled, running soft-max empty but for sinks. */
@@ -217,6 +218,7 @@ static void attend(const struct attention_job *job, const struct attention_task 
         .q = b->q,
         .q_stride = h->d_k,
         .pages = kv->pages + t->page,
+        .next = t->next,
         .k_at = at,
         .v_at = at + kv->key_bytes,
         .n_keys = (int)n_keys,
@@ -271,15 +273,27 @@ static void join_pieces(const struct attention_job *job, const struct attention_
     }
 }
 
-/* A piece of few tokens' context. */
+/* The block that follows a head's pages up to `end`: of its next page, or of the next head's first one. */
+static const uint8_t *next_block(const struct attention_job *job, uint32_t head, uint32_t end)
+{
+    const struct kv *kv = job->span->kv;
+    if (end < job->end_page)
+        return kv->pages[end];
+    if (head + 1 == kv->n_head_kv)
+        return NULL;
+    return kv->pages[job->first_page] + kv_offset(kv, job->layer, head + 1) - kv_offset(kv, job->layer, head);
+}
+
+/* A piece of few tokens' context. A thread's tasks follow each other in memory. */
 static void piece_task(void *arg, int task, int thread)
 {
     const struct attention_job *job = arg;
-    const uint32_t n_heads = job->span->kv->n_head_kv;
-    const uint32_t head = (uint32_t)task % n_heads, piece = (uint32_t)task / n_heads;
+    const uint32_t head = (uint32_t)task / job->n_pieces, piece = (uint32_t)task % job->n_pieces;
     const uint32_t page = job->first_page + piece * job->pages_a_piece, left = job->end_page - page;
     const uint32_t pages = left < job->pages_a_piece ? left : job->pages_a_piece;
-    const struct attention_task t = { head, job->span->n - job->n_q, job->n_q, page, page + pages, piece == 0 };
+    const struct attention_task t = {
+        head, job->span->n - job->n_q, job->n_q, page, page + pages, piece == 0, next_block(job, head, page + pages)
+    };
     struct task_buffers b;
     uint8_t *scratch = cpu_scratch(job->d, thread);
     lay_out(&b, scratch, &job->d->net->h);
