@@ -201,19 +201,19 @@ INLINE void multiply(float *y, size_t y_stride, const struct scratch *s, int col
     const float (*const x)[PITCH] = &s->x[col];
     __m256 sums[COLUMNS][2];
     y += (size_t)col * y_stride;
-    for (int c = 0; c < n_cols; c++)
-        for (int h = 0; h < 2; h++)
+    UNROLL for (int c = 0; c < n_cols; c++)
+        UNROLL for (int h = 0; h < 2; h++)
             sums[c][h] = first ? _mm256_setzero_ps() : _mm256_maskload_ps(y + (size_t)c * y_stride + 8 * h, rows[h]);
     for (size_t i = 0; i < n; i++) {
         const __m256 w0 = _mm256_load_ps(s->panel[i]), w1 = _mm256_load_ps(s->panel[i] + 8);
-        for (int c = 0; c < n_cols; c++) {
+        UNROLL for (int c = 0; c < n_cols; c++) {
             const __m256 v = _mm256_broadcast_ss(&x[c][i]);
             sums[c][0] = _mm256_fmadd_ps(w0, v, sums[c][0]);
             sums[c][1] = _mm256_fmadd_ps(w1, v, sums[c][1]);
         }
     }
-    for (int c = 0; c < n_cols; c++)
-        for (int h = 0; h < 2; h++)
+    UNROLL for (int c = 0; c < n_cols; c++)
+        UNROLL for (int h = 0; h < 2; h++)
             if (8 * h < n_rows)
                 _mm256_maskstore_ps(y + (size_t)c * y_stride + 8 * h, rows[h], sums[c][h]);
 }

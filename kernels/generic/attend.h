@@ -121,25 +121,25 @@ INLINE void score_tile(const struct attend_tile *t, int key, const int R, const 
     const size_t in_part = kv_is_quantised(type) ? KV_PART / 2 : lines, x = 2 * (size_t)key;
     struct scale_vectors scale[2] = { { { vf_set(0) } } };
     vf sum[R_MOST][2];
-    for (int r = 0; r < R; r++)
+    UNROLL for (int r = 0; r < R; r++)
         sum[r][0] = sum[r][1] = vf_set(0);
     const pnum *q = t->q;
     for (size_t at = 0; at < lines; at += in_part) {
         const uint8_t *k = t->k + kv_key_line(type, at);
         if (kv_is_quantised(type))
-            for (int c = 0; c < 2; c++)
+            UNROLL for (int c = 0; c < 2; c++)
                 scale[c] = key_scales(k - KV_SCALE_BYTES, key + c * PAIRS);
         for (size_t i = 0; i < in_part; i++, k += line, q += 2) {
             const pv k0 = load_pairs(k, x, &scale[0], type), k1 = load_pairs(k, x + 2 * PAIRS, &scale[1], type);
             fetch(k + kv_bytes(type, x), kv_bytes(type, 2 * STEP), t->ahead);
-            for (int r = 0; r < R; r++) {
+            UNROLL for (int r = 0; r < R; r++) {
                 const pv pair = pv_set(q + (size_t)r * t->q_stride);
                 sum[r][0] = pv_fma(pair, k0, sum[r][0]);
                 sum[r][1] = pv_fma(pair, k1, sum[r][1]);
             }
         }
     }
-    for (int r = 0; r < R; r++)
+    UNROLL for (int r = 0; r < R; r++)
         for (int i = 0; i < STEP / VF; i++)
             vf_store(&t->s->scores[r][key + i * VF], pv_sums(sum[r], i));
 }
@@ -234,7 +234,7 @@ INLINE void value_step(vf sum[R_MOST][2], const struct attend_tile *t, const int
     const pv v0 = load_pairs(l->line + (size_t)j * l->stride, l->x[0], &scale, type);
     const pv v1 = load_pairs(l->line + (size_t)j * l->stride, l->x[1], &scale, type);
     fetch(l->line + (size_t)j * l->stride + kv_bytes(type, l->x[0]), kv_bytes(type, 2 * STEP), t->ahead);
-    for (int r = 0; r < R; r++) {
+    UNROLL for (int r = 0; r < R; r++) {
         const pv weights = pv_set(&t->s->weights[r][2 * j]);
         const bool one = all || (t->first[r] <= 2 * j && 2 * j < t->last[r]);
         const bool other = all || (t->first[r] <= 2 * j + 1 && 2 * j + 1 < t->last[r]);
@@ -250,7 +250,7 @@ INLINE void value_tile(const struct attend_tile *t, const int R, size_t d, const
     const struct value_lines l = value_lines(t, d, type);
     const int last = (t->any_last + 1) / 2, all_from = (t->all_first + 1) / 2, all_to = t->all_last / 2;
     vf sum[R_MOST][2];
-    for (int r = 0; r < R; r++)
+    UNROLL for (int r = 0; r < R; r++)
         sum[r][0] = sum[r][1] = vf_set(0);
     for (int j = t->any_first / 2; j < last;) {
         for (; j >= all_from && j < all_to; j++)
