@@ -8,7 +8,7 @@
 #define TINY "tests/data/tiny"
 
 static const struct {
-    unsigned trait;
+    uint64_t trait;
     const char *words;
 } traits[] = {
     { TRAIT_EXPERTS, "mixture of experts" },
@@ -45,7 +45,7 @@ static void put(bool *any, const char *words)
     *any = true;
 }
 
-static void put_traits(const struct arch *a, unsigned set)
+static void put_traits(const struct arch *a, uint64_t set)
 {
     static const char *const gatings[] = { NULL, "sigmoid scores", "SparseMixer" };
     static const char *const activations[] = { NULL, "GELU", "GELU (tanh)", "ReLU" };

@@ -9,37 +9,37 @@
 /** What is there in one family and not in another. Of the first ones models differ too: they have the trait if its
  *  tensors are there. */
 enum trait {
-    TRAIT_QKV_BIAS = 1 << 0,
-    TRAIT_OUT_BIAS = 1 << 1,    /* of the attention's output */
-    TRAIT_FFN_BIAS = 1 << 2,
-    TRAIT_QK_NORM = 1 << 3,     /* queries and keys are normalised, head by head, before the rotation */
-    TRAIT_ROPE_FREQS = 1 << 4,  /* a tensor of divisors of the frequencies */
-    TRAIT_ROPE_FACTORS = 1 << 5, /* two of them, for short contexts and for long ones */
-    TRAIT_OUTPUT = 1 << 6,      /* an output matrix of its own; without it the embedding serves */
-    TRAIT_OUTPUT_BIAS = 1 << 7,
-    TRAIT_FUSED_QKV = 1 << 8,   /* queries, keys and values are rows of one tensor */
-    TRAIT_FUSED_GATE_UP = 1 << 9, /* so are the gate and what it gates, in this order */
-    TRAIT_EXPERTS = 1 << 10,    /* layers with a router choose among feed-forward networks */
-    TRAIT_EXPERT_BIAS = 1 << 11,
-    TRAIT_ROUTER_BIAS = 1 << 12,
-    TRAIT_CHOICE_BIAS = 1 << 13, /* what is added to the experts' scores when they are chosen, but not when weighted */
-    TRAIT_SHARED_EXPERT = 1 << 14, /* one more expert that every token uses */
-    TRAIT_SHARED_SWITCH = 1 << 15, /* weighted by a sigmoid of its own */
-    TRAIT_SINKS = 1 << 16,      /* a score without a value joins each head's soft-max */
-    TRAIT_WIDE_QK_NORM = 1 << 17, /* queries and keys are normalised over all heads at once */
-    TRAIT_LAYER_NORM = 1 << 18, /* norms take the mean off; without it they are RMS norms */
-    TRAIT_NORM_BIAS = 1 << 19,
-    TRAIT_NO_PRE_NORM = 1 << 20, /* blocks read the residual stream as it is */
-    TRAIT_POST_NORM = 1 << 21,  /* what a block gives is normalised before it joins the residual stream */
-    TRAIT_PARALLEL = 1 << 22,   /* attention and feed-forward network read the same norm */
-    TRAIT_NO_GATE = 1 << 23,    /* the feed-forward network is up, activation, down */
-    TRAIT_CLAMPED_GATE = 1 << 24, /* (u + 1) g sigmoid(alpha g), with g and u held within a limit */
-    TRAIT_NORM_OFFSET = 1 << 25, /* checkpoints, but not GGUF files, hold a norm's weights less one */
-    TRAIT_EMBD_SCALE = 1 << 26, /* embeddings are multiplied by the root of their width */
-    TRAIT_LOGIT_DIVISOR = 1 << 27, /* logits are divided by the number that others multiply them with */
-    TRAIT_NORMALISE = 1 << 28,  /* weights of the chosen experts are made to sum to 1, unless the file says not to */
-    TRAIT_YARN_EXACT = 1 << 29, /* YaRN's range is not widened to whole points */
-    TRAIT_FUSED_EXPERTS = 1 << 30, /* checkpoints hold all experts' gates and ups as rows of one tensor, in turn */
+    TRAIT_QKV_BIAS = 1ull << 0,
+    TRAIT_OUT_BIAS = 1ull << 1,    /* of the attention's output */
+    TRAIT_FFN_BIAS = 1ull << 2,
+    TRAIT_QK_NORM = 1ull << 3,     /* queries and keys are normalised, head by head, before the rotation */
+    TRAIT_ROPE_FREQS = 1ull << 4,  /* a tensor of divisors of the frequencies */
+    TRAIT_ROPE_FACTORS = 1ull << 5, /* two of them, for short contexts and for long ones */
+    TRAIT_OUTPUT = 1ull << 6,      /* an output matrix of its own; without it the embedding serves */
+    TRAIT_OUTPUT_BIAS = 1ull << 7,
+    TRAIT_FUSED_QKV = 1ull << 8,   /* queries, keys and values are rows of one tensor */
+    TRAIT_FUSED_GATE_UP = 1ull << 9, /* so are the gate and what it gates, in this order */
+    TRAIT_EXPERTS = 1ull << 10,    /* layers with a router choose among feed-forward networks */
+    TRAIT_EXPERT_BIAS = 1ull << 11,
+    TRAIT_ROUTER_BIAS = 1ull << 12,
+    TRAIT_CHOICE_BIAS = 1ull << 13, /* what is added to the experts' scores when they are chosen, but not when weighted */
+    TRAIT_SHARED_EXPERT = 1ull << 14, /* one more expert that every token uses */
+    TRAIT_SHARED_SWITCH = 1ull << 15, /* weighted by a sigmoid of its own */
+    TRAIT_SINKS = 1ull << 16,      /* a score without a value joins each head's soft-max */
+    TRAIT_WIDE_QK_NORM = 1ull << 17, /* queries and keys are normalised over all heads at once */
+    TRAIT_LAYER_NORM = 1ull << 18, /* norms take the mean off; without it they are RMS norms */
+    TRAIT_NORM_BIAS = 1ull << 19,
+    TRAIT_NO_PRE_NORM = 1ull << 20, /* blocks read the residual stream as it is */
+    TRAIT_POST_NORM = 1ull << 21,  /* what a block gives is normalised before it joins the residual stream */
+    TRAIT_PARALLEL = 1ull << 22,   /* attention and feed-forward network read the same norm */
+    TRAIT_NO_GATE = 1ull << 23,    /* the feed-forward network is up, activation, down */
+    TRAIT_CLAMPED_GATE = 1ull << 24, /* (u + 1) g sigmoid(alpha g), with g and u held within a limit */
+    TRAIT_NORM_OFFSET = 1ull << 25, /* checkpoints, but not GGUF files, hold a norm's weights less one */
+    TRAIT_EMBD_SCALE = 1ull << 26, /* embeddings are multiplied by the root of their width */
+    TRAIT_LOGIT_DIVISOR = 1ull << 27, /* logits are divided by the number that others multiply them with */
+    TRAIT_NORMALISE = 1ull << 28,  /* weights of the chosen experts are made to sum to 1, unless the file says not to */
+    TRAIT_YARN_EXACT = 1ull << 29, /* YaRN's range is not widened to whole points */
+    TRAIT_FUSED_EXPERTS = 1ull << 30, /* checkpoints hold all experts' gates and ups as rows of one tensor, in turn */
 };
 
 enum rope_kind { ROPE_PAIRS, ROPE_HALVES }; /* which two values of a head are one rotating point */
@@ -99,8 +99,8 @@ struct tensor_spec {
      * directory has a tensor for each expert, a second "%u" stands for the expert's; it may have one for all, too. */
     const char *gguf, *hf;
     enum dim rows, cols; /* a matrix (rows, cols) multiplies vectors of cols values; rows DIM_ONE: a vector */
-    unsigned trait;      /* needed by models of this trait only; 0: by all */
-    unsigned unless;     /* models of one of these traits have none */
+    uint64_t trait;      /* needed by models of this trait only; 0: by all */
+    uint64_t unless;     /* models of one of these traits have none */
     enum layer_kind kind;
     bool stacked; /* one for each expert */
     bool norm;    /* weights of a norm */
@@ -112,7 +112,7 @@ struct fusion {
     const char *gguf, *hf; /* NULL: this format has none */
     enum layer_role first;
     int n;
-    unsigned trait;
+    uint64_t trait;
 };
 extern const struct fusion fusions[];
 extern const size_t n_fusions;
@@ -122,8 +122,8 @@ struct arch {
     const char *gguf;   /* general.architecture; NULL: no GGUF of this family */
     const char *hf;     /* model_type in config.json */
     enum rope_kind rope_gguf, rope_hf;
-    unsigned must; /* traits that every model of the family has */
-    unsigned may;  /* traits that a model has if its tensors are there */
+    uint64_t must; /* traits that every model of the family has */
+    uint64_t may;  /* traits that a model has if its tensors are there */
     enum ffn_activation activation;
     enum gating gating;
     uint32_t window_period; /* where there is a window: each layer of this number sees all */
@@ -192,7 +192,7 @@ int arch_layer_rope(const struct hparams *h, uint32_t layer);
 float arch_attention_scale(const struct hparams *h);
 float arch_embd_scale(const struct hparams *h);
 float arch_logit_scale(const struct hparams *h);
-static inline bool arch_has(const struct hparams *h, unsigned trait)
+static inline bool arch_has(const struct hparams *h, uint64_t trait)
 {
     return h->arch->must & trait;
 }

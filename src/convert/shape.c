@@ -5,12 +5,12 @@
 #include "src/formats/weights.h"
 
 /* Traits that some models of a family have, and how a config.json says so. */
-static infer_status read_traits(const struct weights *config, const struct hparams *h, unsigned *traits,
+static infer_status read_traits(const struct weights *config, const struct hparams *h, uint64_t *traits,
                                 infer_error *err)
 {
     static const struct {
         const char *key;
-        unsigned traits;
+        uint64_t traits;
     } flags[] = {
         { "attention_bias", TRAIT_QKV_BIAS | TRAIT_OUT_BIAS }, { "use_qkv_bias", TRAIT_QKV_BIAS },
         { "mlp_bias", TRAIT_FFN_BIAS },                        { "lm_head_bias", TRAIT_OUTPUT_BIAS },
@@ -29,7 +29,7 @@ static infer_status read_traits(const struct weights *config, const struct hpara
     bool out = *traits & TRAIT_OUT_BIAS; /* some say it apart */
     if (meta_get_bool(config, "attention_out_bias", &out, err) == META_WRONG)
         return INFER_E_FORMAT;
-    *traits = out ? *traits | TRAIT_OUT_BIAS : *traits & ~(unsigned)TRAIT_OUT_BIAS;
+    *traits = out ? *traits | TRAIT_OUT_BIAS : *traits & ~(uint64_t)TRAIT_OUT_BIAS;
     *traits = (*traits | h->arch->must) & (h->arch->must | h->arch->may);
     return INFER_OK;
 }
@@ -43,7 +43,7 @@ static infer_status add(struct weights *gguf, const char *name, uint64_t cols, u
     return status == INFER_OK ? weights_add_tensor(gguf, &t, err) : status;
 }
 
-static infer_status add_role(struct weights *gguf, const struct hparams *h, unsigned traits,
+static infer_status add_role(struct weights *gguf, const struct hparams *h, uint64_t traits,
                              const struct tensor_spec *spec, uint32_t layer, bool experts, infer_error *err)
 {
     const enum need need = arch_needs(h, spec, experts);
@@ -56,7 +56,7 @@ static infer_status add_role(struct weights *gguf, const struct hparams *h, unsi
 }
 
 /* A fused tensor in place of its roles, which are marked. */
-static infer_status add_fused(struct weights *gguf, const struct hparams *h, unsigned traits, uint32_t layer,
+static infer_status add_fused(struct weights *gguf, const struct hparams *h, uint64_t traits, uint32_t layer,
                               bool fused[LAYER_ROLES], infer_error *err)
 {
     infer_status status = INFER_OK;
@@ -80,7 +80,7 @@ static infer_status add_fused(struct weights *gguf, const struct hparams *h, uns
 
 infer_status convert_shape(struct weights *gguf, const struct weights *config, struct hparams *h, infer_error *err)
 {
-    unsigned traits;
+    uint64_t traits;
     uint32_t n_vocab = 0;
     if (meta_get_u32(config, "vocab_size", &n_vocab, err) == META_WRONG)
         return INFER_E_FORMAT;
