@@ -114,6 +114,7 @@ struct attend {
     uint8_t *const *pages;   /* block i: keys at pages[i] + k_at, values at pages[i] + v_at, aligned to 64 */
     const uint8_t *next;     /* what is read after the last block, as if it were a page: is fetched; may be NULL */
     size_t k_at, v_at;
+    bool shared; /* a value is the first d_v <= d_k numbers of its key: v_at is not read, v_type is k_type */
     int n_keys;              /* of all blocks: ATTEND_KEYS each, fewer in the last */
     const int *first, *last; /* n_q each: row i sees the keys [first[i], last[i]), 0 <= first, last <= n_keys */
     float soft_cap;          /* scores become cap * tanh(score / cap); 0 = none */
@@ -157,6 +158,7 @@ struct kernels {
     void (*add)(float *y, const float *a, const float *b, size_t n);  /* y may be a or b */
     void (*mul)(float *y, const float *a, const float *b, size_t n);  /* y may be a or b */
     void (*scale)(float *y, const float *x, float s, size_t n);       /* y may be x */
+    void (*add_scaled)(float *y, const float *x, float s, size_t n);  /* y += s * x */
     float (*dot)(const float *a, const float *b, size_t n);
     /* The cosines and sines of the angles position * frequency[i] (the product is rounded to a float, as models were
      * trained), times magnitude, n each. For angles up to 2^21 they are within 2e-7 of magnitude. */

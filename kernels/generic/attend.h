@@ -6,7 +6,7 @@
  *   weights  row by row: soft cap, new maximum, 2^(score - max); keys outside the row's range get 0
  *   values   R rows times STEP numbers of the output, while all pairs of positions pass
  * Up to FEW_ROWS rows read the stored form directly. For more of them a block is first brought into the form of pairs,
- * once: the same numbers, so the same bits.
+ * once: the same numbers, so the same bits. Values that are part of the keys always come about so.
  *
  * Whatever R is, a score is summed in the same order, and an output takes the pairs of positions one after the other.
  * So a row does not depend on the others. Nor does it touch values that only its neighbours see, which might be NaN. */
@@ -310,6 +310,23 @@ INLINE void unpack_values(pnum *y, const uint8_t *block, size_t d, int n_keys, c
     }
 }
 
+/* Values from keys whose first d numbers they are, both as pairs: of two numbers and two positions, those of a position
+ * stand side by side in the one and those of a number in the other. Positions go four pairs at a time, a line of the
+ * cache of keys. */
+static void values_of_keys(pnum *v, const pnum *k, size_t d, int n_keys)
+{
+    enum { AT_ONCE = 4 };
+    const size_t width = kv_width(d);
+    for (int begin = 0; 2 * begin < n_keys; begin += AT_ONCE)
+        for (size_t i = 0; i < kv_key_lines(d); i++)
+            for (int j = begin; j < begin + AT_ONCE; j++) {
+                const pnum *const from = k + i * KV_LINE + 4 * j;
+                pnum *const to = v + 2 * ((size_t)j * width + 2 * i);
+                to[0] = from[0], to[1] = from[2];
+                to[2] = from[1], to[3] = from[3];
+            }
+}
+
 /* ---- What reads each type ---- */
 
 /* By the size of a tile: 1, R_MOST / 2, R_MOST. */
@@ -405,13 +422,30 @@ static size_t attend_queries(struct attend_scratch *s, const struct attend *a, i
     return stride;
 }
 
+/* The tile's block as pairs from here on, where it is not stored so. */
+static void attend_unpack(struct attend_tile *t, int n_keys)
+{
+    const struct attend *const a = t->a;
+    struct attend_scratch *const s = t->s;
+    if (a->k_type != PAIRS_TYPE) {
+        attend_readers[a->k_type].unpack_keys(s->k, t->k, (size_t)a->d_k);
+        t->k = (const uint8_t *)s->k, t->k_type = PAIRS_TYPE;
+    }
+    if (a->shared)
+        values_of_keys(s->v, (const pnum *)(const void *)t->k, (size_t)a->d_v, n_keys);
+    else if (a->v_type != PAIRS_TYPE)
+        attend_readers[a->v_type].unpack_values(s->v, t->v, (size_t)a->d_v, n_keys);
+    else
+        return;
+    t->v = (const uint8_t *)s->v, t->v_type = PAIRS_TYPE;
+}
+
 /* n <= GROUP rows and all blocks. */
 static void attend_rows(const struct attend *a, int row, int n)
 {
     struct attend_scratch *const s = a->scratch;
     struct attend_tile t = { .a = a, .s = s, .q_stride = attend_queries(s, a, row, n) };
-    const struct attend_reader *const k_reader = &attend_readers[a->k_type];
-    const struct attend_reader *const v_reader = &attend_readers[a->v_type];
+    const bool as_stored = n <= FEW_ROWS && !a->shared;
     memset(s->sums, 0, sizeof s->sums);
     for (int i = 0; i < n; i++)
         s->sums[i][0] = a->sum[row + i];
@@ -420,8 +454,8 @@ static void attend_rows(const struct attend *a, int row, int n)
         t.k = a->pages[block] + a->k_at, t.k_type = a->k_type;
         t.v = a->pages[block] + a->v_at, t.v_type = a->v_type;
         const uint8_t *const next = begin + ATTEND_KEYS < a->n_keys ? a->pages[block + 1] : a->next;
-        t.ahead = next && n <= FEW_ROWS ? (ptrdiff_t)((uintptr_t)next - (uintptr_t)a->pages[block]) : 0;
-        bool unpacked = n <= FEW_ROWS;
+        t.ahead = next && as_stored ? (ptrdiff_t)((uintptr_t)next - (uintptr_t)a->pages[block]) : 0;
+        bool ready = as_stored;
         for (int i = 0; i < n; i += R_MOST) {
             t.row = row + i;
             t.n = attend_min(n - i, R_MOST);
@@ -429,15 +463,9 @@ static void attend_rows(const struct attend *a, int row, int n)
             t.sums = s->sums + i;
             if (!attend_ranges(&t, begin, n_keys))
                 continue;
-            if (!unpacked && a->k_type != PAIRS_TYPE) {
-                k_reader->unpack_keys(s->k, t.k, (size_t)a->d_k);
-                t.k = (const uint8_t *)s->k, t.k_type = PAIRS_TYPE;
-            }
-            if (!unpacked && a->v_type != PAIRS_TYPE) {
-                v_reader->unpack_values(s->v, t.v, (size_t)a->d_v, n_keys);
-                t.v = (const uint8_t *)s->v, t.v_type = PAIRS_TYPE;
-            }
-            unpacked = true;
+            if (!ready)
+                attend_unpack(&t, n_keys);
+            ready = true;
             attend_tile(&t);
             t.ahead = 0;
         }

@@ -145,6 +145,11 @@ static void scale(float *y, const float *x, float s, size_t n)
     MAP(y, n, AT(x) * vf_set(s));
 }
 
+static void add_scaled(float *y, const float *x, float s, size_t n)
+{
+    MAP(y, n, vf_fma(AT(x), vf_set(s), AT(y)));
+}
+
 /* x cos - swapped x sin in even places, + in odd ones; half a vector of angles, c and s, serves a vector of values. */
 static inline void turn_pairs(float *x, vf c, vf s, size_t m)
 {
@@ -213,6 +218,7 @@ static void fill_vector(struct kernels *k)
     k->add = add;
     k->mul = mul;
     k->scale = scale;
+    k->add_scaled = add_scaled;
     k->dot = dot;
     k->angles = angles;
     k->rope_pairs = rope_pairs;

@@ -144,7 +144,9 @@ static void read_block(struct scratch *s, const struct attend *a, int block, int
             s->k[slot][i] = read_number(&p, a->k_type);
         }
         for (size_t i = 0; i < (size_t)a->d_v; i++) {
-            const struct place p = value_place(a->pages[block] + a->v_at, a->v_type, slot, i, (size_t)a->d_v);
+            const uint8_t *const page = a->pages[block];
+            const struct place p = a->shared ? key_place(page + a->k_at, a->v_type, slot, i)
+                                             : value_place(page + a->v_at, a->v_type, slot, i, (size_t)a->d_v);
             s->v[slot][i] = read_number(&p, a->v_type);
         }
     }

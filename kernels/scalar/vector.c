@@ -102,6 +102,12 @@ static void scale(float *y, const float *x, float s, size_t n)
         y[i] = x[i] * s;
 }
 
+static void add_scaled(float *y, const float *x, float s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] += x[i] * s;
+}
+
 static void rotate(float *a, float *b, float cos, float sin)
 {
     const float x = *a, y = *b;
@@ -146,6 +152,7 @@ void kernels_init_scalar_vector(struct kernels *k)
     k->add = add;
     k->mul = mul;
     k->scale = scale;
+    k->add_scaled = add_scaled;
     k->dot = dot;
     k->angles = angles;
     k->rope_pairs = rope_pairs;

@@ -112,7 +112,8 @@ static void attend_store(struct attend_case *c, const struct kernels *k)
 {
     static float x[ATTEND_WIDEST];
     struct attend *const a = &c->a;
-    const size_t k_bytes = kv_key_bytes(a->k_type, (size_t)a->d_k), v_bytes = kv_value_bytes(a->v_type, (size_t)a->d_v);
+    const size_t k_bytes = kv_key_bytes(a->k_type, (size_t)a->d_k);
+    const size_t v_bytes = a->shared ? 0 : kv_value_bytes(a->v_type, (size_t)a->d_v);
     const int n_blocks = (a->n_keys + ATTEND_KEYS - 1) / ATTEND_KEYS;
     const bool values_first = random_int(0, 1);
     uint8_t *const all = guarded_take(&mem_w, (k_bytes + v_bytes) * (size_t)n_blocks);
@@ -125,9 +126,10 @@ static void attend_store(struct attend_case *c, const struct kernels *k)
         for (int i = 0; i < a->d_k; i++)
             x[i] = random_float();
         k->store_key(c->pages[j / ATTEND_KEYS] + a->k_at, a->k_type, j % ATTEND_KEYS, x, (size_t)a->d_k);
-        for (int i = 0; i < a->d_v; i++)
+        for (int i = 0; i < a->d_v && !a->shared; i++)
             x[i] = random_float();
-        k->store_value(c->pages[j / ATTEND_KEYS] + a->v_at, a->v_type, j % ATTEND_KEYS, x, (size_t)a->d_v);
+        if (!a->shared)
+            k->store_value(c->pages[j / ATTEND_KEYS] + a->v_at, a->v_type, j % ATTEND_KEYS, x, (size_t)a->d_v);
     }
 }
 
@@ -160,7 +162,12 @@ static void attend_new(struct attend_case *c, const struct kernels *k, enum prec
                                        : 5,
     };
     a->d_k = kv_random_width(a->k_type);
-    a->d_v = kv_random_width(a->v_type);
+    a->shared = random_int(0, 3) == 0;
+    if (a->shared)
+        a->v_type = a->k_type;
+    do
+        a->d_v = kv_random_width(a->v_type);
+    while (a->shared && a->d_v > a->d_k);
     a->q_stride = (size_t)(a->d_k + random_int(0, 5));
     a->out_stride = (size_t)(a->d_v + random_int(0, 5));
     c->rounds = attend_rounds(k, precision, a->k_type, a->v_type);
@@ -279,7 +286,8 @@ static void check_attend_row(const struct attend_case *c, int i, float max, floa
             if (score[j] == -INFINITY)
                 continue;
             const double v = attend_rounded(
-                kv_number(c->pages[j / ATTEND_KEYS] + a->v_at, a->v_type, false, a->d_v, j % ATTEND_KEYS, d, &scale),
+                kv_number(c->pages[j / ATTEND_KEYS] + (a->shared ? a->k_at : a->v_at), a->v_type, a->shared,
+                          a->shared ? a->d_k : a->d_v, j % ATTEND_KEYS, d, &scale),
                 c->rounds);
             value += weight[j] * v;
             value_error += error[j] * fabs(v);
@@ -295,8 +303,8 @@ static void check_attend(const struct kernels *k, int precision)
     for (int round = 0; round < cases(150); round++) {
         attend_new(&c, k, (enum precision)precision);
         const int n_q = c.a.n_q, row = random_int(0, n_q - 1);
-        CASE("%d rows, %d keys %s, %d x %d wide %s, soft cap %g, round %d", n_q, c.a.n_keys, dtype_name(c.a.k_type),
-             c.a.d_k, c.a.d_v, dtype_name(c.a.v_type), (double)c.a.soft_cap, round);
+        CASE("%d rows, %d keys %s, %d x %d wide %s%s, soft cap %g, round %d", n_q, c.a.n_keys, dtype_name(c.a.k_type),
+             c.a.d_k, c.a.d_v, dtype_name(c.a.v_type), c.a.shared ? ", shared" : "", (double)c.a.soft_cap, round);
         float *const max = guarded_take(&mem_x, (size_t)n_q * sizeof *max);
         float *const sum = guarded_take(&mem_d, (size_t)n_q * sizeof *sum);
         float *const out = guarded_take(&mem_y, ((size_t)(n_q - 1) * c.a.out_stride + (size_t)c.a.d_v) * sizeof *out);

@@ -232,6 +232,25 @@ static void check_scale(const struct kernels *k, int index)
     }
 }
 
+static void check_add_scaled(const struct kernels *k, int index)
+{
+    (void)index;
+    for (int round = 0; round < cases(ROUNDS); round++) {
+        const size_t n = random_size(VECTOR_MAX);
+        const float s = random_float();
+        float *const x = vector(&mem_a, n, (enum fill)(round % FILL_COUNT), 1e15f);
+        float *const y = vector(&mem_y, n, FILL_RANDOM, 1);
+        CASE("n %zu, by %g", n, (double)s);
+        keep(copy_of_b, y, n);
+        k->add_scaled(y, x, s, n);
+        check_fronts();
+        for (size_t i = 0; i < n; i++) {
+            const double more = (double)x[i] * (double)s, bound = FLT_EPSILON * (fabs(more) + fabs((double)copy_of_b[i]));
+            check_near((double)y[i], (double)copy_of_b[i] + more, bound + (double)FLT_MIN, "y", i);
+        }
+    }
+}
+
 /* --- dot product and rotation --- */
 
 static void check_dot(const struct kernels *k, int index)
@@ -318,6 +337,7 @@ static void add_vector(struct group *g)
     ENTRY(add, check_binary, BINARY_ADD);
     ENTRY(mul, check_binary, BINARY_MUL);
     ENTRY(scale, check_scale, 0);
+    ENTRY(add_scaled, check_add_scaled, 0);
     ENTRY(dot, check_dot, 0);
     ENTRY(angles, check_angles, 0);
     ENTRY(rope_pairs, check_rope, false);
