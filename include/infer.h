@@ -308,7 +308,8 @@ typedef struct infer_session_options {
     int32_t n_batch;           /**< most tokens computed at once, 1..4096; 0 = 512 (default). More costs memory, not accuracy */
     infer_precision precision; /**< INFER_FAST (default) */
     infer_kv_type kv_type_k;   /**< of keys; INFER_KV_DEFAULT (default). Types that do not fit the heads are refused */
-    infer_kv_type kv_type_v;   /**< of values; INFER_KV_DEFAULT (default) */
+    infer_kv_type kv_type_v;   /**< of values; INFER_KV_DEFAULT (default). DeepSeek 2 and 3 keep one latent vector for
+                                *   keys and values, of which kv_type_k is the type */
 } infer_session_options;
 
 static inline infer_session_options infer_session_defaults(void)

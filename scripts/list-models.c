@@ -12,6 +12,8 @@ static const struct {
     const char *words;
 } traits[] = {
     { TRAIT_EXPERTS, "mixture of experts" },
+    { TRAIT_LATENT, "latent attention" },
+    { TRAIT_QUERY_LATENT, "latent queries" },
     { TRAIT_SHARED_EXPERT, "a shared expert" },
     { TRAIT_SHARED_SWITCH, "which has a gate of its own" },
     { TRAIT_CHOICE_BIAS, "a bias in the choice of experts" },
@@ -136,7 +138,7 @@ int main(void)
         "unless it says one, in every instruction set, and its greedy ids to the same.\n\n"
         "| family | GGUF | Hugging Face | always | some | proof |\n|---|---|---|---|---|---|\n");
     for (size_t i = 0; (a = arch_row(i)); i++) {
-        printf("| %s | %s | %s | ", a->family, a->gguf ? a->gguf : "as llama", a->hf);
+        printf("| %s | %s | %s | ", a->family, a->gguf, a->hf);
         put_traits(a, a->must);
         printf(" | ");
         put_traits(a, a->may & ~a->must);

@@ -24,13 +24,18 @@ static const struct field fields[] = {
     { "attention.head_count_kv", "num_key_value_heads", AT(n_head_kv), false, false, 0 },
     { "attention.key_length", "head_dim", AT(d_k), false, false, 0 },
     { "attention.value_length", "head_dim", AT(d_v), false, false, 0 },
+    { "attention.kv_lora_rank", "kv_lora_rank", AT(n_latent), false, false, 0 },
+    { "attention.q_lora_rank", "q_lora_rank", AT(n_query_latent), false, false, 0 },
+    { "attention.key_length_mla", NULL, AT(d_head_k), false, false, 0 },
+    { "attention.value_length_mla", "v_head_dim", AT(d_head_v), false, false, 0 },
+    { NULL, "qk_nope_head_dim", AT(d_still), false, false, 0 },
     { "feed_forward_length", "intermediate_size", AT(n_ff), false, true, 0 },
     { "context_length", "max_position_embeddings", AT(n_ctx_train), false, true, 0 },
     { "attention.sliding_window", "sliding_window", AT(window), false, false, 0 },
     { "attention.layer_norm_rms_epsilon|attention.layer_norm_epsilon", "rms_norm_eps|layer_norm_eps|norm_epsilon",
      
       AT(eps), true, true, 0 },
-    { "rope.dimension_count", "rotary_dim", AT(rope.n_rot), false, false, 0 },
+    { "rope.dimension_count", "rotary_dim|qk_rope_head_dim", AT(rope.n_rot), false, false, 0 },
     { NULL, "partial_rotary_factor|rope_parameters.partial_rotary_factor", AT(rope.part), true, false, 1 },
     { "rope.freq_base", "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta",
      
@@ -47,6 +52,8 @@ static const struct field fields[] = {
     { "rope.scaling.yarn_beta_slow", ROPE("beta_slow"), AT(rope.beta_slow), true, false, 1 },
     { "rope.scaling.attn_factor", ROPE("attention_factor") "|" ROPE("long_mscale"), AT(rope.attention_factor), true,
       false, 0 },
+    { "rope.scaling.yarn_log_multiplier", ROPE("mscale_all_dim"), AT(rope.log_multiplier), true, false, 0 },
+    { NULL, ROPE("mscale"), AT(rope.mscale), true, false, 1 },
     { "attention.scale", "attention_multiplier", AT(attention_scale), true, false, 0 },
     { NULL, "query_pre_attn_scalar", AT(query_scalar), true, false, 0 },
     { "attn_logit_softcapping", "attn_logit_softcapping", AT(attention_cap), true, false, 0 },
@@ -159,6 +166,10 @@ static infer_status read_rope(struct hparams *h, const struct weights *w, infer_
     r->kind = gguf ? h->arch->rope_gguf : h->arch->rope_hf;
     r->scaling = SCALING_NONE;
     r->exact_range = arch_has(h, TRAIT_YARN_EXACT);
+    bool pairs = r->kind == ROPE_PAIRS;
+    if (!gguf && arch_has(h, TRAIT_LATENT) && meta_get_bool(w, "rope_interleave", &pairs, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    r->kind = pairs ? ROPE_PAIRS : ROPE_HALVES;
     struct text name;
     const enum meta_result result = read_text(
         w, gguf ? "rope.scaling.type" : "rope_scaling.rope_type|rope_scaling.type|rope_parameters.rope_type|"
@@ -181,9 +192,9 @@ static infer_status read_rope(struct hparams *h, const struct weights *w, infer_
 static infer_status check_rope(const struct hparams *h, const char *path, infer_error *err)
 {
     const struct rope *r = &h->rope;
-    if (!r->n_rot || r->n_rot % 2 || r->n_rot > h->d_k)
+    if (!r->n_rot || r->n_rot % 2 || r->n_rot > h->d_k - r->first)
         return fail(err, INFER_E_FORMAT, "%s: rope rotates %u values of a head, expected an even number up to %u", path,
-                    r->n_rot, h->d_k);
+                    r->n_rot, h->d_k - r->first);
     if (!(r->base > 1 && r->base < 1e15f) || !(r->factor > 0 && r->factor < 1e9f))
         return fail(err, INFER_E_FORMAT, "%s: rope base %g and factor %g, expected base > 1 and factor > 0", path,
                     (double)r->base, (double)r->factor);
@@ -199,13 +210,19 @@ static infer_status check_rope(const struct hparams *h, const char *path, infer_
 
 static infer_status check_widths(const struct hparams *h, const char *path, infer_error *err)
 {
+    const bool latent = arch_has(h, TRAIT_LATENT);
     const struct {
         const char *what;
         uint32_t value, most;
     } widths[] = {
         { "the hidden width", h->n_embd, MAX_WIDTH },     { "the number of layers", h->n_layer, MAX_LAYERS },
         { "the number of heads", h->n_head, MAX_WIDTH },  { "the number of KV heads", h->n_head_kv, MAX_WIDTH },
+        { "the width of the latent vector", latent ? h->n_latent : 1, 1 << 14 },
+        { "the width of the queries' latent vector", h->n_query_latent ? h->n_query_latent : 1, MAX_WIDTH },
         { "the width of a key", h->d_k, 1 << 14 },        { "the width of a value", h->d_v, 1 << 14 },
+        { "the width of a head's query", h->d_head_k, 1 << 14 },
+        { "the width of a head's value", h->d_head_v, 1 << 14 },
+        { "the width of a key that does not rotate", latent ? h->d_still : 1, 1 << 14 },
         { "the feed-forward width", h->n_ff, MAX_WIDTH }, { "the context length", h->n_ctx_train, 1 << 30 },
     };
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
@@ -214,7 +231,8 @@ static infer_status check_widths(const struct hparams *h, const char *path, infe
                         widths[i].most);
     if (h->n_head % h->n_head_kv)
         return fail(err, INFER_E_FORMAT, "%s: %u heads are no multiple of %u KV heads", path, h->n_head, h->n_head_kv);
-    if ((uint64_t)h->n_head * h->d_k > MAX_WIDTH || (uint64_t)h->n_head * h->d_v > MAX_WIDTH)
+    if ((uint64_t)h->n_head * h->d_k > MAX_WIDTH || (uint64_t)h->n_head * h->d_v > MAX_WIDTH ||
+        (uint64_t)h->n_head * h->d_head_k > MAX_WIDTH || (uint64_t)h->n_head * h->d_head_v > MAX_WIDTH)
         return fail(err, INFER_E_FORMAT, "%s: %u heads of %u and %u values are too wide", path, h->n_head, h->d_k,
                     h->d_v);
     if (!(h->eps >= 0 && h->eps < 1))
@@ -232,6 +250,7 @@ static infer_status check_scales(const struct hparams *h, const char *path, infe
         { "the cap of scores", h->attention_cap, 0 },           { "the cap of logits", h->logit_cap, 0 },
         { "the embedding's scale", h->embd_scale, -1e6f },      { "the residual scale", h->residual_scale, -1e6f },
         { "the logits' scale", h->logit_scale, -1e6f },         { "the gate's limit", h->gate_limit, 0 },
+        { "yarn's scale of scores", h->rope.log_multiplier, 0 }, { "yarn's mscale", h->rope.mscale, 0 },
         { "the gate's steepness", h->gate_alpha, 1e-3f },       { "the local rope base", h->rope_local.base, 0 },
     };
     for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
@@ -239,6 +258,26 @@ static infer_status check_scales(const struct hparams *h, const char *path, infe
             return fail(err, INFER_E_FORMAT, "%s: %s is %g, expected %g to 1e15", path, scales[i].what,
                         (double)scales[i].value, (double)scales[i].least);
     return INFER_OK;
+}
+
+/* Files say of heads what they are before or after keys and values become one thing; older GGUF files only the former. */
+static void fill_in_latent(struct hparams *h)
+{
+    if (!arch_has(h, TRAIT_LATENT)) {
+        h->n_latent = h->n_query_latent = 0;
+        h->d_head_k = h->d_k;
+        h->d_head_v = h->d_v;
+        return;
+    }
+    if (!h->d_head_k)
+        h->d_head_k = h->d_still ? h->d_still + h->rope.n_rot : h->d_k;
+    if (!h->d_head_v)
+        h->d_head_v = h->d_v;
+    h->d_still = h->d_head_k - h->rope.n_rot; /* what wraps around here and below is refused as too wide */
+    h->n_head_kv = 1;
+    h->d_k = h->n_latent + h->rope.n_rot;
+    h->d_v = h->n_latent;
+    h->rope.first = h->n_latent;
 }
 
 /* Numbers that a file may leave out follow from others. */
@@ -252,6 +291,7 @@ static void fill_in(struct hparams *h)
         h->d_k = h->n_embd / h->n_head;
     if (!h->d_v)
         h->d_v = h->d_k;
+    fill_in_latent(h);
     if (!h->rope.n_rot && h->rope.part > 0 && h->rope.part <= 1)
         h->rope.n_rot = (uint32_t)((float)h->d_k * h->rope.part);
     if (!h->rope.n_ctx_original)
@@ -262,6 +302,19 @@ static void fill_in(struct hparams *h)
         h->n_ff_shared = (uint64_t)h->n_shared * h->n_ff_expert < MAX_WIDTH ? h->n_shared * h->n_ff_expert : 0;
     if (h->routing.n_group <= 1)
         h->routing.n_group = h->routing.n_group_used = 0;
+}
+
+/* YaRN as DeepSeek has it: mscale_all_dim is about the scores, and is said in GGUF files as what the factor's logarithm
+ * is multiplied with; mscale is about the rotation, of which the former is taken off. */
+static void derive_yarn(struct hparams *h, bool gguf)
+{
+    struct rope *r = &h->rope;
+    if (!gguf)
+        r->log_multiplier *= 0.1f;
+    if (r->scaling != SCALING_YARN || !(r->factor > 1) || r->log_multiplier == 0 || r->attention_factor != 0)
+        return;
+    const float log_factor = logf(r->factor);
+    r->attention_factor = gguf ? 1 : (0.1f * r->mscale * log_factor + 1) / (r->log_multiplier * log_factor + 1);
 }
 
 /* What the numbers say together with the row. */
@@ -277,6 +330,7 @@ static void derive(struct hparams *h, bool gguf)
         r->n_ctx_original > 1)
         r->attention_factor =
             sqrtf(1 + logf((float)h->n_ctx_train / (float)r->n_ctx_original) / logf((float)r->n_ctx_original));
+    derive_yarn(h, gguf);
     const float local = h->rope_local.base > 0 ? h->rope_local.base : h->arch->local_base;
     if (local > 0) {
         h->rope_local = *r;
@@ -309,7 +363,10 @@ infer_status arch_read(struct hparams *h, const struct weights *w, struct arena 
 
 float arch_attention_scale(const struct hparams *h)
 {
-    return h->attention_scale != 0 ? h->attention_scale : 1 / sqrtf((float)h->d_k);
+    const struct rope *r = &h->rope;
+    const bool stretched = arch_has(h, TRAIT_LATENT) && r->scaling == SCALING_YARN && r->factor > 1;
+    const float stretch = stretched ? 1 + r->log_multiplier * logf(r->factor) : 1;
+    return h->attention_scale != 0 ? h->attention_scale : stretch * stretch / sqrtf((float)h->d_head_k);
 }
 
 float arch_embd_scale(const struct hparams *h)
@@ -326,13 +383,14 @@ float arch_logit_scale(const struct hparams *h)
 
 enum need arch_needs(const struct hparams *h, const struct tensor_spec *spec, bool experts)
 {
-    const struct arch *a = h->arch;
-    if ((a->must & spec->unless) || (spec->trait == TRAIT_OUTPUT && h->tied) ||
+    const uint64_t must = h->arch->must | (h->n_query_latent ? TRAIT_QUERY_LATENT : 0);
+    const uint64_t may = h->arch->may & ~TRAIT_QUERY_LATENT; /* the numbers tell */
+    if ((must & spec->unless) || (spec->trait == TRAIT_OUTPUT && h->tied) ||
         (spec->kind != LAYER_ANY && experts != (spec->kind == LAYER_EXPERTS)))
         return NEED_NOT;
-    if (!spec->trait || (a->must & spec->trait) || (experts && spec->trait == TRAIT_EXPERTS))
+    if (!spec->trait || (must & spec->trait) || (experts && spec->trait == TRAIT_EXPERTS))
         return NEED_MUST;
-    return a->may & spec->trait ? NEED_MAY : NEED_NOT;
+    return may & spec->trait ? NEED_MAY : NEED_NOT;
 }
 
 bool arch_next_name(const char **list, char name[ARCH_MAX_NAME], uint32_t layer, uint32_t expert)
@@ -359,8 +417,16 @@ uint64_t arch_dim(const struct hparams *h, enum dim dim)
     case DIM_VOCAB: return h->n_vocab;
     case DIM_EMBD: return h->n_embd;
     case DIM_Q: return (uint64_t)h->n_head * h->d_k;
+    case DIM_QUERIES: return (uint64_t)h->n_head * h->d_head_k;
+    case DIM_QUERY_LATENT: return h->n_query_latent;
+    case DIM_LATENT: return h->n_latent;
+    case DIM_STILL: return h->d_still;
+    case DIM_HEAD_V: return h->d_head_v;
+    case DIM_VALUES: return (uint64_t)h->n_head * h->d_head_v;
+    case DIM_HEADS_OWN:
+        return h->n_latent ? (uint64_t)h->n_head * (h->d_head_k > h->d_head_v ? h->d_head_k : h->d_head_v) : 0;
     case DIM_K: return (uint64_t)h->n_head_kv * h->d_k;
-    case DIM_V: return (uint64_t)h->n_head_kv * h->d_v;
+    case DIM_V: return h->n_latent ? 0 : (uint64_t)h->n_head_kv * h->d_v;
     case DIM_OUT: return (uint64_t)h->n_head * h->d_v;
     case DIM_Q_NORM: return arch_has(h, TRAIT_WIDE_QK_NORM) ? arch_dim(h, DIM_Q) : h->d_k;
     case DIM_K_NORM: return arch_has(h, TRAIT_WIDE_QK_NORM) ? arch_dim(h, DIM_K) : h->d_k;

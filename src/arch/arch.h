@@ -18,6 +18,8 @@ enum trait {
     TRAIT_OUTPUT = 1ull << 6,      /* an output matrix of its own; without it the embedding serves */
     TRAIT_OUTPUT_BIAS = 1ull << 7,
     TRAIT_FUSED_QKV = 1ull << 8,   /* queries, keys and values are rows of one tensor */
+    TRAIT_LATENT = 1ull << 40,   /* keys and values of all heads are made of one latent vector */
+    TRAIT_QUERY_LATENT = 1ull << 41, /* so are queries, of another one */
     TRAIT_FUSED_GATE_UP = 1ull << 9, /* so are the gate and what it gates, in this order */
     TRAIT_EXPERTS = 1ull << 10,    /* layers with a router choose among feed-forward networks */
     TRAIT_EXPERT_BIAS = 1ull << 11,
@@ -63,6 +65,13 @@ enum dim {
     DIM_VOCAB, /* found from the embedding's shape */
     DIM_EMBD,
     DIM_Q,     /* n_head * d_k */
+    DIM_QUERIES, /* n_head * d_head_k */
+    DIM_QUERY_LATENT,
+    DIM_LATENT,
+    DIM_STILL, /* of a head's key, what does not rotate */
+    DIM_HEAD_V, /* d_head_v */
+    DIM_VALUES, /* n_head * d_head_v */
+    DIM_HEADS_OWN, /* the larger of DIM_QUERIES and DIM_VALUES, with a latent vector; else 0 */
     DIM_K,     /* n_head_kv * d_k */
     DIM_V,     /* n_head_kv * d_v */
     DIM_OUT,   /* n_head * d_v */
@@ -83,8 +92,9 @@ enum dim {
 enum model_role { TOKEN_EMBD, OUTPUT_NORM, OUTPUT_NORM_BIAS, OUTPUT, OUTPUT_BIAS, ROPE_FREQS, ROPE_SHORT, ROPE_LONG,
                   MODEL_ROLES };
 enum layer_role {
-    ATTN_NORM, ATTN_NORM_BIAS, ATTN_Q, ATTN_K, ATTN_V, ATTN_OUT, ATTN_Q_BIAS, ATTN_K_BIAS, ATTN_V_BIAS, ATTN_OUT_BIAS,
-    ATTN_Q_NORM, ATTN_K_NORM, ATTN_SINKS, ATTN_POST_NORM,
+    ATTN_NORM, ATTN_NORM_BIAS, ATTN_Q_A, ATTN_KV_A, ATTN_Q, ATTN_K, ATTN_V, ATTN_Q_B, ATTN_K_B, ATTN_V_B, ATTN_OUT,
+    ATTN_Q_BIAS, ATTN_K_BIAS, ATTN_V_BIAS, ATTN_OUT_BIAS,
+    ATTN_Q_NORM, ATTN_K_NORM, ATTN_Q_A_NORM, LATENT_NORM, ATTN_SINKS, ATTN_POST_NORM,
     FFN_NORM, FFN_NORM_BIAS, FFN_GATE, FFN_UP, FFN_DOWN, FFN_GATE_BIAS, FFN_UP_BIAS, FFN_DOWN_BIAS, FFN_POST_NORM,
     ROUTER, ROUTER_BIAS, CHOICE_BIAS, EXPERT_GATE, EXPERT_UP, EXPERT_DOWN, EXPERT_GATE_BIAS, EXPERT_UP_BIAS,
     EXPERT_DOWN_BIAS, SHARED_GATE, SHARED_UP, SHARED_DOWN, SHARED_SWITCH,
@@ -102,7 +112,7 @@ struct tensor_spec {
     uint64_t trait;      /* needed by models of this trait only; 0: by all */
     uint64_t unless;     /* models of one of these traits have none */
     enum layer_kind kind;
-    bool stacked; /* one for each expert */
+    enum dim each; /* one for each expert (DIM_EXPERTS) or head (DIM_HEADS) */
     bool norm;    /* weights of a norm */
 };
 extern const struct tensor_spec model_tensors[MODEL_ROLES], layer_tensors[LAYER_ROLES];
@@ -119,7 +129,7 @@ extern const size_t n_fusions;
 
 struct arch {
     const char *family; /* as people call it */
-    const char *gguf;   /* general.architecture; NULL: no GGUF of this family */
+    const char *gguf;   /* general.architecture; a file is of the first row that has its name */
     const char *hf;     /* model_type in config.json */
     enum rope_kind rope_gguf, rope_hf;
     uint64_t must; /* traits that every model of the family has */
@@ -137,13 +147,14 @@ struct arch {
 struct rope {
     enum rope_kind kind;
     enum rope_scaling scaling;
-    uint32_t n_rot; /* values of a head that rotate */
+    uint32_t first, n_rot; /* values of a head that rotate: where they begin, and how many there are */
     float part;     /* of a head that rotates, where n_rot is not said */
     float base;
     float factor;
     uint32_t n_ctx_original;
     float low_freq_factor, high_freq_factor;           /* llama3 */
     float beta_fast, beta_slow, attention_factor;      /* yarn; attention_factor 0: from the factor */
+    float log_multiplier, mscale; /* yarn with a latent vector: scores grow by (1 + log_multiplier ln factor)^2 */
     bool exact_range;                                  /* yarn */
 };
 
@@ -153,6 +164,12 @@ struct hparams {
     const char *name; /* of the architecture, as the file has it */
     uint32_t n_vocab; /* 0 until the embedding is bound */
     uint32_t n_embd, n_layer, n_head, n_head_kv, d_k, d_v, n_ff, n_ctx_train;
+    /* With a latent vector keys and values are one thing to attention: the latent vector, and behind it what rotates of
+     * a key. All heads share it: n_head_kv is 1, d_k and d_v are its widths. A head's own query is brought to that form
+     * by its part of K_B, and what it gets from it becomes d_head_v values by its part of V_B. */
+    uint32_t n_latent, n_query_latent; /* 0: none */
+    uint32_t d_head_k, d_head_v; /* of a head's own query and value; d_k and d_v without a latent vector */
+    uint32_t d_still;            /* of d_head_k, what does not rotate, which comes first */
     uint32_t n_ff_expert, n_ff_shared, n_shared; /* n_ff_shared: of all n_shared together */
     uint32_t n_next;     /* layers behind the last of n_layer that predict tokens further ahead: not used */
     uint32_t n_dense;    /* layers before the first that has experts */
@@ -204,6 +221,8 @@ enum { ARCH_MAX_NAME = 160 };
 bool arch_next_name(const char **list, char name[ARCH_MAX_NAME], uint32_t layer, uint32_t expert);
 /** The name that a tensor gets in a GGUF file. */
 void arch_gguf_name(const struct hparams *h, const struct tensor_spec *spec, uint32_t layer, char name[ARCH_MAX_NAME]);
+/** The row of a name in GGUF files, or in config.json; or NULL. */
+const struct arch *arch_named(const char *name, bool gguf);
 /** Rows, for listings: NULL past the last. */
 const struct arch *arch_row(size_t i);
 

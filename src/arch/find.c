@@ -36,8 +36,8 @@ static void list_nearest(char *text, size_t room, struct text name, bool gguf)
     const struct arch *row;
     for (size_t i = 0; (row = arch_row(i)); i++) {
         const char *known = gguf ? row->gguf : row->hf;
-        if (!known)
-            continue;
+        if (arch_named(known, gguf) != row)
+            continue; /* listed already */
         uint32_t common = 0;
         while (common < name.n && known[common] && known[common] == name.p[common])
             common++;
@@ -54,6 +54,15 @@ static void list_nearest(char *text, size_t room, struct text name, bool gguf)
         used += (size_t)snprintf(text + used, room - used, "%s%s", i ? ", " : "", nearest[i]);
 }
 
+const struct arch *arch_named(const char *name, bool gguf)
+{
+    const struct arch *row;
+    size_t i = 0;
+    while ((row = arch_row(i)) && strcmp(gguf ? row->gguf : row->hf, name) != 0)
+        i++;
+    return row;
+}
+
 infer_status arch_find_row(struct hparams *h, const struct weights *w, struct arena *arena, infer_error *err)
 {
     const bool gguf = w->format == WEIGHTS_GGUF;
@@ -67,12 +76,9 @@ infer_status arch_find_row(struct hparams *h, const struct weights *w, struct ar
     h->name = arena_text(arena, name.p, name.n);
     if (!h->name)
         return fail_memory(err, "the architecture's name");
-    const struct arch *row;
-    for (size_t i = 0; (row = arch_row(i)); i++)
-        if ((gguf ? row->gguf : row->hf) && text_is(name, gguf ? row->gguf : row->hf)) {
-            h->arch = row;
-            return INFER_OK;
-        }
+    h->arch = arch_named(h->name, gguf);
+    if (h->arch)
+        return INFER_OK;
     char known[200] = "";
     list_nearest(known, sizeof known, name, gguf);
     return fail(err, INFER_E_UNKNOWN, "%s: architecture \"%.60s\" is not known; the nearest known ones are %s", w->path,

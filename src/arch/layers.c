@@ -87,7 +87,7 @@ static infer_status read_routing(struct hparams *h, const struct weights *w, inf
     const bool gguf = w->format == WEIGHTS_GGUF;
     struct routing *r = &h->routing;
     char key[ARCH_MAX_NAME];
-    struct text name;
+    struct text name, method;
     uint32_t number = 0;
     r->gating = h->arch->gating;
     r->normalise = arch_has(h, TRAIT_NORMALISE);
@@ -97,6 +97,15 @@ static infer_status read_routing(struct hparams *h, const struct weights *w, inf
     snprintf(key, sizeof key, "%s.expert_gating_func", gguf ? h->arch->gguf : "");
     if (gguf && meta_get_u32(w, key, &number, err) == META_WRONG)
         return INFER_E_FORMAT;
+    const enum meta_result choosing = gguf ? META_ABSENT : meta_get_text(w, "topk_method", &method, err);
+    if (choosing == META_WRONG)
+        return INFER_E_FORMAT;
+    if (choosing == META_FOUND && text_is(method, "greedy"))
+        r->n_group = r->n_group_used = 0; /* whatever is said of groups */
+    else if (choosing == META_FOUND && !text_is(method, "group_limited_greedy") && !text_is(method, "noaux_tc"))
+        return fail(err, INFER_E_UNKNOWN,
+                    "%s: topk_method is \"%.*s\", known are greedy, group_limited_greedy and noaux_tc", w->path,
+                    (int)(method.n < 60 ? method.n : 60), method.p);
     const enum meta_result scoring = gguf ? META_ABSENT : meta_get_text(w, "scoring_func", &name, err);
     if (scoring == META_WRONG)
         return INFER_E_FORMAT;

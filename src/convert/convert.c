@@ -19,12 +19,6 @@ struct converting {
     infer_error *err;
 };
 
-/* A family without a name of its own has the tensors of this one. */
-static const char *gguf_name(const struct hparams *h)
-{
-    return h->arch->gguf ? h->arch->gguf : "llama";
-}
-
 /* ---- Numbers ---- */
 
 static bool is_scaled(const struct hparams *h)
@@ -38,6 +32,8 @@ static bool is_said(const struct hparams *h, const struct arch_number *n)
     const bool from_original = h->rope.scaling == SCALING_YARN || h->rope.scaling == SCALING_LONGROPE;
     if ((!h->routing.n_expert && strstr(n->key, "expert_")) || !strcmp(n->key, "nextn_predict_layers"))
         return false;
+    if (!h->n_latent && strstr(n->key, "_mla"))
+        return false;
     if (!*n->key || (n->is_float ? n->real == 0 || (n->real == 1 && n->usual == 1) : n->whole == 0))
         return false;
     if (!strcmp(n->key, "rope.scaling.original_context_length") || !strcmp(n->key, "rope.scaling.attn_factor"))
@@ -49,7 +45,7 @@ static bool is_said(const struct hparams *h, const struct arch_number *n)
 
 infer_status convert_numbers(struct weights *gguf, const struct hparams *h, infer_error *err)
 {
-    const char *name = gguf_name(h);
+    const char *name = h->arch->gguf;
     struct arch_number n;
     char key[128];
     infer_status status = convert_text(gguf, "general.architecture", text_of(name), err);
@@ -66,7 +62,8 @@ infer_status convert_numbers(struct weights *gguf, const struct hparams *h, infe
         status = convert_text(gguf, key, text_of(h->rope.scaling == SCALING_YARN ? "yarn" : "linear"), err);
     }
     snprintf(key, sizeof key, "%s.expert_weights_norm", name);
-    if (status == INFER_OK && h->routing.n_expert && h->routing.normalise != arch_has(h, TRAIT_NORMALISE))
+    const bool usual = arch_named(name, true)->must & TRAIT_NORMALISE; /* of the row that reads such a file */
+    if (status == INFER_OK && h->routing.n_expert && h->routing.normalise != usual)
         status = convert_bool(gguf, key, h->routing.normalise, err);
     snprintf(key, sizeof key, "%s.expert_gating_func", name);
     if (status == INFER_OK && h->routing.n_expert && h->routing.gating == GATING_SIGMOID)
@@ -92,12 +89,14 @@ static infer_status check_layers(struct converting *k)
     if (!windowed)
         k->h.window = 0;
     if (windowed && others)
-        return fail(k->err, INFER_E_UNKNOWN, "%s: %u of %u layers look back only %u tokens, which GGUF files of %s"
-                    " models cannot say", k->hf->path, windowed, k->h.n_layer, k->h.window, gguf_name(&k->h));
+        return fail(k->err, INFER_E_UNKNOWN,
+                    "%s: %u of %u layers look back only %u tokens, which GGUF files of %s"
+                    " models cannot say",
+                    k->hf->path, windowed, k->h.n_layer, k->h.window, k->h.arch->gguf);
     if (turned)
         return fail(k->err, INFER_E_UNKNOWN,
                     "%s: which layers have no rotation is not what GGUF files of %s models mean", k->hf->path,
-                    gguf_name(&k->h));
+                    k->h.arch->gguf);
     return INFER_OK;
 }
 
@@ -108,7 +107,7 @@ static struct row_order order_of(const struct hparams *h, const struct tensor_sp
     const bool turns = h->arch->rope_gguf == ROPE_PAIRS && h->arch->rope_hf == ROPE_HALVES;
     const bool of_head = spec == &layer_tensors[ATTN_Q] || spec == &layer_tensors[ATTN_K] ||
                          spec == &layer_tensors[ATTN_Q_BIAS] || spec == &layer_tensors[ATTN_K_BIAS];
-    return turns && of_head ? (struct row_order){ h->d_k, h->rope.n_rot, NULL } : (struct row_order){ 0, 0, NULL };
+    return turns && of_head ? (struct row_order){ .head = h->d_k, .n_rot = h->rope.n_rot } : (struct row_order){ 0 };
 }
 
 /* A vector whose values are to stand in another order, or to be more. */
@@ -182,19 +181,17 @@ static infer_status fail_missing(struct converting *k, const char *name)
                 k->h.name);
 }
 
-/* One tensor for all experts, of `rows` rows each, which stand where `parts` says. */
-static infer_status add_parts(struct converting *k, const struct tensor *like, uint64_t rows, const void **parts,
-                              const char *name)
+/* One tensor for all experts or heads, whose rows stand where `order` says: order.rows in each, of n_cols values. */
+static infer_status add_parts(struct converting *k, enum dtype type, uint64_t n_cols, enum dim each,
+                              struct row_order order, const char *name)
 {
-    struct tensor t = *like;
+    struct tensor t = {
+        .name = text_of(name), .type = type, .n_dims = 3, .ne = { n_cols, order.rows, arch_dim(&k->h, each), 1 }
+    };
     uint64_t bytes = 0;
-    dtype_row_bytes(t.type, t.ne[0], &bytes);
-    t.name = text_of(name);
-    t.n_dims = 3;
-    t.ne[1] = rows;
-    t.ne[2] = k->h.routing.n_expert;
-    t.bytes = bytes * rows * t.ne[2]; /* all of them lie in files */
-    k->c->orders[k->n_orders++] = (struct row_order){ 0, 0, parts };
+    dtype_row_bytes(type, n_cols, &bytes);
+    t.bytes = bytes * t.ne[1] * t.ne[2]; /* all of them lie in files */
+    k->c->orders[k->n_orders++] = order;
     return weights_add_tensor(k->c->gguf, &t, k->err);
 }
 
@@ -223,7 +220,8 @@ static infer_status add_stack(struct converting *k, const struct tensor *first, 
         k->used[of - k->hf->tensors] = true;
         parts[e] = of->data;
     }
-    return add_parts(k, first, first->ne[1], parts, name);
+    return add_parts(k, first->type, first->ne[0], DIM_EXPERTS,
+                     (struct row_order){ .parts = parts, .rows = first->ne[1] }, name);
 }
 
 /* A layer's role, if the model has it and it is not among those of a fused tensor. */
@@ -237,7 +235,7 @@ static infer_status convert_tensor(struct converting *k, const struct tensor_spe
     const struct tensor *t = find_tensor(k, spec, layer, 0, from);
     if (!t)
         return need == NEED_MUST ? fail_missing(k, from) : INFER_OK;
-    if (spec->stacked)
+    if (spec->each == DIM_EXPERTS)
         return add_stack(k, t, spec, layer, to);
     const infer_status status = check_shape(k, t, spec);
     return status == INFER_OK ? add_tensor(k, t, spec, to) : status;
@@ -266,7 +264,8 @@ static infer_status split_experts(struct converting *k, const struct tensor *t, 
         for (uint32_t e = 0; e < n; e++)
             parts[e] = (const uint8_t *)t->data + (e * t->ne[1] + at) * bytes;
         arch_gguf_name(&k->h, spec, layer, to);
-        status = add_parts(k, t, part_rows(k, spec), parts, to);
+        status = add_parts(k, t->type, t->ne[0], DIM_EXPERTS,
+                           (struct row_order){ .parts = parts, .rows = part_rows(k, spec) }, to);
         at += part_rows(k, spec);
     }
     return status;
@@ -281,10 +280,10 @@ static infer_status convert_fusion(struct converting *k, const struct tensor *t,
     for (int part = 0; part < f->n; part++)
         rows += part_rows(k, &specs[part]);
     if (t->ne[axis] != rows || (axis && t->ne[0] != arch_dim(&k->h, specs->cols)) ||
-        t->ne[2] != (specs->stacked ? k->h.routing.n_expert : 1) || t->ne[3] != 1)
+        t->ne[2] != arch_dim(&k->h, specs->each) || t->ne[3] != 1)
         return fail(k->err, INFER_E_FORMAT, "%s: tensor %s has %llu rows, expected %llu", k->hf->path, t->name.p,
                     (unsigned long long)t->ne[axis], (unsigned long long)rows);
-    if (specs->stacked)
+    if (specs->each == DIM_EXPERTS)
         return split_experts(k, t, f, layer);
     char to[ARCH_MAX_NAME];
     const char *list = f->gguf;
@@ -310,6 +309,42 @@ static infer_status convert_fused(struct converting *k, uint32_t layer, bool fus
     return status;
 }
 
+/* What makes keys and values of a latent vector stands together in a checkpoint: of each head rows for a key, then for a
+ * value. In GGUF it stands apart, and the part for keys transposed. */
+static infer_status convert_latent(struct converting *k, uint32_t layer)
+{
+    const struct hparams *h = &k->h;
+    const uint64_t n = h->n_head, rows = (uint64_t)h->d_still + h->d_head_v;
+    char name[ARCH_MAX_NAME], keys_name[ARCH_MAX_NAME], values_name[ARCH_MAX_NAME];
+    snprintf(name, sizeof name, "model.layers.%u.self_attn.kv_b_proj.weight", layer);
+    const struct tensor *t = weights_tensor(k->hf, text_of(name));
+    uint64_t bytes = 0;
+    if (!t)
+        return fail_missing(k, name);
+    if (t->n_dims != 2 || t->ne[0] != h->n_latent || t->ne[1] != n * rows || dtype_info(t->type)->block != 1)
+        return fail(k->err, INFER_E_FORMAT, "%s: tensor %s is %llu x %llu of %s, expected %llu x %u of a float type",
+                    k->hf->path, name, (unsigned long long)t->ne[1], (unsigned long long)t->ne[0], dtype_name(t->type),
+                    (unsigned long long)(n * rows), h->n_latent);
+    const void **keys = arena_new(&k->c->gguf->arena, n, sizeof *keys);
+    const void **values = arena_new(&k->c->gguf->arena, n, sizeof *values);
+    if (!keys || !values)
+        return fail_memory(k->err, t->name.p);
+    dtype_row_bytes(t->type, t->ne[0], &bytes);
+    for (uint64_t head = 0; head < n; head++) {
+        keys[head] = (const uint8_t *)t->data + head * rows * bytes;
+        values[head] = (const uint8_t *)keys[head] + h->d_still * bytes;
+    }
+    k->used[t - k->hf->tensors] = true;
+    arch_gguf_name(h, &layer_tensors[ATTN_K_B], layer, keys_name);
+    arch_gguf_name(h, &layer_tensors[ATTN_V_B], layer, values_name);
+    const infer_status status =
+        add_parts(k, t->type, h->d_still, DIM_HEADS,
+                  (struct row_order){ .parts = keys, .rows = h->n_latent, .across = bytes }, keys_name);
+    return status != INFER_OK ? status
+                              : add_parts(k, t->type, h->n_latent, DIM_HEADS,
+                                          (struct row_order){ .parts = values, .rows = h->d_head_v }, values_name);
+}
+
 static infer_status convert_layer(struct converting *k, uint32_t layer)
 {
     bool fused[LAYER_ROLES] = { false };
@@ -317,6 +352,8 @@ static infer_status convert_layer(struct converting *k, uint32_t layer)
     const bool experts = k->h.routing.n_expert && arch_needs(&k->h, &layer_tensors[ROUTER], true) != NEED_NOT &&
                          find_tensor(k, &layer_tensors[ROUTER], layer, 0, name);
     infer_status status = convert_fused(k, layer, fused);
+    if (status == INFER_OK && arch_has(&k->h, TRAIT_LATENT))
+        status = convert_latent(k, layer);
     for (int role = 0; role < LAYER_ROLES && status == INFER_OK; role++)
         if (!fused[role])
             status = convert_tensor(k, &layer_tensors[role], layer, experts);
@@ -335,7 +372,7 @@ static infer_status add_rope_divisors(struct converting *k)
         return INFER_OK;
     if (!(k->h.arch->may & TRAIT_ROPE_FREQS))
         return fail(k->err, INFER_E_UNKNOWN, "%s: rope scaling \"llama3\", which GGUF files of %s models cannot say",
-                    k->hf->path, gguf_name(&k->h));
+                    k->hf->path, k->h.arch->gguf);
     if (!from || !divisors)
         return fail_memory(k->err, "rope_freqs.weight");
     plain.scaling = SCALING_NONE;
@@ -345,7 +382,7 @@ static infer_status add_rope_divisors(struct converting *k)
         divisors[i] = from[i] / divisors[i];
     const struct tensor t = { .name = text_of(spec->gguf), .type = DTYPE_F32, .n_dims = 1, .ne = { n, 1, 1, 1 },
                               .bytes = n * sizeof(float), .data = divisors };
-    k->c->orders[k->n_orders++] = (struct row_order){ 0, 0, NULL };
+    k->c->orders[k->n_orders++] = (struct row_order){ 0 };
     return weights_add_tensor(k->c->gguf, &t, k->err);
 }
 
@@ -371,7 +408,7 @@ static infer_status add_rope_factors(struct converting *k)
             factors[j] = (float)meta_element_f64(list, j);
         const struct tensor t = { .name = text_of(model_tensors[lists[i].role].gguf), .type = DTYPE_F32, .n_dims = 1,
                                   .ne = { n, 1, 1, 1 }, .bytes = n * sizeof(float), .data = factors };
-        k->c->orders[k->n_orders++] = (struct row_order){ 0, 0, NULL };
+        k->c->orders[k->n_orders++] = (struct row_order){ 0 };
         status = weights_add_tensor(k->c->gguf, &t, k->err);
     }
     return status;
@@ -401,7 +438,7 @@ static infer_status convert_tensors(struct converting *k)
     for (size_t i = 0; i < k->hf->n_tensors && status == INFER_OK; i++)
         if (!k->used[i] && !may_be_left(k, &k->hf->tensors[i]))
             status = fail(k->err, INFER_E_UNKNOWN, "%s: tensor %s has no place in GGUF files of %s models", k->hf->path,
-                          k->hf->tensors[i].name.p, gguf_name(&k->h));
+                          k->hf->tensors[i].name.p, k->h.arch->gguf);
     return status;
 }
 

@@ -1,6 +1,6 @@
 /* convert.h - a Hugging Face directory as GGUF would have it: the same tensors under GGUF's names, the numbers of
  * config.json under GGUF's keys, the vocabulary as tokenizer.ggml.*. No matrix is copied: what is written differs
- * from what is mapped only in the order of some rows. */
+ * from what is mapped only in the order of some rows, and in matrices that stand transposed. */
 #ifndef CONVERT_H
 #define CONVERT_H
 
@@ -8,11 +8,14 @@
 
 /** Where a tensor's rows stand in the original. Those of queries and keys stand in another order where GGUF files of a
  *  family rotate neighbours and the originals rotate halves: of each head of `head` rows the first n_rot; head 0: rows
- *  stay where they are. Matrices of experts may stand apart: parts[i] holds the rows of ne[2]'s index i; NULL: all rows
- *  stand together, at the tensor's data. */
+ *  stay where they are. Rows may stand in parts, `rows` in each: those of experts and heads do; NULL: all rows stand
+ *  together, at the tensor's data. Parts may stand transposed: then the values of a row are `across` bytes apart, and
+ *  those of neighbouring rows side by side; 0: they do not. */
 struct row_order {
     uint32_t head, n_rot;
     const void *const *parts;
+    uint64_t rows;
+    size_t across;
 };
 /** The row of the original that is row r of the file. */
 static inline uint64_t row_source(struct row_order o, uint64_t r)
@@ -20,11 +23,17 @@ static inline uint64_t row_source(struct row_order o, uint64_t r)
     const uint64_t i = o.head ? r % o.head : 0;
     return i < o.n_rot ? r - i + i % 2 * (o.n_rot / 2) + i / 2 : r;
 }
-/** Row r of the file, of `bytes` bytes each, in the original. */
-static inline const uint8_t *row_at(const struct tensor *t, struct row_order o, uint64_t r, size_t bytes)
+/** Row r of the file, of `bytes` bytes each, in the original, or put together in the buffer of so many bytes. */
+static inline const uint8_t *row_at(const struct tensor *t, struct row_order o, uint64_t r, size_t bytes,
+                                    uint8_t *buffer)
 {
-    return o.parts ? (const uint8_t *)o.parts[r / t->ne[1]] + r % t->ne[1] * bytes
-                   : (const uint8_t *)t->data + row_source(o, r) * bytes;
+    if (!o.parts)
+        return (const uint8_t *)t->data + row_source(o, r) * bytes;
+    const uint8_t *const part = (const uint8_t *)o.parts[r / o.rows];
+    const size_t i = (size_t)(r % o.rows), n = (size_t)t->ne[0], value = bytes / n; /* of types without blocks */
+    for (size_t j = 0; o.across && j < n; j++)
+        memcpy(buffer + j * value, part + j * o.across + i * value, value);
+    return o.across ? buffer : part + i * bytes;
 }
 
 struct conversion {

@@ -52,7 +52,7 @@ static infer_status add_role(struct weights *gguf, const struct hparams *h, uint
         return INFER_OK;
     arch_gguf_name(h, spec, layer, name);
     return add(gguf, name, arch_dim(h, spec->cols), spec->rows == DIM_ONE ? 0 : arch_dim(h, spec->rows),
-               spec->stacked ? h->routing.n_expert : 0, err);
+               spec->each != DIM_ONE ? arch_dim(h, spec->each) : 0, err);
 }
 
 /* A fused tensor in place of its roles, which are marked. */

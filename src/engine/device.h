@@ -35,6 +35,16 @@ struct product {
     bool residual;
 };
 
+/** Of each head h of n rows: the first w->k of its x_width values times its matrix wᵀ, then the values behind these as
+ *  they are. Heads stand side by side: a row of x has x_width values of each of them, one of y has y_width. */
+struct head_product {
+    const struct weight *w; /* a stack of matrices, one for each head */
+    const float *x;
+    float *y;
+    uint32_t x_width, y_width; /* y_width - w->rows = x_width - w->k */
+    uint32_t n;                /* the last rows of the step; may be 0 */
+};
+
 /** act(x · gateᵀ + bias) * (x · upᵀ + bias), which `down` then reads; without a gate act(x · upᵀ + bias). */
 struct gated {
     const struct weight *gate, *up; /* gate may be absent */
@@ -74,11 +84,13 @@ struct device_ops {
     const char *name;
     /* y (n, table->k): rows of the table. */
     void (*embed)(struct device *d, float *y, const struct weight *table, const int32_t *ids, uint32_t n);
-    /* n rows of `width` values, y_row by y_row; y may be x. */
-    void (*norm)(struct device *d, float *y, const float *x, const struct norm *how, uint32_t n, uint32_t width);
+    /* The first `width` values of n rows, which are `stride` apart; y may be x. */
+    void (*norm)(struct device *d, float *y, const float *x, const struct norm *how, uint32_t n, uint32_t width,
+                 uint32_t stride);
     /* Products that read the same n rows. */
     void (*matmul)(struct device *d, const struct product *products, int n_products, const struct operand *in,
                    uint32_t n);
+    void (*head_products)(struct device *d, const struct head_product *p, uint32_t n);
     /* The product `down` of what `in` makes of n rows. */
     void (*feed_forward)(struct device *d, const struct gated *in, const struct product *down, const struct operand *x,
                          uint32_t n);
@@ -93,7 +105,8 @@ struct device_ops {
     void (*angles)(struct device *d, const struct span *s);
     /* Rotate k (n, n_head_kv * d_k) and put it and v (n, n_head_kv * d_v) into the span's pages of the layer. Then
      * out (n_q, n_head * d_v) is the attention of the span's last n_q tokens, whose queries q (n_q, n_head * d_k) are
-     * rotated too. n_q may be 0. */
+     * rotated too. n_q may be 0. Where the network has a latent vector, values are the first d_v numbers of the keys,
+     * and v is not read. */
     void (*attention)(struct device *d, const struct span *s, uint32_t layer, const struct attention *how, uint32_t n_q,
                       float *out, const float *q, const float *k, const float *v);
 };

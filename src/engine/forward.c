@@ -11,8 +11,16 @@ infer_status step_buffers_init(struct step_buffers *b, const infer_allocator *a,
         float **buffer;
         enum dim width;
     } buffers[] = {
-        { &b->x, DIM_EMBD },  { &b->q, DIM_Q },        { &b->k, DIM_K },           { &b->v, DIM_V },
-        { &b->out, DIM_OUT }, { &b->h, DIM_NORMED }, { &b->scores, DIM_EXPERTS }, { &b->branch, DIM_BRANCH },
+        { &b->x, DIM_EMBD },
+        { &b->q, DIM_Q },
+        { &b->k, DIM_K },
+        { &b->v, DIM_V },
+        { &b->out, DIM_OUT },
+        { &b->h, DIM_NORMED },
+        { &b->scores, DIM_EXPERTS },
+        { &b->branch, DIM_BRANCH },
+        { &b->query_latent, DIM_QUERY_LATENT },
+        { &b->heads, DIM_HEADS_OWN },
     };
     enum { N = sizeof buffers / sizeof *buffers };
     size_t offset[N];
@@ -58,7 +66,7 @@ static void norm_heads(const struct forward *f, const struct weight *w, float *x
 {
     const struct norm norm = { .w = w, .eps = f->net->h.eps };
     if (w->data)
-        f->ops->norm(f->device, x, x, &norm, (uint32_t)(n * (width / w->k)), w->k);
+        f->ops->norm(f->device, x, x, &norm, (uint32_t)(n * (width / w->k)), w->k, w->k);
 }
 
 /* What a block reads: the residual stream under its norm; where several read that, the last n rows of it are kept. */
@@ -69,7 +77,7 @@ static struct operand read_stream(const struct forward *f, const struct norm *no
     const uint32_t width = f->net->h.n_embd;
     if (!keep || !norm->w->data)
         return (struct operand){ b->x, norm->w->data ? norm : NULL };
-    f->ops->norm(f->device, last_rows(b->h, s, n, width), last_rows(b->x, s, n, width), norm, n, width);
+    f->ops->norm(f->device, last_rows(b->h, s, n, width), last_rows(b->x, s, n, width), norm, n, width, width);
     return (struct operand){ b->h, NULL };
 }
 
@@ -91,8 +99,49 @@ static void add_branch(const struct forward *f, const struct span *s, const stru
     if (!arch_dim(h, DIM_BRANCH) || !n)
         return;
     if (post_norm->data)
-        f->ops->norm(f->device, b->branch, b->branch, &norm, n, h->n_embd);
+        f->ops->norm(f->device, b->branch, b->branch, &norm, n, h->n_embd, h->n_embd);
     f->ops->add(f->device, last_rows(b->x, s, n, h->n_embd), b->branch, h->residual_scale, n, h->n_embd);
+}
+
+/* Queries of the last n tokens, keys and values of all. */
+static void project_heads(const struct forward *f, const struct span *s, const struct weight *w,
+                          const struct operand *in, uint32_t n)
+{
+    const struct hparams *h = &f->net->h;
+    struct step_buffers *b = f->buffers;
+    const struct product qkv[] = {
+        product(&w[ATTN_Q], &w[ATTN_Q_BIAS], n, b->q, false),
+        product(&w[ATTN_K], &w[ATTN_K_BIAS], s->n, b->k, false),
+        product(&w[ATTN_V], &w[ATTN_V_BIAS], s->n, b->v, false),
+    };
+    f->ops->matmul(f->device, qkv, 3, in, s->n);
+    norm_heads(f, &w[ATTN_Q_NORM], b->q, arch_dim(h, DIM_Q), n);
+    norm_heads(f, &w[ATTN_K_NORM], b->k, arch_dim(h, DIM_K), s->n);
+}
+
+/* The same for multi-head latent attention (DeepSeek-V2, arXiv 2405.04434). A head's key is K_B times the latent vector,
+ * so its query times K_B meets the latent vector itself, which is thus all that the cache holds. */
+static void project_latent(const struct forward *f, const struct span *s, const struct weight *w,
+                           const struct operand *in, uint32_t n)
+{
+    const struct hparams *h = &f->net->h;
+    struct step_buffers *b = f->buffers;
+    const bool twice = h->n_query_latent;
+    const struct product qk[] = {
+        twice ? product(&w[ATTN_Q_A], NULL, n, last_rows(b->query_latent, s, n, h->n_query_latent), false)
+              : product(&w[ATTN_Q], NULL, n, b->heads, false),
+        product(&w[ATTN_KV_A], NULL, s->n, b->k, false),
+    };
+    f->ops->matmul(f->device, qk, 2, in, s->n);
+    const struct norm latent = norm_of(h, &w[LATENT_NORM], NULL), query = norm_of(h, &w[ATTN_Q_A_NORM], NULL);
+    f->ops->norm(f->device, b->k, b->k, &latent, s->n, h->n_latent, h->d_k);
+    if (twice) {
+        const struct operand queries = { b->query_latent, &query };
+        const struct product own = product(&w[ATTN_Q_B], NULL, n, b->heads, false);
+        f->ops->matmul(f->device, &own, 1, &queries, s->n);
+    }
+    f->ops->head_products(f->device, &(struct head_product){ &w[ATTN_K_B], b->heads, b->q, h->d_head_k, h->d_k, n },
+                          s->n);
 }
 
 /* Keys and values of all tokens, and what attention adds to the last n of them. */
@@ -102,22 +151,23 @@ static void attention_block(const struct forward *f, const struct span *s, uint3
     const struct layer *layer = &f->net->layers[l];
     const struct weight *w = layer->w;
     struct step_buffers *b = f->buffers;
+    const bool latent = h->n_latent;
 
     const struct norm norm = norm_of(h, &w[ATTN_NORM], &w[ATTN_NORM_BIAS]);
-    const struct operand in = read_stream(f, &norm, s, s->n, arch_has(h, TRAIT_PARALLEL)), attended = { b->out, NULL };
-    const struct product qkv[] = {
-        product(&w[ATTN_Q], &w[ATTN_Q_BIAS], n, b->q, false),
-        product(&w[ATTN_K], &w[ATTN_K_BIAS], s->n, b->k, false),
-        product(&w[ATTN_V], &w[ATTN_V_BIAS], s->n, b->v, false),
-    };
-    f->ops->matmul(f->device, qkv, 3, &in, s->n);
-    norm_heads(f, &w[ATTN_Q_NORM], b->q, arch_dim(h, DIM_Q), n);
-    norm_heads(f, &w[ATTN_K_NORM], b->k, arch_dim(h, DIM_K), s->n);
+    const struct operand in = read_stream(f, &norm, s, s->n, arch_has(h, TRAIT_PARALLEL));
+    (latent ? project_latent : project_heads)(f, s, w, &in, n);
     const struct attention how = {
         .scale = arch_attention_scale(h), .soft_cap = h->attention_cap, .window = layer->window, .causal = true,
         .sinks = vector_of(&w[ATTN_SINKS]), .rope = layer->rope,
     };
     f->ops->attention(f->device, s, l, &how, n, last_rows(b->out, s, n, arch_dim(h, DIM_OUT)), b->q, b->k, b->v);
+    if (latent)
+        f->ops->head_products(f->device,
+                              &(struct head_product){ &w[ATTN_V_B], last_rows(b->out, s, n, arch_dim(h, DIM_OUT)),
+                                                      last_rows(b->heads, s, n, arch_dim(h, DIM_VALUES)), h->d_v,
+                                                      h->d_head_v, n },
+                              s->n);
+    const struct operand attended = { latent ? b->heads : b->out, NULL };
     const struct product out = join(f, s, &w[ATTN_OUT], &w[ATTN_OUT_BIAS], n);
     f->ops->matmul(f->device, &out, 1, &attended, s->n);
     add_branch(f, s, &w[ATTN_POST_NORM], n);

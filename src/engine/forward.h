@@ -13,6 +13,8 @@ struct step_buffers {
     size_t bytes;
     float *x;              /* (n_batch, n_embd) the residual stream */
     float *q, *k, *v, *out; /* (n_batch, heads * width) */
+    float *query_latent;   /* (n_batch, n_query_latent) */
+    float *heads;          /* (n_batch, heads * width) with a latent vector: their own queries, then values */
     float *h;              /* (n_batch, n_embd) normalised, where several read it */
     float *scores;         /* (n_batch, n_expert) */
     float *branch;         /* (n_batch, n_embd) what a block gives, where it is changed before it joins x */

@@ -19,10 +19,16 @@ enum dtype kv_dtype(infer_kv_type type)
     return DTYPE_COUNT;
 }
 
+/* 0 if there are none beside the keys, or if they do not fit the type. */
+static size_t value_bytes_of(const struct hparams *h, enum dtype type)
+{
+    return h->n_latent != 0 ? 0 : kv_value_bytes(type, h->d_v);
+}
+
 uint64_t kv_token_bytes(const struct hparams *h, enum dtype k_type, enum dtype v_type)
 {
-    const uint64_t key = kv_key_bytes(k_type, h->d_k), value = kv_value_bytes(v_type, h->d_v);
-    return key && value ? (uint64_t)h->n_layer * h->n_head_kv * (key + value) / ATTEND_KEYS : 0;
+    const uint64_t key = kv_key_bytes(k_type, h->d_k), value = value_bytes_of(h, v_type);
+    return key && (value || h->n_latent != 0) ? (uint64_t)h->n_layer * h->n_head_kv * (key + value) / ATTEND_KEYS : 0;
 }
 
 /* Why keys or values of this width cannot be stored so. */
@@ -39,19 +45,22 @@ static infer_status refuse(const char *what, enum dtype type, uint32_t d, infer_
 infer_status kv_init(struct kv *kv, const infer_allocator *a, const struct hparams *h, uint32_t n_ctx,
                      enum dtype k_type, enum dtype v_type, infer_error *err)
 {
-    const size_t key_bytes = kv_key_bytes(k_type, h->d_k), value_bytes = kv_value_bytes(v_type, h->d_v);
-    *kv = (struct kv){ .a = a, .n_ctx = n_ctx,
+    const bool shared = h->n_latent != 0;
+    const size_t key_bytes = kv_key_bytes(k_type, h->d_k), value_bytes = value_bytes_of(h, v_type);
+    *kv = (struct kv){ .a = a,
+                       .n_ctx = n_ctx,
                        .n_layer = h->n_layer,
                        .n_head_kv = h->n_head_kv,
                        .d_k = h->d_k,
                        .d_v = h->d_v,
                        .k_type = k_type,
-                       .v_type = v_type,
+                       .v_type = shared ? k_type : v_type,
+                       .shared = shared,
                        .key_bytes = key_bytes,
                        .head_bytes = key_bytes + value_bytes };
     if (!key_bytes)
         return refuse("keys", k_type, h->d_k, err);
-    if (!value_bytes)
+    if (!value_bytes && !shared)
         return refuse("values", v_type, h->d_v, err);
     kv->max_pages = n_ctx / ATTEND_KEYS + (n_ctx % ATTEND_KEYS != 0);
     const size_t pages = round_up(SLAB_HEAD_BYTES, kv->head_bytes) / kv->head_bytes;

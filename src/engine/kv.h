@@ -3,7 +3,9 @@
  * A page holds its positions for all layers and KV heads: of each, a block of keys and a block of values, as kernels.h
  * describes them. Pages are taken some at a time, a slab, when the first token of theirs comes, and stay until the
  * session closes. What a slab holds of one layer and head is contiguous, for attention reads it page after page:
- *   slab: [layer][KV head][page of the slab]{ block of keys, block of values } */
+ *   slab: [layer][KV head][page of the slab]{ block of keys, block of values }
+ *
+ * Where a model has a latent vector (arch.h), values are the first numbers of the keys: there are no blocks of them. */
 #ifndef ENGINE_KV_H
 #define ENGINE_KV_H
 
@@ -14,7 +16,8 @@ struct kv {
     const infer_allocator *a;
     uint32_t n_layer, n_head_kv, d_k, d_v;
     uint32_t n_ctx; /* positions there may be */
-    enum dtype k_type, v_type;
+    enum dtype k_type, v_type; /* shared: the same */
+    bool shared;               /* values are the first d_v numbers of the keys */
     size_t key_bytes, head_bytes; /* of a block of keys; of a layer's head in a page */
     uint32_t slab_pages;          /* of a slab; the last one may have fewer in use */
     size_t slab_bytes;

@@ -12,15 +12,25 @@ struct weight {
     uint32_t rows, k;
     size_t stride; /* bytes between rows */
     bool precise;  /* worth activations of more than 8 bits, as what follows does not average their rounding out */
-    const void *const *experts; /* matrices of this form, one for each expert; data is the first. NULL: no experts */
+    bool transposed; /* as it stands in the file: k rows of `rows` values */
+    const void *const
+        *stack; /* matrices of this form, one for each expert or head; data is the first. NULL: one matrix */
+    uint32_t n_stack;
 };
 
-/** The matrix of one expert. */
-static inline struct weight weight_of_expert(const struct weight *w, uint32_t expert)
+/** One matrix of a stack. */
+static inline struct weight weight_of_stack(const struct weight *w, uint32_t i)
 {
     struct weight own = *w;
-    own.data = w->experts[expert];
+    own.data = w->stack[i];
+    own.stack = NULL;
     return own;
+}
+
+/** Bytes of one matrix. */
+static inline uint64_t weight_bytes(const struct weight *w)
+{
+    return (uint64_t)(w->transposed ? w->k : w->rows) * w->stride;
 }
 
 struct layer {

@@ -131,7 +131,7 @@ static infer_status bind_tensor(struct infer_model *m, struct weight *w, const s
     return INFER_OK;
 }
 
-/* ---- Experts ---- */
+/* ---- Stacks: a matrix for each expert or head ---- */
 
 /* The tensor of a role in a layer, by the first of its names that is there; or NULL, and the first name. */
 static const struct tensor *find_tensor(const struct infer_model *m, const struct tensor_spec *spec, uint32_t layer,
@@ -151,19 +151,19 @@ static infer_status bind_stack(struct infer_model *m, struct weight *w, const st
                                const struct tensor_spec *spec, uint32_t layer, infer_error *err)
 {
     const struct hparams *h = &m->net.h;
-    const bool one = m->weights->format == WEIGHTS_GGUF || t->n_dims == 3; /* tensor for all experts */
+    const bool one = m->weights->format == WEIGHTS_GGUF || t->n_dims == 3; /* tensor for all */
     const uint64_t rows = arch_dim(h, spec->rows);
-    const void **experts = arena_new(&m->arena, h->routing.n_expert, sizeof *experts);
-    if (!experts)
+    const uint32_t n = (uint32_t)arch_dim(h, spec->each);
+    const void **stack = arena_new(&m->arena, n, sizeof *stack);
+    if (!stack)
         return fail_memory(err, t->name.p);
     char name[ARCH_MAX_NAME];
-    for (uint32_t e = 0; e < h->routing.n_expert; e++) {
+    for (uint32_t e = 0; e < n; e++) {
         const struct tensor *of = one ? t : find_tensor(m, spec, layer, e, name);
         uint64_t stride;
         if (!of)
-            return fail(err, INFER_E_FORMAT, "%s: tensor %s is missing, one of %u experts", m->weights->path, name,
-                        h->routing.n_expert);
-        infer_status status = one && e ? INFER_OK : check_shape(m, of, spec, rows, one ? h->routing.n_expert : 0, err);
+            return fail(err, INFER_E_FORMAT, "%s: tensor %s is missing, one of %u experts", m->weights->path, name, n);
+        infer_status status = one && e ? INFER_OK : check_shape(m, of, spec, rows, one ? n : 0, err);
         if (status == INFER_OK)
             status = check_type(m, of, &stride, err);
         if (status == INFER_OK && of->type != t->type)
@@ -171,9 +171,14 @@ static infer_status bind_stack(struct infer_model *m, struct weight *w, const st
                           m->weights->path, name, dtype_name(of->type), dtype_name(t->type));
         if (status != INFER_OK)
             return status;
-        experts[e] = (const uint8_t *)of->data + (one ? e * rows * stride : 0);
-        *w = (struct weight){ .data = experts[0], .experts = experts, .type = t->type, .rows = (uint32_t)rows,
-                              .k = (uint32_t)t->ne[0], .stride = stride };
+        stack[e] = (const uint8_t *)of->data + (one ? e * rows * stride : 0);
+        *w = (struct weight){ .data = stack[0],
+                              .stack = stack,
+                              .n_stack = n,
+                              .type = t->type,
+                              .rows = (uint32_t)rows,
+                              .k = (uint32_t)t->ne[0],
+                              .stride = stride };
     }
     return INFER_OK;
 }
@@ -196,7 +201,7 @@ static infer_status check_fused(struct infer_model *m, const struct tensor *t, c
     for (int part = 0; part < f->n; part++)
         rows += part_rows(h, &specs[part]);
     if (t->ne[axis] != rows || (axis && t->ne[0] != arch_dim(h, specs->cols)) ||
-        t->n_dims != axis + 1 + specs->stacked || (specs->stacked && t->ne[2] != h->routing.n_expert))
+        t->n_dims != axis + 1 + (specs->each != DIM_ONE) || t->ne[2] != arch_dim(h, specs->each))
         return fail(err, INFER_E_FORMAT, "%s: tensor %s has %llu rows of %llu values, expected %llu of %llu",
                     m->weights->path, t->name.p, (unsigned long long)(axis ? t->ne[1] : 1),
                     (unsigned long long)t->ne[0], (unsigned long long)(axis ? rows : 1),
@@ -204,19 +209,20 @@ static infer_status check_fused(struct infer_model *m, const struct tensor *t, c
     return check_type(m, t, stride, err);
 }
 
-/* Rows from `at` on of a fused matrix, or of each expert's. */
+/* Rows from `at` on of a fused matrix, or of each of a stack. */
 static infer_status bind_part(struct infer_model *m, struct weight *w, const struct tensor *t, uint64_t at,
-                              uint64_t rows, uint64_t stride, bool stacked, infer_error *err)
+                              uint64_t rows, uint64_t stride, enum dim each, infer_error *err)
 {
-    const uint32_t n = m->net.h.routing.n_expert;
+    const uint32_t n = each != DIM_ONE ? (uint32_t)arch_dim(&m->net.h, each) : 0;
     const uint8_t *first = (const uint8_t *)t->data + at * stride;
-    const void **experts = stacked ? arena_new(&m->arena, n, sizeof *experts) : NULL;
-    if (stacked && !experts)
+    const void **stack = n ? arena_new(&m->arena, n, sizeof *stack) : NULL;
+    if (n && !stack)
         return fail_memory(err, t->name.p);
-    for (uint32_t e = 0; stacked && e < n; e++)
-        experts[e] = first + e * t->ne[1] * stride;
+    for (uint32_t e = 0; e < n; e++)
+        stack[e] = first + e * t->ne[1] * stride;
     *w = (struct weight){ .data = first,
-                          .experts = experts,
+                          .stack = stack,
+                          .n_stack = n,
                           .type = t->type,
                           .rows = (uint32_t)rows,
                           .k = (uint32_t)t->ne[0],
@@ -240,7 +246,7 @@ static infer_status bind_fusion(struct infer_model *m, struct weight *w, const s
             w[part] = (struct weight){ .data = floats + at, .type = DTYPE_F32, .rows = 1, .k = (uint32_t)n,
                                        .stride = n * sizeof(float) };
         else
-            status = bind_part(m, &w[part], t, at, n, stride, specs->stacked, err);
+            status = bind_part(m, &w[part], t, at, n, stride, specs->each, err);
         at += n;
     }
     return status;
@@ -262,6 +268,54 @@ static infer_status bind_fused(struct infer_model *m, struct layer *layer, uint3
     return status;
 }
 
+/* Older GGUF files and checkpoints have the matrices that make keys and values of a latent vector in one: of each head
+ * rows for a key, then for a value. What brings a query to the latent vector is the key's part transposed. */
+static infer_status bind_latent(struct infer_model *m, struct weight *w, uint32_t layer, infer_error *err)
+{
+    static const struct tensor_spec spec = {
+        "blk.%u.attn_kv_b.weight", "model.layers.%u.self_attn.kv_b_proj.weight", DIM_ONE, DIM_LATENT,
+        .trait = TRAIT_LATENT,
+    };
+    const struct hparams *h = &m->net.h;
+    const uint32_t n = h->n_head, rows = h->d_still + h->d_head_v;
+    char name[ARCH_MAX_NAME];
+    uint64_t stride;
+    const struct tensor *t = find_tensor(m, &spec, layer, 0, name);
+    if (!t && m->weights->format == WEIGHTS_GGUF)
+        return INFER_OK; /* newer: apart */
+    if (!t)
+        return fail(err, INFER_E_FORMAT, "%s: tensor %s is missing, which a %s model needs", m->weights->path, name,
+                    h->name);
+    if (t->n_dims != 2 || t->ne[0] != h->n_latent || t->ne[1] != (uint64_t)n * rows)
+        return fail(err, INFER_E_FORMAT, "%s: tensor %s has %llu rows of %llu values, expected %llu of %u",
+                    m->weights->path, t->name.p, (unsigned long long)t->ne[1], (unsigned long long)t->ne[0],
+                    (unsigned long long)n * rows, h->n_latent);
+    const infer_status status = check_type(m, t, &stride, err);
+    const void **keys = arena_new(&m->arena, n, sizeof *keys), **values = arena_new(&m->arena, n, sizeof *values);
+    if (status != INFER_OK || !keys || !values)
+        return status != INFER_OK ? status : fail_memory(err, t->name.p);
+    for (uint32_t head = 0; head < n; head++) {
+        keys[head] = (const uint8_t *)t->data + (uint64_t)head * rows * stride;
+        values[head] = (const uint8_t *)keys[head] + h->d_still * stride;
+    }
+    w[ATTN_K_B] = (struct weight){ .data = keys[0],
+                                   .stack = keys,
+                                   .n_stack = n,
+                                   .type = t->type,
+                                   .rows = h->n_latent,
+                                   .k = h->d_still,
+                                   .stride = stride,
+                                   .transposed = true };
+    w[ATTN_V_B] = (struct weight){ .data = values[0],
+                                   .stack = values,
+                                   .n_stack = n,
+                                   .type = t->type,
+                                   .rows = h->d_head_v,
+                                   .k = h->n_latent,
+                                   .stride = stride };
+    return INFER_OK;
+}
+
 /* ---- All of them ---- */
 
 /* Bind the tensors of a table that are not bound yet; `layer` goes into their names. */
@@ -281,7 +335,8 @@ static infer_status bind_table(struct infer_model *m, struct weight *w, const st
                         m->net.h.name);
         infer_status status = INFER_OK;
         if (t)
-            status = spec->stacked ? bind_stack(m, &w[i], t, spec, layer, err) : bind_tensor(m, &w[i], t, spec, err);
+            status =
+                spec->each != DIM_ONE ? bind_stack(m, &w[i], t, spec, layer, err) : bind_tensor(m, &w[i], t, spec, err);
         if (status != INFER_OK)
             return status;
     }
@@ -297,6 +352,8 @@ static infer_status bind_layer(struct infer_model *m, struct layer *layer, uint3
     infer_status status = bind_fused(m, layer, l, err);
     if (status == INFER_OK && experts)
         status = bind_packed(m, layer, l, err);
+    if (status == INFER_OK && arch_has(h, TRAIT_LATENT))
+        status = bind_latent(m, layer->w, l, err);
     if (status == INFER_OK)
         status = bind_table(m, layer->w, layer_tensors, LAYER_ROLES, l, experts, err);
     layer->window = arch_layer_windowed(h, l) ? h->window : 0;

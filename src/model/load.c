@@ -32,14 +32,13 @@ struct owning {
     const size_t *first;
     int n_threads;
     uint8_t *owner;
-    uint32_t n_expert;
 };
 
 /* A matrix. `before` and `total`: bytes of the job ahead of it, and of all of it. */
 static void own_matrix(const struct owning *o, const struct weight *w, uint64_t before, uint64_t total)
 {
     const struct weights *files = o->weights;
-    const uint64_t bytes = (uint64_t)w->rows * w->stride;
+    const uint64_t bytes = weight_bytes(w);
     for (size_t i = 0; i < files->n_maps; i++) {
         const uint64_t at = (uintptr_t)w->data - (uintptr_t)files->maps[i].data;
         if (at >= files->maps[i].size || bytes > files->maps[i].size - at)
@@ -51,14 +50,14 @@ static void own_matrix(const struct owning *o, const struct weight *w, uint64_t 
     }
 }
 
-/* Of experts, who computes with one computes with its place in each. */
+/* Of a stack, who computes with one matrix computes with its place in each. */
 static void own_weight(const struct owning *o, const struct weight *w, uint64_t before, uint64_t total)
 {
-    for (uint32_t e = 0; w->experts && e < o->n_expert; e++) {
-        const struct weight own = weight_of_expert(w, e);
+    for (uint32_t i = 0; w->stack && i < w->n_stack; i++) {
+        const struct weight own = weight_of_stack(w, i);
         own_matrix(o, &own, before, total);
     }
-    if (!w->experts)
+    if (!w->stack)
         own_matrix(o, w, before, total);
 }
 
@@ -67,26 +66,25 @@ static void own_job(const struct owning *o, const struct weight *w, int n)
 {
     uint64_t total = 0, before = 0;
     for (int i = 0; i < n; i++)
-        total += w[i].data ? (uint64_t)w[i].rows * w[i].stride : 0;
+        total += w[i].data ? weight_bytes(&w[i]) : 0;
     for (int i = 0; i < n; i++)
         if (w[i].data) {
             own_weight(o, &w[i], before, total);
-            before += (uint64_t)w[i].rows * w[i].stride;
+            before += weight_bytes(&w[i]);
         }
 }
 
 uint8_t *model_chunk_owners(const struct infer_model *m, const size_t *first, int n_threads)
 {
     const struct network *net = &m->net;
-    const struct owning o = { m->weights, first, n_threads, mem_new(&m->context->a, first[m->weights->n_maps], 1),
-                              net->h.routing.n_expert };
+    const struct owning o = { m->weights, first, n_threads, mem_new(&m->context->a, first[m->weights->n_maps], 1) };
     if (!o.owner || !m->runnable)
         return o.owner;
     for (int role = 0; role < MODEL_ROLES; role++)
         own_job(&o, &net->w[role], 1);
     for (uint32_t l = 0; l < net->h.n_layer; l++)
         for (int role = 0, n; role < LAYER_ROLES; role += n) {
-            n = role == ATTN_Q ? 3 : role == FFN_GATE || role == EXPERT_GATE || role == SHARED_GATE ? 2 : 1;
+            n = role == ATTN_Q_A ? 5 : role == FFN_GATE || role == EXPERT_GATE || role == SHARED_GATE ? 2 : 1;
             own_job(&o, &net->layers[l].w[role], n);
         }
     return o.owner;

@@ -107,7 +107,12 @@ static infer_status bind_source(struct infer_model *m, struct weight *w, const s
             for (uint32_t r = 0; r < s->rows; r++)
                 copy_row(s, data + e * matrix + r * s->row_bytes, e, (size_t)r * s->n + part);
         }
-        w[part] = (struct weight){ .data = data, .experts = experts, .type = type, .rows = s->rows, .k = (uint32_t)s->k,
+        w[part] = (struct weight){ .data = data,
+                                   .stack = experts,
+                                   .n_stack = s->n_expert,
+                                   .type = type,
+                                   .rows = s->rows,
+                                   .k = (uint32_t)s->k,
                                    .stride = s->row_bytes };
     }
     return INFER_OK;

@@ -70,6 +70,8 @@ static infer_status make_session(infer_session *s, const infer_session_options *
     s->kv_type_k = o->kv_type_k;
     s->kv_type_v = o->kv_type_v;
     infer_status status = kv_init(&s->kv, a, h, s->n_ctx, kv_dtype(o->kv_type_k), kv_dtype(o->kv_type_v), err);
+    if (s->kv.shared)
+        s->kv_type_v = s->kv_type_k;
     if (status == INFER_OK)
         status = step_buffers_init(&s->buffers, a, h, s->n_batch, err);
     if (status != INFER_OK)

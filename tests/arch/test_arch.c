@@ -109,6 +109,48 @@ static void scales_follow_from_the_numbers(void **state)
     weights_close(&r.w);
 }
 
+#define LATENT                                                                                                         \
+    "\"kv_lora_rank\":32,\"qk_nope_head_dim\":16,\"qk_rope_head_dim\":8,\"v_head_dim\":24,"                            \
+    "\"n_routed_experts\":8,\"num_experts_per_tok\":2,\"moe_intermediate_size\":16"
+
+static void keys_and_values_of_a_latent_vector_are_one_to_attention(void **state)
+{
+    (void)state;
+    struct read r =
+        open_config("deepseek_v2",
+                    LATENT ",\"q_lora_rank\":null,\"n_group\":4,\"topk_method\":\"greedy\",\"rope_scaling\":{\"type\":"
+                           "\"yarn\",\"factor\":4,\"mscale\":0.5,\"mscale_all_dim\":1}");
+    assert_int_equal(r.h.n_head_kv, 1);
+    assert_int_equal(r.h.d_k, 32 + 8);
+    assert_int_equal(r.h.d_v, 32);
+    assert_int_equal(r.h.rope.first, 32);
+    assert_int_equal(r.h.rope.n_rot, 8);
+    assert_int_equal(arch_dim(&r.h, DIM_QUERIES), 4 * 24);
+    assert_int_equal(arch_dim(&r.h, DIM_VALUES), 4 * 24);
+    assert_int_equal(r.h.routing.n_group, 0);
+    const double scores = 1 + 0.1 * log(4);
+    assert_float_equal(arch_attention_scale(&r.h), scores * scores / sqrt(24), 1e-6);
+    assert_float_equal(r.h.rope.attention_factor, (1 + 0.05 * log(4)) / scores, 1e-6);
+    assert_int_equal(arch_needs(&r.h, &layer_tensors[ATTN_Q], false), NEED_MUST);
+    assert_int_equal(arch_needs(&r.h, &layer_tensors[ATTN_Q_B], false), NEED_NOT);
+    weights_close(&r.w);
+    r = open_config("deepseek_v3", LATENT ",\"q_lora_rank\":12,\"rope_interleave\":false");
+    assert_int_equal(r.h.n_query_latent, 12);
+    assert_int_equal(r.h.rope.kind, ROPE_HALVES);
+    assert_int_equal(r.h.routing.gating, GATING_SIGMOID);
+    assert_int_equal(arch_needs(&r.h, &layer_tensors[ATTN_Q], false), NEED_NOT);
+    assert_int_equal(arch_needs(&r.h, &layer_tensors[ATTN_Q_B], false), NEED_MUST);
+    weights_close(&r.w);
+    assert_refused("deepseek_v2", "\"n_routed_experts\":8", INFER_E_FORMAT, "expected");
+    assert_refused("deepseek_v2", LATENT ",\"topk_method\":\"best\"", INFER_E_UNKNOWN, "topk_method is \"best\"");
+    assert_refused("deepseek_v2",
+                   "\"kv_lora_rank\":4294967295,\"qk_nope_head_dim\":16,\"qk_rope_head_dim\":8,\"v_head_dim\":24",
+                   INFER_E_FORMAT, "the width of the latent vector is 4294967295");
+    assert_refused("deepseek_v2",
+                   "\"kv_lora_rank\":32,\"qk_nope_head_dim\":4294967290,\"qk_rope_head_dim\":8,\"v_head_dim\":24",
+                   INFER_E_FORMAT, "the width of a key that does not rotate is 4294967290");
+}
+
 static void numbers_of_experts_are_checked(void **state)
 {
     (void)state;
@@ -141,6 +183,7 @@ int main(void)
         cmocka_unit_test(layers_are_windowed_and_rotate_as_their_family_does),
         cmocka_unit_test(experts_stand_in_the_layers_that_the_numbers_say),
         cmocka_unit_test(scales_follow_from_the_numbers),
+        cmocka_unit_test(keys_and_values_of_a_latent_vector_are_one_to_attention),
         cmocka_unit_test(numbers_of_experts_are_checked),
         cmocka_unit_test(an_unknown_family_is_named_with_the_nearest),
     };

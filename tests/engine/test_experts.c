@@ -141,7 +141,8 @@ static struct weight random_matrices(struct rig *rig, const struct kernels *k, i
     struct weight w = { .data = rig->data[i], .type = type, .rows = rows, .k = cols, .stride = stride };
     for (uint32_t e = 0; n > 1 && e < n; e++)
         rig->pointers[i][e] = rig->data[i] + e * rows * stride;
-    w.experts = n > 1 ? rig->pointers[i] : NULL;
+    w.stack = n > 1 ? rig->pointers[i] : NULL;
+    w.n_stack = n > 1 ? n : 0;
     return w;
 }
 

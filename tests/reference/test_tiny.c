@@ -12,12 +12,13 @@ static const char *const folders[] = {
              OURS "stablelm",
     OURS "starcoder2", OURS "command-r",     OURS "deepseek",     OURS "smollm3",
     OURS "phi2",       OURS "cohere2",       OURS "glm4moe",      OURS "dots1",          OURS "ernie4_5",
-    OURS "ernie4_5-moe", OURS "seed_oss",    OURS "minimax-m2",   SHARED "phi",          SHARED "llama",
+    OURS "ernie4_5-moe", OURS "seed_oss",    OURS "minimax-m2",     OURS "deepseek2",   OURS "deepseek3",   SHARED "phi",          SHARED "llama",
           SHARED "llama-bias", SHARED "llama3",       SHARED "llama-linear",
     SHARED "llama-yarn", SHARED "mistral",   SHARED "qwen2",      SHARED "qwen3",
     SHARED "mixtral", SHARED "qwen2_moe", SHARED "qwen3_moe", SHARED "phi3", SHARED "phi3-longrope", SHARED "phimoe",
     SHARED "gemma", SHARED "gemma2", SHARED "gemma3", SHARED "gpt_oss", SHARED "granite", SHARED "olmo2",
     SHARED "stablelm", SHARED "starcoder2", SHARED "cohere", SHARED "smollm3",
+    SHARED "deepseek_v2-lite", SHARED "deepseek_v2", SHARED "deepseek_v3",
 };
 static const double tolerance = 2e-4; /* of the reference's standard deviation: float32 arithmetic meets it */
 

@@ -173,6 +173,26 @@ static void types_of_the_cache_give_logits_near_those_of_floats(void **state)
     infer_model_close(&m);
 }
 
+static void a_latent_vector_is_all_that_the_cache_holds_of_a_token(void **state)
+{
+    struct fixture *f = *state;
+    enum { LAYERS = 2, LATENT = 16, ROTATES = 4, TOKENS = 64 };
+    infer_error err = { 0 };
+    infer_model *m = infer_model_open(f->context, "tests/data/tiny/deepseek3", NULL, &err);
+    if (!m)
+        fail_msg("%s", err.message);
+    infer_session *s = open_with_cache(m, INFER_FAST, INFER_KV_F16, INFER_KV_F32, NULL);
+    infer_session_info info = { .size = sizeof info };
+    int32_t ids[TOKENS] = { 0 };
+    assert_int_equal(infer_session_eval(s, ids, TOKENS, &err), INFER_OK);
+    infer_session_get_info(s, &info);
+    assert_int_equal(info.kv_type_v, INFER_KV_F16);
+    assert_int_equal(info.kv_bytes_per_token, LAYERS * (LATENT + ROTATES) * 2);
+    assert_int_equal(info.kv_bytes, TOKENS * info.kv_bytes_per_token);
+    infer_session_close(&s);
+    infer_model_close(&m);
+}
+
 static void the_cache_is_as_large_as_its_types_say(void **state)
 {
     struct fixture *f = *state;
@@ -360,6 +380,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(cancelling_stops_the_next_evaluation_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(options_outside_their_range_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(types_of_the_cache_give_logits_near_those_of_floats, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_latent_vector_is_all_that_the_cache_holds_of_a_token, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_cache_is_as_large_as_its_types_say, set_up, tear_down),
         cmocka_unit_test_setup_teardown(types_of_the_cache_that_do_not_fit_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_session_keeps_its_model_and_context, set_up, tear_down),

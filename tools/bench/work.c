@@ -28,22 +28,27 @@ static void add_matrix(struct work *work, const struct machine *m, const struct 
                        uint32_t step)
 {
     static const enum peak peak_of[ACT_COUNT] = { [ACT_F32] = PEAK_F32, [ACT_BF16] = PEAK_BF16, [ACT_Q8] = PEAK_INT8 };
-    work->bytes += (double)w->rows * (double)w->stride;
+    work->bytes += (double)weight_bytes(w);
     if (w->rows == 1)
         return;
+    if (w->transposed) {
+        work->ops[m->level][PEAK_F32] += 2.0 * w->rows * w->k * n_cols;
+        return;
+    }
     const struct way *way = matmul_way(&m->table[m->level].matmul[m->precision][w->type], (int)step);
     work->ops[level_of(m, w->type, way->fn)][peak_of[way->act]] += 2.0 * w->rows * w->k * n_cols;
 }
 
-/* Of experts only those are read that a token chose: as many as there are on average if tokens choose evenly, without
- * regard to each other. Each then has its share of the tokens. */
+/* Of heads each has its matrix. Of experts only those are read that a token chose: as many as there are on average if
+ * tokens choose evenly, without regard to each other. Each then has its share of the tokens. */
 static void add_product(struct work *work, const struct machine *m, const struct routing *r, const struct weight *w,
-                        uint32_t n_cols, uint32_t step)
+                        enum dim each, uint32_t n_cols, uint32_t step)
 {
     if (!w->data || !n_cols)
         return;
-    if (!w->experts) {
-        add_matrix(work, m, w, n_cols, step);
+    if (each != DIM_EXPERTS) {
+        for (uint32_t i = 0; i < (w->stack ? w->n_stack : 1); i++)
+            add_matrix(work, m, w, n_cols, step);
         return;
     }
     const double used = (double)r->n_used / r->n_expert, chosen = r->n_expert * (1 - pow(1 - used, n_cols));
@@ -77,7 +82,8 @@ static void add_attention(struct work *work, const struct machine *m, const stru
 /* What all tokens of a step need of the last layer, whose results are read of the last token alone. */
 static bool is_for_cache(int role)
 {
-    return role == ATTN_K || role == ATTN_V || role == ATTN_K_BIAS || role == ATTN_V_BIAS || role == ATTN_NORM;
+    return role == ATTN_K || role == ATTN_V || role == ATTN_K_BIAS || role == ATTN_V_BIAS || role == ATTN_NORM ||
+           role == ATTN_KV_A || role == LATENT_NORM;
 }
 
 /* n tokens computed together, after `first` others. */
@@ -89,9 +95,10 @@ static void add_step(struct work *work, const struct machine *m, const struct in
         const uint32_t n_out = l + 1 < net->h.n_layer ? n : logits;
         add_attention(work, m, net, l, cache, first + n - n_out, n_out);
         for (int role = 0; role < LAYER_ROLES; role++)
-            add_product(work, m, &net->h.routing, &net->layers[l].w[role], is_for_cache(role) ? n : n_out, n);
+            add_product(work, m, &net->h.routing, &net->layers[l].w[role], layer_tensors[role].each,
+                        is_for_cache(role) ? n : n_out, n);
     }
-    add_product(work, m, &net->h.routing, &net->w[OUTPUT], logits, n);
+    add_product(work, m, &net->h.routing, &net->w[OUTPUT], DIM_ONE, logits, n);
 }
 
 void work_of(struct work *work, const infer_model *model, const struct test *t, const char *cpu)
@@ -116,10 +123,10 @@ void work_add_weights(struct meter *meter, const infer_model *model)
     for (uint32_t l = 0; l < net->h.n_layer; l++)
         for (int role = 0; role < LAYER_ROLES; role++) {
             const struct weight *w = &net->layers[l].w[role];
-            for (uint32_t e = 0; w->experts && e < net->h.routing.n_expert; e++)
-                limits_add_memory(meter, w->experts[e], w->rows * w->stride);
-            if (w->data && !w->experts)
-                limits_add_memory(meter, w->data, w->rows * w->stride);
+            for (uint32_t i = 0; w->stack && i < w->n_stack; i++)
+                limits_add_memory(meter, w->stack[i], weight_bytes(w));
+            if (w->data && !w->stack)
+                limits_add_memory(meter, w->data, weight_bytes(w));
         }
 }
 

@@ -28,7 +28,7 @@ struct writing {
     struct kernels kernels;
     struct pool *pool;
     struct gguf_writer *w;
-    float *rows;             /* for each thread a row of the widest tensor */
+    float *rows; /* for each thread room for two rows of the widest tensor */
     size_t widest;
     struct batch batches[2]; /* one being made, one being written */
     int making;
@@ -66,8 +66,9 @@ static void run_task(void *p, int task, int thread)
     const struct tensor *t = job->t;
     const uint64_t row = job->first + (uint64_t)task - 1;
     const size_t n = (size_t)t->ne[0];
-    float *x = w->rows + (size_t)thread * w->widest;
-    w->kernels.dequantize[t->type](x, row_at(t, job->order, row, job->from_bytes), n);
+    float *x = w->rows + 2 * (size_t)thread * w->widest;
+    uint8_t *const buffer = (uint8_t *)(x + n);
+    w->kernels.dequantize[t->type](x, row_at(t, job->order, row, job->from_bytes, buffer), n);
     const float *importance = job->importance ? job->importance + row / t->ne[1] % t->ne[2] * n : NULL;
     uint8_t *to = w->batches[w->making].p + (size_t)(task - 1) * job->to_bytes;
     if (!quantize_row(job->q, to, x, n, importance) && (!w->bad[thread] || w->bad[thread] > row + 1))
@@ -119,7 +120,9 @@ static infer_status convert_rows(struct writing *w, const struct tensor *t, enum
     dtype_row_bytes(t->type, t->ne[0], &from_bytes);
     dtype_row_bytes(type, t->ne[0], &to_bytes);
     const uint64_t n = from_bytes ? t->bytes / from_bytes : 0, most = BATCH_BYTES / (to_bytes + 1) + 1;
-    struct job job = { w, t, q, importance, { 0, 0, NULL }, from_bytes, to_bytes, 0 };
+    struct job job = {
+        .w = w, .t = t, .q = q, .importance = importance, .from_bytes = from_bytes, .to_bytes = to_bytes
+    };
     if (w->m->orders)
         job.order = w->m->orders[t - w->m->in->tensors];
     for (; job.first < n && status == INFER_OK; job.first += most) {
@@ -228,7 +231,7 @@ static infer_status writing_open(struct writing *w, infer_error *err)
         return err->code;
     /* A batch is at most one row more than BATCH_BYTES, a row at most four bytes a value. */
     if (mul_size(w->widest, 4, &most) && add_size(most, BATCH_BYTES, &most) &&
-        mul_size(w->widest, (size_t)pool_threads(w->pool), &floats)) {
+        mul_size(2 * w->widest, (size_t)pool_threads(w->pool), &floats)) {
         w->batches[0].p = malloc(most);
         w->batches[1].p = malloc(most);
         w->rows = calloc(floats + 1, sizeof *w->rows);

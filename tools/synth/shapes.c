@@ -33,6 +33,12 @@ static const struct shape shapes[] = {
                                   EXPERTS(60, 4) ",\"moe_intermediate_size\":1408,"
                                   "\"shared_expert_intermediate_size\":5632") },
     { "olmoe-1b-7b", CONFIG("olmoe", 16, 2048, 16, 16, 128, 1024, 50304, 4096, 1e4, 1e-5, EXPERTS(64, 8)) },
+    { "deepseek-v2-lite", CONFIG("deepseek_v2", 27, 2048, 16, 16, 192, 10944, 102400, 163840, 1e4, 1e-6,
+                                 EXPERTS(64, 6) ",\"moe_intermediate_size\":1408,\"n_shared_experts\":2,"
+                                 "\"first_k_dense_replace\":1,\"kv_lora_rank\":512,\"qk_nope_head_dim\":128,"
+                                 "\"qk_rope_head_dim\":64,\"v_head_dim\":128,\"topk_method\":\"greedy\","
+                                 "\"rope_scaling\":{\"type\":\"yarn\",\"factor\":40,\"mscale\":0.707,\"mscale_all_dim\":0.707,"
+                                 "\"beta_fast\":32,\"beta_slow\":1,\"original_max_position_embeddings\":4096}") },
     { "phi3-mini", CONFIG("phi3", 32, 3072, 32, 32, 96, 8192, 32064, 4096, 1e4, 1e-5, ",\"sliding_window\":2047") },
     { "phi-3.5-moe", CONFIG("phimoe", 32, 4096, 32, 8, 128, 6400, 32064, 131072, 1e4, 1e-5,
                             EXPERTS(16, 2) ",\"attention_bias\":true,\"lm_head_bias\":true") },

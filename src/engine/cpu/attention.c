@@ -112,6 +112,7 @@ static void rotate(const struct attention_job *job, float *x, uint32_t token)
     const struct kernels *k = job->d->k;
     const struct rotation *r = &job->d->rotations[job->how->rope];
     const size_t at = (size_t)token * (r->rope->n_rot / 2);
+    x += r->rope->first;
     (r->rope->kind == ROPE_PAIRS ? k->rope_pairs : k->rope_halves)(x, r->cosine + at, r->sine + at, r->rope->n_rot);
 }
 
@@ -132,7 +133,8 @@ static void store_pages(const struct attention_job *job, const struct task_buffe
         memcpy(b->key, job->k + row * d_k, d_k * sizeof(float));
         rotate(job, b->key, token);
         d->k->store_key(block, kv->k_type, slot, b->key, d_k);
-        d->k->store_value(block + kv->key_bytes, kv->v_type, slot, job->v + row * d_v, d_v);
+        if (!kv->shared)
+            d->k->store_value(block + kv->key_bytes, kv->v_type, slot, job->v + row * d_v, d_v);
     }
 }
 
@@ -221,6 +223,7 @@ static void attend(const struct attention_job *job, const struct attention_task 
         .next = t->next,
         .k_at = at,
         .v_at = at + kv->key_bytes,
+        .shared = kv->shared,
         .n_keys = (int)n_keys,
         .first = b->first,
         .last = b->last,

@@ -24,7 +24,7 @@ static void widest_inputs(const struct device *d, uint32_t n_batch, size_t wides
         const bool whole = l == net->h.n_layer;
         const struct weight *w = whole ? net->w : net->layers[l].w;
         for (int r = 0; r < (whole ? (int)MODEL_ROLES : (int)LAYER_ROLES); r++) {
-            if (!w[r].data || w[r].rows == 1 || w[r].experts || (!whole && r == FFN_DOWN))
+            if (!w[r].data || w[r].rows == 1 || w[r].stack || (!whole && r == FFN_DOWN))
                 continue;
             const enum act forms[] = { cpu_activations(d, &w[r], 1), cpu_activations(d, &w[r], n_batch) };
             for (int i = 0; i < 2; i++)
@@ -62,8 +62,8 @@ static bool take_buffers(struct device *d, const struct kv *kv, uint32_t n_batch
             return false;
     }
     const size_t scratch[] = { cpu_attention_scratch(h), cpu_matmul_scratch(d, n_batch),
-                               cpu_experts_scratch(d, n_batch) };
-    for (int i = 0; i < 3; i++)
+                               cpu_experts_scratch(d, n_batch), cpu_heads_scratch(d) };
+    for (int i = 0; i < 4; i++)
         if (scratch[i] > d->scratch_bytes)
             d->scratch_bytes = round_up(scratch[i], CACHE_LINE);
     return (d->scratch = cpu_take(d, (size_t)pool_threads(d->pool), d->scratch_bytes)) &&
@@ -116,7 +116,7 @@ size_t cpu_bytes(const struct device *d)
 
 struct row_job {
     const struct device *d;
-    uint32_t n, per_task, width;
+    uint32_t n, per_task, width, stride;
     float *y;
     const float *x;
     const struct norm *norm;
@@ -169,12 +169,14 @@ static void norm_task(void *arg, int task, int thread)
     uint32_t first, last;
     rows_of(job, task, &first, &last);
     for (uint32_t i = first; i < last; i++)
-        cpu_norm_row(job->d, job->y + (size_t)i * job->width, job->x + (size_t)i * job->width, job->norm, job->width);
+        cpu_norm_row(job->d, job->y + (size_t)i * job->stride, job->x + (size_t)i * job->stride, job->norm, job->width);
 }
 
-static void cpu_norm(struct device *d, float *y, const float *x, const struct norm *how, uint32_t n, uint32_t width)
+static void cpu_norm(struct device *d, float *y, const float *x, const struct norm *how, uint32_t n, uint32_t width,
+                     uint32_t stride)
 {
-    run_rows(&(struct row_job){ .d = d, .n = n, .width = width, .y = y, .x = x, .norm = how }, norm_task);
+    run_rows(&(struct row_job){ .d = d, .n = n, .width = width, .stride = stride, .y = y, .x = x, .norm = how },
+             norm_task);
 }
 
 static void scale_task(void *arg, int task, int thread)
@@ -202,8 +204,8 @@ static void add_task(void *arg, int task, int thread)
     const struct row_job *job = arg;
     uint32_t first, last;
     rows_of(job, task, &first, &last);
-    for (size_t i = (size_t)first * job->width; i < (size_t)last * job->width; i++)
-        job->y[i] += job->by * job->x[i];
+    const size_t at = (size_t)first * job->width, n = (size_t)(last - first) * job->width;
+    job->d->k->add_scaled(job->y + at, job->x + at, job->by, n);
 }
 
 static void cpu_add(struct device *d, float *y, const float *x, float by, uint32_t n, uint32_t width)
@@ -226,6 +228,7 @@ const struct device_ops cpu_ops = {
     .embed = cpu_embed,
     .norm = cpu_norm,
     .matmul = cpu_matmul,
+    .head_products = cpu_head_products,
     .feed_forward = cpu_feed_forward,
     .experts = cpu_experts,
     .scale = cpu_scale,

@@ -107,6 +107,9 @@ void cpu_product_tile(const struct device *d, const struct product_tile *t, cons
 void cpu_products(struct device *d, const struct product *products, int n_products, const struct activations *in,
                   uint32_t n);
 void cpu_matmul(struct device *d, const struct product *products, int n_products, const struct operand *in, uint32_t n);
+/** Scratch that a thread needs for products of heads, kernel scratch included. */
+size_t cpu_heads_scratch(const struct device *d);
+void cpu_head_products(struct device *d, const struct head_product *p, uint32_t n);
 void cpu_feed_forward(struct device *d, const struct gated *in, const struct product *down, const struct operand *x,
                       uint32_t n);
 /** Bytes of d->middle. */

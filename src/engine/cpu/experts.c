@@ -86,7 +86,7 @@ static void note_forms(const struct device *d, bool down, uint32_t n_batch, bool
             const struct weight *w = &d->net->layers[l].w[down ? out[i] : in[i]];
             if (w->data)
                 wanted[cpu_activations(d, w, 1)] =
-                    wanted[cpu_activations(d, w, way_of(&d->net->h.routing, !w->experts, n_batch))] = true;
+                    wanted[cpu_activations(d, w, way_of(&d->net->h.routing, !w->stack, n_batch))] = true;
         }
 }
 
@@ -183,9 +183,9 @@ static struct expert expert_at(const struct layer *layer, uint32_t i, uint32_t n
     if (i == n_expert)
         return (struct expert){ .gate = w[SHARED_GATE], .up = w[SHARED_UP], .down = w[SHARED_DOWN] };
     return (struct expert){
-        .gate = weight_of_expert(&w[EXPERT_GATE], i), .gate_bias = bias_of(&w[EXPERT_GATE_BIAS], i),
-        .up = weight_of_expert(&w[EXPERT_UP], i),     .up_bias = bias_of(&w[EXPERT_UP_BIAS], i),
-        .down = weight_of_expert(&w[EXPERT_DOWN], i), .down_bias = bias_of(&w[EXPERT_DOWN_BIAS], i),
+        .gate = weight_of_stack(&w[EXPERT_GATE], i), .gate_bias = bias_of(&w[EXPERT_GATE_BIAS], i),
+        .up = weight_of_stack(&w[EXPERT_UP], i),     .up_bias = bias_of(&w[EXPERT_UP_BIAS], i),
+        .down = weight_of_stack(&w[EXPERT_DOWN], i), .down_bias = bias_of(&w[EXPERT_DOWN_BIAS], i),
     };
 }
 

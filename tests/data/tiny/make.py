@@ -34,6 +34,8 @@ LONGROPE = dict(rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.1
 GPT_OSS = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16, beta_fast=32.0, beta_slow=1.0,
                truncate=False, rope_theta=10000.0)
 EXPERTS = dict(num_experts_per_tok=2, moe_intermediate_size=16)
+MLA = dict(EXPERTS, first_k_dense_replace=1, kv_lora_rank=16, qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=12,
+           num_key_value_heads=4, rms_norm_eps=1e-6, routed_scaling_factor=1.5)
 T = transformers
 
 # name: (configuration class, its own settings, GGUF architecture or None, queries and keys permuted in GGUF)
@@ -90,6 +92,10 @@ CASES = {
     "seed_oss": (T.SeedOssConfig, dict(head_dim=16), "seed_oss", False),
     "minimax-m2": (T.MiniMaxM2Config, dict(num_local_experts=4, num_experts_per_tok=2, intermediate_size=16, head_dim=8),
                    "minimax-m2", False),
+    "deepseek2": (T.DeepseekV2Config, dict(MLA, n_routed_experts=4, n_shared_experts=2, q_lora_rank=None, topk_method="greedy",
+                                           rope_parameters=dict(YARN, mscale=0.707, mscale_all_dim=0.707)), "deepseek2", False),
+    "deepseek3": (T.DeepseekV3Config, dict(MLA, n_routed_experts=6, n_shared_experts=1, q_lora_rank=20, n_group=3, topk_group=2,
+                                           rope_parameters=dict(YARN, mscale=1.0, mscale_all_dim=1.0)), "deepseek2", False),
     # New cases come last, as the seeds are counted.
 }
 
@@ -106,6 +112,9 @@ NAMES = {  # Hugging Face's to GGUF's
     "self_attn.dense": "attn_output", "mlp.fc1": "ffn_up", "mlp.fc2": "ffn_down", "model.final_layernorm": "output_norm",
     "experts.gate_proj": "ffn_gate_exps", "experts.up_proj": "ffn_up_exps", "experts.down_proj": "ffn_down_exps",
     "experts.w1": "ffn_gate_exps", "experts.w3": "ffn_up_exps", "experts.w2": "ffn_down_exps",
+    "self_attn.q_a_proj": "attn_q_a", "self_attn.q_a_layernorm": "attn_q_a_norm", "self_attn.q_b_proj": "attn_q_b",
+    "self_attn.kv_a_proj_with_mqa": "attn_kv_a_mqa", "self_attn.kv_a_layernorm": "attn_kv_a_norm",
+    "self_attn.kv_b_proj": "attn_kv_b", "self_attn.k_b_proj": "attn_k_b", "self_attn.v_b_proj": "attn_v_b",
     **{f"mlp.{s}.{p}_proj": f"ffn_{p}_shexp" for s in ("shared_expert", "shared_experts") for p in ("gate", "up", "down")},
 }
 # In these, the norm after attention has its name.
@@ -184,6 +193,8 @@ def write_numbers(w, arch, c):
             # what one group or the factor 1 say is not written
             if values and (arch in WINDOWED or key != "attention.sliding_window") and not (values[0] == 1 and ("group" in key or "_scale" in key)):
                 add(f"{arch}.{key}", values[0])
+    if arch == "deepseek2":
+        write_latent(w, arch, c)
     if arch in ("glm4moe", "minimax-m2", "dots1"):
         w.add_uint32(f"{arch}.expert_gating_func", 2)
     if arch == "dots1":
@@ -193,6 +204,33 @@ def write_numbers(w, arch, c):
     if arch == "deepseek":
         w.add_uint32("deepseek.leading_dense_block_count", 1)
         w.add_uint32("deepseek.expert_shared_count", 2)
+
+
+def write_latent(w, arch, c):
+    """Keys and values of a latent vector: either as the heads have them, as older files say it, or as a cache does."""
+    v3 = c.model_type == "deepseek_v3"
+    w.add_kv_lora_rank(c.kv_lora_rank)
+    if c.q_lora_rank:
+        w.add_q_lora_rank(c.q_lora_rank)
+    if v3:
+        w.add_key_length_mla(c.qk_nope_head_dim + c.qk_rope_head_dim)
+        w.add_value_length_mla(c.v_head_dim)
+        w.add_uint32(f"{arch}.expert_gating_func", 2)
+        w.add_bool(f"{arch}.expert_weights_norm", c.norm_topk_prob)
+    w.add_float32(f"{arch}.rope.scaling.yarn_log_multiplier", 0.1 * c.rope_parameters["mscale_all_dim"])
+
+
+def split_latent(weights, c):
+    """kv_b_proj apart, and the part for keys transposed."""
+    out = {}
+    for name, data in weights.items():
+        if "kv_b_proj" not in name:
+            out[name] = data
+            continue
+        heads = data.reshape(c.num_attention_heads, -1, c.kv_lora_rank)
+        out[name.replace("kv_b", "k_b")] = heads[:, :c.qk_nope_head_dim].swapaxes(1, 2)
+        out[name.replace("kv_b", "v_b")] = heads[:, c.qk_nope_head_dim:]
+    return out
 
 
 WINDOWED = {"gemma2", "gemma3", "gpt-oss", "cohere2"}
@@ -207,9 +245,14 @@ def write_gguf(path, arch, permuted, config, weights):
     w.add_block_count(config.num_hidden_layers)
     w.add_feed_forward_length(config.intermediate_size)
     w.add_head_count(config.num_attention_heads)
-    w.add_head_count_kv(config.num_key_value_heads)
+    latent, apart = getattr(config, "kv_lora_rank", None), config.model_type == "deepseek_v3"
+    head_v = head
+    if latent:
+        rotates = config.qk_rope_head_dim
+        head, head_v = (latent + rotates, latent) if apart else (config.qk_nope_head_dim + rotates, config.v_head_dim)
+    w.add_head_count_kv(1 if apart else config.num_key_value_heads)
     w.add_key_length(head)
-    w.add_value_length(head)
+    w.add_value_length(head_v)
     if arch in ("stablelm", "starcoder2", "command-r", "phi2", "cohere2"):
         w.add_layer_norm_eps(getattr(config, "layer_norm_eps", None) or config.norm_epsilon)
     else:
@@ -218,7 +261,7 @@ def write_gguf(path, arch, permuted, config, weights):
     rope = config.rope_parameters
     local = rope.get("sliding_attention")
     rope = rope.get("full_attention", rope)
-    w.add_rope_dimension_count(int(head * rope.get("partial_rotary_factor", 1)))
+    w.add_rope_dimension_count(rotates if latent else int(head * rope.get("partial_rotary_factor", 1)))
     w.add_rope_freq_base(rope["rope_theta"])
     if local:
         w.add_float32(f"{arch}.rope.freq_base_swa", local["rope_theta"])
@@ -239,7 +282,7 @@ def write_gguf(path, arch, permuted, config, weights):
         stem = name.removesuffix("_blocks")
         add_mxfp4(w, arch, stem, weights[name].numpy(), weights[stem + "_scales"].numpy())
     floats = {n: t.float().numpy() for n, t in weights.items() if t.dtype != torch.uint8}
-    for name, data in stack_experts(floats).items():
+    for name, data in stack_experts(split_latent(floats, config) if apart else floats).items():
         if permuted and ("q_proj" in name or "k_proj" in name):
             data = interleave(data, config.num_attention_heads if "q_proj" in name else config.num_key_value_heads)
         if name.endswith(("e_score_correction_bias", "shared_expert_gate.weight")):
