@@ -31,6 +31,8 @@ static const struct {
     { TRAIT_NO_PRE_NORM, "no norm before a block" },
     { TRAIT_POST_NORM, "norms after attention and feed-forward network" },
     { TRAIT_PARALLEL, "both read one norm" },
+    { TRAIT_PARALLEL_NORMS, "both read the residual stream" },
+    { TRAIT_ATTN_NORM_2, "attention under a norm of its own" },
     { TRAIT_NO_GATE, "no gate" },
     { TRAIT_FUSED_QKV, "fused QKV" },
     { TRAIT_FUSED_GATE_UP, "fused gate and up" },

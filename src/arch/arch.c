@@ -21,7 +21,7 @@ static const struct field fields[] = {
     { "embedding_length", "hidden_size", AT(n_embd), false, true, 0 },
     { "block_count", "num_hidden_layers", AT(n_layer), false, true, 0 },
     { "attention.head_count", "num_attention_heads", AT(n_head), false, true, 0 },
-    { "attention.head_count_kv", "num_key_value_heads", AT(n_head_kv), false, false, 0 },
+    { "attention.head_count_kv", "num_key_value_heads|num_kv_heads", AT(n_head_kv), false, false, 0 },
     { "attention.key_length", "head_dim", AT(d_k), false, false, 0 },
     { "attention.value_length", "head_dim", AT(d_v), false, false, 0 },
     { "attention.kv_lora_rank", "kv_lora_rank", AT(n_latent), false, false, 0 },
@@ -29,15 +29,15 @@ static const struct field fields[] = {
     { "attention.key_length_mla", NULL, AT(d_head_k), false, false, 0 },
     { "attention.value_length_mla", "v_head_dim", AT(d_head_v), false, false, 0 },
     { NULL, "qk_nope_head_dim", AT(d_still), false, false, 0 },
-    { "feed_forward_length", "intermediate_size", AT(n_ff), false, true, 0 },
-    { "context_length", "max_position_embeddings", AT(n_ctx_train), false, true, 0 },
+    { "feed_forward_length", "intermediate_size|ffn_hidden_size", AT(n_ff), false, false, 0 },
+    { "context_length", "max_position_embeddings", AT(n_ctx_train), false, false, 0 },
     { "attention.sliding_window", "sliding_window", AT(window), false, false, 0 },
-    { "attention.layer_norm_rms_epsilon|attention.layer_norm_epsilon", "rms_norm_eps|layer_norm_eps|norm_epsilon",
+    { "attention.layer_norm_rms_epsilon|attention.layer_norm_epsilon", "rms_norm_eps|layer_norm_eps|norm_epsilon|layer_norm_epsilon",
      
       AT(eps), true, true, 0 },
     { "rope.dimension_count", "rotary_dim|qk_rope_head_dim", AT(rope.n_rot), false, false, 0 },
-    { NULL, "partial_rotary_factor|rope_parameters.partial_rotary_factor", AT(rope.part), true, false, 1 },
-    { "rope.freq_base", "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta",
+    { NULL, "partial_rotary_factor|rope_parameters.partial_rotary_factor|rotary_pct", AT(rope.part), true, false, 1 },
+    { "rope.freq_base", "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta|rotary_emb_base",
      
       AT(rope.base), true, false, 10000 },
     { "rope.freq_base_swa", "rope_local_base_freq|rope_parameters.sliding_attention.rope_theta", AT(rope_local.base),
@@ -260,6 +260,32 @@ static infer_status check_scales(const struct hparams *h, const char *path, infe
     return INFER_OK;
 }
 
+/* What flags and numbers say of the family's traits. */
+static infer_status read_traits(struct hparams *h, const struct weights *w, infer_error *err)
+{
+    const bool gguf = w->format == WEIGHTS_GGUF;
+    const uint64_t may = h->arch->may;
+    bool alibi = false, parallel = true, grouped = true, one_head = false;
+    char key[MAX_KEY];
+    h->traits = h->arch->must;
+    h->traits |= h->n_query_latent ? may & TRAIT_QUERY_LATENT : 0;
+    h->traits |= gguf ? 0 : may & TRAIT_GROUPED_QKV;
+    snprintf(key, sizeof key, "%s.use_parallel_residual", gguf ? h->arch->gguf : "");
+    if (meta_get_bool(w, gguf ? key : "use_parallel_residual", &parallel, err) == META_WRONG ||
+        meta_get_bool(w, "parallel_attn", &parallel, err) == META_WRONG ||
+        meta_get_bool(w, "alibi", &alibi, err) == META_WRONG ||
+        meta_get_bool(w, "new_decoder_architecture", &grouped, err) == META_WRONG ||
+        meta_get_bool(w, "multi_query", &one_head, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    if (alibi)
+        return fail(err, INFER_E_UNKNOWN, "%s: attention with biases by distance (alibi) is not known", w->path);
+    if (!parallel)
+        h->traits &= ~(uint64_t)(TRAIT_PARALLEL | TRAIT_PARALLEL_NORMS);
+    if (!grouped) /* Falcon's number of KV heads counts in its newer models only */
+        h->n_head_kv = one_head ? 1 : h->n_head;
+    return INFER_OK;
+}
+
 /* Files say of heads what they are before or after keys and values become one thing; older GGUF files only the former. */
 static void fill_in_latent(struct hparams *h)
 {
@@ -285,6 +311,10 @@ static void fill_in(struct hparams *h)
 {
     if (h->n_next < h->n_layer)
         h->n_layer -= h->n_next;
+    if (!h->n_ctx_train)
+        h->n_ctx_train = h->arch->n_ctx_usual;
+    if (!h->n_ff && h->n_embd <= MAX_WIDTH)
+        h->n_ff = 4 * h->n_embd;
     if (!h->n_head_kv)
         h->n_head_kv = h->n_head;
     if (!h->d_k && h->n_head)
@@ -348,6 +378,8 @@ infer_status arch_read(struct hparams *h, const struct weights *w, struct arena 
     const char *prefix = gguf && status == INFER_OK ? h->arch->gguf : "";
     for (size_t i = 0; status == INFER_OK && i < sizeof fields / sizeof *fields; i++)
         status = read_field(h, w, &fields[i], prefix, err);
+    if (status == INFER_OK)
+        status = read_traits(h, w, err);
     if (status != INFER_OK)
         return status;
     fill_in(h);
@@ -383,14 +415,14 @@ float arch_logit_scale(const struct hparams *h)
 
 enum need arch_needs(const struct hparams *h, const struct tensor_spec *spec, bool experts)
 {
-    const uint64_t must = h->arch->must | (h->n_query_latent ? TRAIT_QUERY_LATENT : 0);
-    const uint64_t may = h->arch->may & ~TRAIT_QUERY_LATENT; /* the numbers tell */
+    const uint64_t must = h->traits, told = TRAIT_QUERY_LATENT | TRAIT_GROUPED_QKV; /* by the numbers, not by tensors */
+    const uint64_t may = h->arch->may & ~told;
     if ((must & spec->unless) || (spec->trait == TRAIT_OUTPUT && h->tied) ||
         (spec->kind != LAYER_ANY && experts != (spec->kind == LAYER_EXPERTS)))
         return NEED_NOT;
-    if (!spec->trait || (must & spec->trait) || (experts && spec->trait == TRAIT_EXPERTS))
+    if ((must & spec->trait) == spec->trait || (experts && spec->trait == TRAIT_EXPERTS))
         return NEED_MUST;
-    return may & spec->trait ? NEED_MAY : NEED_NOT;
+    return ((must | may) & spec->trait) == spec->trait ? NEED_MAY : NEED_NOT;
 }
 
 bool arch_next_name(const char **list, char name[ARCH_MAX_NAME], uint32_t layer, uint32_t expert)
@@ -417,6 +449,8 @@ uint64_t arch_dim(const struct hparams *h, enum dim dim)
     case DIM_VOCAB: return h->n_vocab;
     case DIM_EMBD: return h->n_embd;
     case DIM_Q: return (uint64_t)h->n_head * h->d_k;
+    case DIM_QKV: return arch_dim(h, DIM_Q) + arch_dim(h, DIM_K) + arch_dim(h, DIM_V);
+    case DIM_Q_BUFFER: return arch_dim(h, arch_has(h, TRAIT_GROUPED_QKV) ? DIM_QKV : DIM_Q);
     case DIM_QUERIES: return (uint64_t)h->n_head * h->d_head_k;
     case DIM_QUERY_LATENT: return h->n_query_latent;
     case DIM_LATENT: return h->n_latent;
@@ -436,7 +470,8 @@ uint64_t arch_dim(const struct hparams *h, enum dim dim)
     case DIM_EXPERTS: return h->routing.n_expert;
     case DIM_FF_EXPERT: return h->n_ff_expert;
     case DIM_FF_SHARED: return h->n_ff_shared;
-    case DIM_NORMED: return arch_has(h, TRAIT_PARALLEL) || h->routing.n_expert ? h->n_embd : 0;
+    case DIM_NORMED:
+        return arch_has(h, TRAIT_PARALLEL | TRAIT_PARALLEL_NORMS) || h->routing.n_expert ? h->n_embd : 0;
     case DIM_BRANCH: return arch_has(h, TRAIT_POST_NORM) || h->residual_scale != 1 ? h->n_embd : 0;
     case DIM_COUNT: break;
     }

@@ -20,6 +20,7 @@ enum trait {
     TRAIT_FUSED_QKV = 1ull << 8,   /* queries, keys and values are rows of one tensor */
     TRAIT_LATENT = 1ull << 40,   /* keys and values of all heads are made of one latent vector */
     TRAIT_QUERY_LATENT = 1ull << 41, /* so are queries, of another one */
+    TRAIT_GROUPED_QKV = 1ull << 42, /* checkpoints hold them in one tensor: of each KV head its queries, key and value */
     TRAIT_FUSED_GATE_UP = 1ull << 9, /* so are the gate and what it gates, in this order */
     TRAIT_EXPERTS = 1ull << 10,    /* layers with a router choose among feed-forward networks */
     TRAIT_EXPERT_BIAS = 1ull << 11,
@@ -34,6 +35,8 @@ enum trait {
     TRAIT_NO_PRE_NORM = 1ull << 20, /* blocks read the residual stream as it is */
     TRAIT_POST_NORM = 1ull << 21,  /* what a block gives is normalised before it joins the residual stream */
     TRAIT_PARALLEL = 1ull << 22,   /* attention and feed-forward network read the same norm */
+    TRAIT_PARALLEL_NORMS = 1ull << 43, /* both read the residual stream, each under a norm of its own */
+    TRAIT_ATTN_NORM_2 = 1ull << 44, /* attention has a norm of its own instead */
     TRAIT_NO_GATE = 1ull << 23,    /* the feed-forward network is up, activation, down */
     TRAIT_CLAMPED_GATE = 1ull << 24, /* (u + 1) g sigmoid(alpha g), with g and u held within a limit */
     TRAIT_NORM_OFFSET = 1ull << 25, /* checkpoints, but not GGUF files, hold a norm's weights less one */
@@ -65,6 +68,8 @@ enum dim {
     DIM_VOCAB, /* found from the embedding's shape */
     DIM_EMBD,
     DIM_Q,     /* n_head * d_k */
+    DIM_QKV,   /* all three, where they stand in one tensor */
+    DIM_Q_BUFFER, /* DIM_Q, or DIM_QKV where they come out of one product */
     DIM_QUERIES, /* n_head * d_head_k */
     DIM_QUERY_LATENT,
     DIM_LATENT,
@@ -92,7 +97,7 @@ enum dim {
 enum model_role { TOKEN_EMBD, OUTPUT_NORM, OUTPUT_NORM_BIAS, OUTPUT, OUTPUT_BIAS, ROPE_FREQS, ROPE_SHORT, ROPE_LONG,
                   MODEL_ROLES };
 enum layer_role {
-    ATTN_NORM, ATTN_NORM_BIAS, ATTN_Q_A, ATTN_KV_A, ATTN_Q, ATTN_K, ATTN_V, ATTN_Q_B, ATTN_K_B, ATTN_V_B, ATTN_OUT,
+    ATTN_NORM, ATTN_NORM_BIAS, ATTN_NORM_2, ATTN_NORM_2_BIAS, ATTN_QKV, ATTN_QKV_BIAS, ATTN_Q_A, ATTN_KV_A, ATTN_Q, ATTN_K, ATTN_V, ATTN_Q_B, ATTN_K_B, ATTN_V_B, ATTN_OUT,
     ATTN_Q_BIAS, ATTN_K_BIAS, ATTN_V_BIAS, ATTN_OUT_BIAS,
     ATTN_Q_NORM, ATTN_K_NORM, ATTN_Q_A_NORM, LATENT_NORM, ATTN_SINKS, ATTN_POST_NORM,
     FFN_NORM, FFN_NORM_BIAS, FFN_GATE, FFN_UP, FFN_DOWN, FFN_GATE_BIAS, FFN_UP_BIAS, FFN_DOWN_BIAS, FFN_POST_NORM,
@@ -109,7 +114,7 @@ struct tensor_spec {
      * directory has a tensor for each expert, a second "%u" stands for the expert's; it may have one for all, too. */
     const char *gguf, *hf;
     enum dim rows, cols; /* a matrix (rows, cols) multiplies vectors of cols values; rows DIM_ONE: a vector */
-    uint64_t trait;      /* needed by models of this trait only; 0: by all */
+    uint64_t trait;      /* needed by models of all these traits only; 0: by all */
     uint64_t unless;     /* models of one of these traits have none */
     enum layer_kind kind;
     enum dim each; /* one for each expert (DIM_EXPERTS) or head (DIM_HEADS) */
@@ -133,9 +138,10 @@ struct arch {
     const char *hf;     /* model_type in config.json */
     enum rope_kind rope_gguf, rope_hf;
     uint64_t must; /* traits that every model of the family has */
-    uint64_t may;  /* traits that a model has if its tensors are there */
+    uint64_t may;  /* traits that a model has if its tensors are there, or its numbers say so */
     enum ffn_activation activation;
     enum gating gating;
+    uint32_t n_ctx_usual;   /* where a file does not say it */
     uint32_t window_period; /* where there is a window: each layer of this number sees all */
     uint32_t still_period;  /* each layer of this number has no rotation */
     float local_base;       /* rope base of windowed layers, which then have no scaling; 0: as the others */
@@ -162,6 +168,7 @@ struct rope {
 struct hparams {
     const struct arch *arch;
     const char *name; /* of the architecture, as the file has it */
+    uint64_t traits;  /* that this model has whatever its tensors are: the family's, as far as its numbers do not differ */
     uint32_t n_vocab; /* 0 until the embedding is bound */
     uint32_t n_embd, n_layer, n_head, n_head_kv, d_k, d_v, n_ff, n_ctx_train;
     /* With a latent vector keys and values are one thing to attention: the latent vector, and behind it what rotates of
@@ -211,7 +218,7 @@ float arch_embd_scale(const struct hparams *h);
 float arch_logit_scale(const struct hparams *h);
 static inline bool arch_has(const struct hparams *h, uint64_t trait)
 {
-    return h->arch->must & trait;
+    return h->traits & trait;
 }
 /** Whether models of this row need a tensor, or may have it, in a layer with or without experts. */
 enum need { NEED_NOT, NEED_MAY, NEED_MUST };

@@ -6,6 +6,7 @@
 #define T(name) TRAIT_##name
 enum {
     BIASES = T(QKV_BIAS) | T(OUT_BIAS) | T(FFN_BIAS),
+    GROUPED = T(FUSED_QKV) | T(GROUPED_QKV),
     LAYER = T(LAYER_NORM) | T(NORM_BIAS),
     GEMMA = T(NORM_OFFSET) | T(EMBD_SCALE),
     SHARED = T(EXPERTS) | T(SHARED_EXPERT) | T(SHARED_SWITCH),
@@ -64,6 +65,10 @@ static const struct arch rows[] = {
       T(OUTPUT) },
     { "MiniMax M2", "minimax-m2", "minimax_m2", HALVES, HALVES, .gating = GATING_SIGMOID,
       .must = T(WIDE_QK_NORM) | T(QK_NORM) | T(EXPERTS) | T(CHOICE_BIAS) | T(NORMALISE), .may = T(OUTPUT) },
+    { "GPT-NeoX", "gptneox", "gpt_neox", HALVES, HALVES, .activation = FFN_GELU,
+      .must = LAYER | T(FFN_BIAS) | T(PARALLEL_NORMS) | T(NO_GATE), .may = GROUPED | BIASES | T(OUTPUT) },
+    { "Falcon", "falcon", "falcon", HALVES, HALVES, .activation = FFN_GELU, .n_ctx_usual = 2048,
+      .must = LAYER | T(PARALLEL) | T(NO_GATE), .may = GROUPED | BIASES | T(ATTN_NORM_2) | T(OUTPUT) },
     { "DeepSeek 2", "deepseek2", "deepseek_v2", PAIRS, PAIRS,
       .must = MLA, .may = T(OUTPUT) | T(CHOICE_BIAS) | T(QUERY_LATENT) },
     { "DeepSeek 3", "deepseek2", "deepseek_v3", PAIRS, PAIRS, .gating = GATING_SIGMOID,
@@ -76,13 +81,16 @@ const struct arch *arch_row(size_t i)
     return i < sizeof rows / sizeof *rows ? &rows[i] : NULL;
 }
 
+#define EMBEDDINGS "model.embed_tokens.weight|gpt_neox.embed_in.weight|transformer.word_embeddings.weight"
+#define LAST_NORM(kind) \
+    "model.norm." kind "|model.final_layernorm." kind "|gpt_neox.final_layer_norm." kind "|transformer.ln_f." kind
 const struct tensor_spec model_tensors[MODEL_ROLES] = {
-    [TOKEN_EMBD] = { "token_embd.weight", "model.embed_tokens.weight", DIM_VOCAB, DIM_EMBD, .trait = 0 },
-    [OUTPUT_NORM] = { "output_norm.weight", "model.norm.weight|model.final_layernorm.weight", DIM_ONE, DIM_EMBD,
+    [TOKEN_EMBD] = { "token_embd.weight", EMBEDDINGS, DIM_VOCAB, DIM_EMBD, .trait = 0 },
+    [OUTPUT_NORM] = { "output_norm.weight", LAST_NORM("weight"), DIM_ONE, DIM_EMBD,
                       .norm = true },
-    [OUTPUT_NORM_BIAS] = { "output_norm.bias", "model.norm.bias|model.final_layernorm.bias", DIM_ONE, DIM_EMBD,
+    [OUTPUT_NORM_BIAS] = { "output_norm.bias", LAST_NORM("bias"), DIM_ONE, DIM_EMBD,
                            .trait = T(NORM_BIAS) },
-    [OUTPUT] = { "output.weight", "lm_head.weight", DIM_VOCAB, DIM_EMBD, .trait = T(OUTPUT) },
+    [OUTPUT] = { "output.weight", "lm_head.weight|embed_out.weight", DIM_VOCAB, DIM_EMBD, .trait = T(OUTPUT) },
     [OUTPUT_BIAS] = { "output.bias", "lm_head.bias", DIM_ONE, DIM_VOCAB, .trait = T(OUTPUT_BIAS) },
     [ROPE_FREQS] = { "rope_freqs.weight", NULL, DIM_ONE, DIM_HALF_ROT, .trait = T(ROPE_FREQS) },
     [ROPE_SHORT] = { "rope_factors_short.weight", NULL, DIM_ONE, DIM_HALF_ROT, .trait = T(ROPE_FACTORS) },
@@ -91,34 +99,53 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
 
 #define L "blk.%u."
 #define H "model.layers.%u."
+#define NEOX "gpt_neox.layers.%u."
+#define FALCON "transformer.h.%u."
 #define MOE H "block_sparse_moe."
 #define EXPERT(name, w) H "mlp.experts.%u." name ".weight|" MOE "experts.%u." w ".weight"
 #define SHARED_HF(name) H "mlp.shared_expert." name ".weight|" H "mlp.shared_experts." name ".weight"
 #define CHOICE_HF \
     H "mlp.gate.e_score_correction_bias|" H "mlp.moe_statics.e_score_correction_bias|" MOE "e_score_correction_bias"
+#define FIRST_NORM(kind) \
+    H "input_layernorm." kind "|" NEOX "input_layernorm." kind "|" FALCON "ln_mlp." kind "|" FALCON "input_layernorm." kind
+#define SECOND_NORM(kind) NEOX "post_attention_layernorm." kind "|" FALCON "post_attention_layernorm." kind
+#define OLDER(name) "|" NEOX name "|" FALCON name
+#define QKV(kind) NEOX "attention.query_key_value." kind "|" FALCON "self_attention.query_key_value." kind
+#define ATTN_DENSE(kind) "|" NEOX "attention.dense." kind "|" FALCON "self_attention.dense." kind
 /* Norms of one name do different things in different families: the more special name stands first. */
 const struct tensor_spec layer_tensors[LAYER_ROLES] = {
-    [ATTN_NORM] = { L "attn_norm.weight", H "input_layernorm.weight", DIM_ONE, DIM_EMBD, .unless = T(NO_PRE_NORM),
+    [ATTN_NORM] = { L "attn_norm.weight", FIRST_NORM("weight"), DIM_ONE, DIM_EMBD, .unless = T(NO_PRE_NORM),
                     .norm = true },
-    [ATTN_NORM_BIAS] = { L "attn_norm.bias", H "input_layernorm.bias", DIM_ONE, DIM_EMBD, .trait = T(NORM_BIAS),
+    [ATTN_NORM_BIAS] = { L "attn_norm.bias", FIRST_NORM("bias"), DIM_ONE, DIM_EMBD, .trait = T(NORM_BIAS),
                          .unless = T(NO_PRE_NORM) },
+    [ATTN_NORM_2] = { L "attn_norm_2.weight", FALCON "ln_attn.weight", DIM_ONE, DIM_EMBD, .trait = T(ATTN_NORM_2),
+                      .norm = true },
+    [ATTN_NORM_2_BIAS] = { L "attn_norm_2.bias", FALCON "ln_attn.bias", DIM_ONE, DIM_EMBD, .trait = T(ATTN_NORM_2) },
+    [ATTN_QKV] = { L "attn_qkv.weight", QKV("weight"), DIM_QKV, DIM_EMBD, .trait = T(GROUPED_QKV) },
+    [ATTN_QKV_BIAS] = { L "attn_qkv.bias", QKV("bias"), DIM_ONE, DIM_QKV, .trait = T(GROUPED_QKV) | T(QKV_BIAS) },
     [ATTN_Q_A] = { L "attn_q_a.weight", H "self_attn.q_a_proj.weight", DIM_QUERY_LATENT, DIM_EMBD,
                    .trait = T(QUERY_LATENT) },
     [ATTN_KV_A] = { L "attn_kv_a_mqa.weight", H "self_attn.kv_a_proj_with_mqa.weight", DIM_K, DIM_EMBD,
                     .trait = T(LATENT) },
-    [ATTN_Q] = { L "attn_q.weight", H "self_attn.q_proj.weight", DIM_QUERIES, DIM_EMBD, .unless = T(QUERY_LATENT) },
-    [ATTN_K] = { L "attn_k.weight", H "self_attn.k_proj.weight", DIM_K, DIM_EMBD, .unless = T(LATENT) },
-    [ATTN_V] = { L "attn_v.weight", H "self_attn.v_proj.weight", DIM_V, DIM_EMBD, .unless = T(LATENT) },
+    [ATTN_Q] = { L "attn_q.weight", H "self_attn.q_proj.weight", DIM_QUERIES, DIM_EMBD,
+                 .unless = T(QUERY_LATENT) | T(GROUPED_QKV) },
+    [ATTN_K] = { L "attn_k.weight", H "self_attn.k_proj.weight", DIM_K, DIM_EMBD,
+                 .unless = T(LATENT) | T(GROUPED_QKV) },
+    [ATTN_V] = { L "attn_v.weight", H "self_attn.v_proj.weight", DIM_V, DIM_EMBD,
+                 .unless = T(LATENT) | T(GROUPED_QKV) },
     [ATTN_Q_B] = { L "attn_q_b.weight", H "self_attn.q_b_proj.weight", DIM_QUERIES, DIM_QUERY_LATENT,
                    .trait = T(QUERY_LATENT) },
     [ATTN_K_B] = { L "attn_k_b.weight", NULL, DIM_LATENT, DIM_STILL, .trait = T(LATENT), .each = DIM_HEADS },
     [ATTN_V_B] = { L "attn_v_b.weight", NULL, DIM_HEAD_V, DIM_LATENT, .trait = T(LATENT), .each = DIM_HEADS },
-    [ATTN_OUT] = { L "attn_output.weight", H "self_attn.o_proj.weight|" H "self_attn.dense.weight", DIM_EMBD,
+    [ATTN_OUT] = { L "attn_output.weight", H "self_attn.o_proj.weight|" H "self_attn.dense.weight" ATTN_DENSE("weight"), DIM_EMBD,
                    DIM_VALUES, .trait = 0 },
-    [ATTN_Q_BIAS] = { L "attn_q.bias", H "self_attn.q_proj.bias", DIM_ONE, DIM_Q, .trait = T(QKV_BIAS) },
-    [ATTN_K_BIAS] = { L "attn_k.bias", H "self_attn.k_proj.bias", DIM_ONE, DIM_K, .trait = T(QKV_BIAS) },
-    [ATTN_V_BIAS] = { L "attn_v.bias", H "self_attn.v_proj.bias", DIM_ONE, DIM_V, .trait = T(QKV_BIAS) },
-    [ATTN_OUT_BIAS] = { L "attn_output.bias", H "self_attn.o_proj.bias|" H "self_attn.dense.bias", DIM_ONE, DIM_EMBD,
+    [ATTN_Q_BIAS] = { L "attn_q.bias", H "self_attn.q_proj.bias", DIM_ONE, DIM_Q, .trait = T(QKV_BIAS),
+                      .unless = T(GROUPED_QKV) },
+    [ATTN_K_BIAS] = { L "attn_k.bias", H "self_attn.k_proj.bias", DIM_ONE, DIM_K, .trait = T(QKV_BIAS),
+                      .unless = T(GROUPED_QKV) },
+    [ATTN_V_BIAS] = { L "attn_v.bias", H "self_attn.v_proj.bias", DIM_ONE, DIM_V, .trait = T(QKV_BIAS),
+                      .unless = T(GROUPED_QKV) },
+    [ATTN_OUT_BIAS] = { L "attn_output.bias", H "self_attn.o_proj.bias|" H "self_attn.dense.bias" ATTN_DENSE("bias"), DIM_ONE, DIM_EMBD,
                         .trait = T(OUT_BIAS) },
     [ATTN_Q_NORM] = { L "attn_q_norm.weight", H "self_attn.q_norm.weight", DIM_ONE, DIM_Q_NORM, .trait = T(QK_NORM),
                       .norm = true },
@@ -132,21 +159,24 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [ATTN_POST_NORM] = { L "post_attention_norm.weight", H "post_attention_layernorm.weight", DIM_ONE, DIM_EMBD,
                          .trait = T(POST_NORM), .norm = true },
     [FFN_NORM] = { L "ffn_norm.weight|" L "post_attention_norm.weight",
-                   H "pre_feedforward_layernorm.weight|" H "post_attention_layernorm.weight", DIM_ONE, DIM_EMBD,
+                   H "pre_feedforward_layernorm.weight|" H "post_attention_layernorm.weight|" SECOND_NORM("weight"),
+                   DIM_ONE, DIM_EMBD,
                    .unless = T(NO_PRE_NORM) | T(PARALLEL), .norm = true },
-    [FFN_NORM_BIAS] = { L "ffn_norm.bias", H "post_attention_layernorm.bias", DIM_ONE, DIM_EMBD, .trait = T(NORM_BIAS),
+    [FFN_NORM_BIAS] = { L "ffn_norm.bias", H "post_attention_layernorm.bias|" SECOND_NORM("bias"), DIM_ONE, DIM_EMBD, .trait = T(NORM_BIAS),
                         .unless = T(NO_PRE_NORM) | T(PARALLEL) },
     [FFN_GATE] = { L "ffn_gate.weight", H "mlp.gate_proj.weight", DIM_FF, DIM_EMBD, .unless = T(NO_GATE),
                    .kind = LAYER_DENSE },
-    [FFN_UP] = { L "ffn_up.weight", H "mlp.up_proj.weight|" H "mlp.c_fc.weight|" H "mlp.fc1.weight", DIM_FF, DIM_EMBD,
+    [FFN_UP] = { L "ffn_up.weight", H "mlp.up_proj.weight|" H "mlp.c_fc.weight|" H "mlp.fc1.weight" OLDER("mlp.dense_h_to_4h.weight"),
+                 DIM_FF, DIM_EMBD,
                  .kind = LAYER_DENSE },
-    [FFN_DOWN] = { L "ffn_down.weight", H "mlp.down_proj.weight|" H "mlp.c_proj.weight|" H "mlp.fc2.weight", DIM_EMBD,
+    [FFN_DOWN] = { L "ffn_down.weight", H "mlp.down_proj.weight|" H "mlp.c_proj.weight|" H "mlp.fc2.weight"
+                   OLDER("mlp.dense_4h_to_h.weight"), DIM_EMBD,
                    DIM_FF, .kind = LAYER_DENSE },
     [FFN_GATE_BIAS] = { L "ffn_gate.bias", H "mlp.gate_proj.bias", DIM_ONE, DIM_FF, .trait = T(FFN_BIAS),
                         .unless = T(NO_GATE), .kind = LAYER_DENSE },
-    [FFN_UP_BIAS] = { L "ffn_up.bias", H "mlp.up_proj.bias|" H "mlp.c_fc.bias|" H "mlp.fc1.bias", DIM_ONE, DIM_FF,
+    [FFN_UP_BIAS] = { L "ffn_up.bias", H "mlp.up_proj.bias|" H "mlp.c_fc.bias|" H "mlp.fc1.bias" OLDER("mlp.dense_h_to_4h.bias"), DIM_ONE, DIM_FF,
                       .trait = T(FFN_BIAS), .kind = LAYER_DENSE },
-    [FFN_DOWN_BIAS] = { L "ffn_down.bias", H "mlp.down_proj.bias|" H "mlp.c_proj.bias|" H "mlp.fc2.bias", DIM_ONE,
+    [FFN_DOWN_BIAS] = { L "ffn_down.bias", H "mlp.down_proj.bias|" H "mlp.c_proj.bias|" H "mlp.fc2.bias" OLDER("mlp.dense_4h_to_h.bias"), DIM_ONE,
                         DIM_EMBD, .trait = T(FFN_BIAS), .kind = LAYER_DENSE },
     [FFN_POST_NORM] = { L "post_ffw_norm.weight", H "post_feedforward_layernorm.weight", DIM_ONE, DIM_EMBD,
                         .trait = T(POST_NORM), .norm = true },

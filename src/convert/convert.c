@@ -65,6 +65,9 @@ infer_status convert_numbers(struct weights *gguf, const struct hparams *h, infe
     const bool usual = arch_named(name, true)->must & TRAIT_NORMALISE; /* of the row that reads such a file */
     if (status == INFER_OK && h->routing.n_expert && h->routing.normalise != usual)
         status = convert_bool(gguf, key, h->routing.normalise, err);
+    snprintf(key, sizeof key, "%s.use_parallel_residual", name);
+    if (status == INFER_OK && (h->arch->must & TRAIT_PARALLEL_NORMS))
+        status = convert_bool(gguf, key, arch_has(h, TRAIT_PARALLEL_NORMS), err);
     snprintf(key, sizeof key, "%s.expert_gating_func", name);
     if (status == INFER_OK && h->routing.n_expert && h->routing.gating == GATING_SIGMOID)
         status = convert_u32(gguf, key, 2, err);
@@ -107,6 +110,8 @@ static struct row_order order_of(const struct hparams *h, const struct tensor_sp
     const bool turns = h->arch->rope_gguf == ROPE_PAIRS && h->arch->rope_hf == ROPE_HALVES;
     const bool of_head = spec == &layer_tensors[ATTN_Q] || spec == &layer_tensors[ATTN_K] ||
                          spec == &layer_tensors[ATTN_Q_BIAS] || spec == &layer_tensors[ATTN_K_BIAS];
+    if (spec == &layer_tensors[ATTN_QKV] || spec == &layer_tensors[ATTN_QKV_BIAS])
+        return (struct row_order){ .head = h->d_k, .group = h->n_head / h->n_head_kv, .n_groups = h->n_head_kv };
     return turns && of_head ? (struct row_order){ .head = h->d_k, .n_rot = h->rope.n_rot } : (struct row_order){ 0 };
 }
 
@@ -142,7 +147,7 @@ static infer_status add_tensor(struct converting *k, const struct tensor *from, 
         const infer_status status = remake(k, &t, order, less_one ? 1 : 0);
         if (status != INFER_OK)
             return status;
-        order.head = 0;
+        order = (struct row_order){ 0 };
     }
     t.name = text_of(name);
     t.n_dims = spec->rows == DIM_ONE && spec->cols != DIM_ONE ? 1 : t.n_dims; /* some are matrices of one row */

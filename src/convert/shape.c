@@ -15,9 +15,11 @@ static infer_status read_traits(const struct weights *config, const struct hpara
         { "attention_bias", TRAIT_QKV_BIAS | TRAIT_OUT_BIAS }, { "use_qkv_bias", TRAIT_QKV_BIAS },
         { "mlp_bias", TRAIT_FFN_BIAS },                        { "lm_head_bias", TRAIT_OUTPUT_BIAS },
         { "use_qk_norm", TRAIT_QK_NORM },
+        { "bias", TRAIT_QKV_BIAS | TRAIT_OUT_BIAS | TRAIT_FFN_BIAS },
+        { "new_decoder_architecture", TRAIT_ATTN_NORM_2 },
         { "use_bias", TRAIT_QKV_BIAS | TRAIT_OUT_BIAS | TRAIT_FFN_BIAS },
     };
-    *traits = h->arch->must | (h->tied ? 0 : TRAIT_OUTPUT);
+    *traits = h->traits | (h->tied ? 0 : TRAIT_OUTPUT);
     *traits |= h->rope.scaling == SCALING_LONGROPE ? TRAIT_ROPE_FACTORS : 0;
     *traits |= h->rope.scaling == SCALING_LLAMA3 ? TRAIT_ROPE_FREQS : 0;
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
@@ -26,11 +28,16 @@ static infer_status read_traits(const struct weights *config, const struct hpara
             return INFER_E_FORMAT;
         *traits |= set ? flags[i].traits : 0;
     }
+    uint32_t norms = 0;
+    if (meta_get_u32(config, "num_ln_in_parallel_attn", &norms, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    if (norms == 1)
+        *traits &= ~TRAIT_ATTN_NORM_2;
     bool out = *traits & TRAIT_OUT_BIAS; /* some say it apart */
     if (meta_get_bool(config, "attention_out_bias", &out, err) == META_WRONG)
         return INFER_E_FORMAT;
     *traits = out ? *traits | TRAIT_OUT_BIAS : *traits & ~(uint64_t)TRAIT_OUT_BIAS;
-    *traits = (*traits | h->arch->must) & (h->arch->must | h->arch->may);
+    *traits = (*traits | h->traits) & (h->arch->must | h->arch->may);
     return INFER_OK;
 }
 
@@ -48,7 +55,7 @@ static infer_status add_role(struct weights *gguf, const struct hparams *h, uint
 {
     const enum need need = arch_needs(h, spec, experts);
     char name[ARCH_MAX_NAME];
-    if (!spec->gguf || need == NEED_NOT || (need == NEED_MAY && !(traits & spec->trait)))
+    if (!spec->gguf || need == NEED_NOT || (need == NEED_MAY && (traits & spec->trait) != spec->trait))
         return INFER_OK;
     arch_gguf_name(h, spec, layer, name);
     return add(gguf, name, arch_dim(h, spec->cols), spec->rows == DIM_ONE ? 0 : arch_dim(h, spec->rows),

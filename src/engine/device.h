@@ -59,6 +59,12 @@ struct span {
     uint32_t n;
 };
 
+/** Queries, keys or values: those of a KV head are side by side, first + token * stride + head * head_stride. */
+struct head_rows {
+    const float *first;
+    size_t stride, head_stride; /* values */
+};
+
 /** How the tokens of a layer see each other. */
 struct attention {
     float scale;        /* of the scores */
@@ -103,12 +109,12 @@ struct device_ops {
     void (*add)(struct device *d, float *y, const float *x, float by, uint32_t n, uint32_t width);
     /* Angles of all rotations for the span's positions, used by `attention` until the next call. */
     void (*angles)(struct device *d, const struct span *s);
-    /* Rotate k (n, n_head_kv * d_k) and put it and v (n, n_head_kv * d_v) into the span's pages of the layer. Then
-     * out (n_q, n_head * d_v) is the attention of the span's last n_q tokens, whose queries q (n_q, n_head * d_k) are
-     * rotated too. n_q may be 0. Where the network has a latent vector, values are the first d_v numbers of the keys,
+    /* Rotate k (n tokens, d_k a KV head) and put it and v (d_v a head) into the span's pages of the layer. Then
+     * out (n_q, n_head * d_v) is the attention of the span's last n_q tokens, whose queries q (n_q tokens, of a KV head
+     * n_head / n_head_kv times d_k) are rotated too. n_q may be 0. Where the network has a latent vector, values are the first d_v numbers of the keys,
      * and v is not read. */
     void (*attention)(struct device *d, const struct span *s, uint32_t layer, const struct attention *how, uint32_t n_q,
-                      float *out, const float *q, const float *k, const float *v);
+                      float *out, const struct head_rows *q, const struct head_rows *k, const struct head_rows *v);
 };
 
 #endif

@@ -12,7 +12,7 @@ infer_status step_buffers_init(struct step_buffers *b, const infer_allocator *a,
         enum dim width;
     } buffers[] = {
         { &b->x, DIM_EMBD },
-        { &b->q, DIM_Q },
+        { &b->q, DIM_Q_BUFFER },
         { &b->k, DIM_K },
         { &b->v, DIM_V },
         { &b->out, DIM_OUT },
@@ -103,9 +103,36 @@ static void add_branch(const struct forward *f, const struct span *s, const stru
     f->ops->add(f->device, last_rows(b->x, s, n, h->n_embd), b->branch, h->residual_scale, n, h->n_embd);
 }
 
+/* Where queries, keys and values lie. */
+struct qkv {
+    struct head_rows q, k, v;
+};
+
+/* In one buffer, of each KV head its queries, key and value. */
+static struct qkv project_grouped(const struct forward *f, const struct span *s, const struct weight *w,
+                                  const struct operand *in, uint32_t n)
+{
+    const struct hparams *h = &f->net->h;
+    const uint32_t width = (uint32_t)arch_dim(h, DIM_QKV), head = width / h->n_head_kv;
+    float *const y = f->buffers->q, *const k = y + h->n_head / h->n_head_kv * h->d_k;
+    const struct product all = product(&w[ATTN_QKV], &w[ATTN_QKV_BIAS], s->n, y, false);
+    f->ops->matmul(f->device, &all, 1, in, s->n);
+    return (struct qkv){ { last_rows(y, s, n, width), width, head }, { k, width, head }, { k + h->d_k, width, head } };
+}
+
+/* In buffers of their own. */
+static struct qkv buffers_of(const struct forward *f)
+{
+    const struct hparams *h = &f->net->h;
+    const struct step_buffers *b = f->buffers;
+    const size_t q = arch_dim(h, DIM_Q);
+    return (struct qkv){ { b->q, q, q / h->n_head_kv }, { b->k, arch_dim(h, DIM_K), h->d_k },
+                         { b->v, arch_dim(h, DIM_V), h->d_v } };
+}
+
 /* Queries of the last n tokens, keys and values of all. */
-static void project_heads(const struct forward *f, const struct span *s, const struct weight *w,
-                          const struct operand *in, uint32_t n)
+static struct qkv project_heads(const struct forward *f, const struct span *s, const struct weight *w,
+                                const struct operand *in, uint32_t n)
 {
     const struct hparams *h = &f->net->h;
     struct step_buffers *b = f->buffers;
@@ -117,12 +144,13 @@ static void project_heads(const struct forward *f, const struct span *s, const s
     f->ops->matmul(f->device, qkv, 3, in, s->n);
     norm_heads(f, &w[ATTN_Q_NORM], b->q, arch_dim(h, DIM_Q), n);
     norm_heads(f, &w[ATTN_K_NORM], b->k, arch_dim(h, DIM_K), s->n);
+    return buffers_of(f);
 }
 
 /* The same for multi-head latent attention (DeepSeek-V2, arXiv 2405.04434). A head's key is K_B times the latent vector,
  * so its query times K_B meets the latent vector itself, which is thus all that the cache holds. */
-static void project_latent(const struct forward *f, const struct span *s, const struct weight *w,
-                           const struct operand *in, uint32_t n)
+static struct qkv project_latent(const struct forward *f, const struct span *s, const struct weight *w,
+                                 const struct operand *in, uint32_t n)
 {
     const struct hparams *h = &f->net->h;
     struct step_buffers *b = f->buffers;
@@ -142,6 +170,7 @@ static void project_latent(const struct forward *f, const struct span *s, const 
     }
     f->ops->head_products(f->device, &(struct head_product){ &w[ATTN_K_B], b->heads, b->q, h->d_head_k, h->d_k, n },
                           s->n);
+    return buffers_of(f);
 }
 
 /* Keys and values of all tokens, and what attention adds to the last n of them. */
@@ -154,13 +183,22 @@ static void attention_block(const struct forward *f, const struct span *s, uint3
     const bool latent = h->n_latent;
 
     const struct norm norm = norm_of(h, &w[ATTN_NORM], &w[ATTN_NORM_BIAS]);
-    const struct operand in = read_stream(f, &norm, s, s->n, arch_has(h, TRAIT_PARALLEL));
-    (latent ? project_latent : project_heads)(f, s, w, &in, n);
+    const struct norm own = norm_of(h, &w[ATTN_NORM_2], &w[ATTN_NORM_2_BIAS]);
+    const struct norm other = norm_of(h, &w[FFN_NORM], &w[FFN_NORM_BIAS]);
+    const bool parallel = arch_has(h, TRAIT_PARALLEL), apart = own.w->data;
+    const struct operand kept = read_stream(f, &norm, s, s->n, parallel);
+    const struct operand in = apart ? (struct operand){ b->x, &own } : kept;
+    if (arch_has(h, TRAIT_PARALLEL_NORMS))
+        read_stream(f, &other, s, n, true);
+    const struct qkv qkv = (latent               ? project_latent
+                            : w[ATTN_QKV].data ? project_grouped
+                                               : project_heads)(f, s, w, &in, n);
     const struct attention how = {
         .scale = arch_attention_scale(h), .soft_cap = h->attention_cap, .window = layer->window, .causal = true,
         .sinks = vector_of(&w[ATTN_SINKS]), .rope = layer->rope,
     };
-    f->ops->attention(f->device, s, l, &how, n, last_rows(b->out, s, n, arch_dim(h, DIM_OUT)), b->q, b->k, b->v);
+    f->ops->attention(f->device, s, l, &how, n, last_rows(b->out, s, n, arch_dim(h, DIM_OUT)), &qkv.q, &qkv.k,
+                      &qkv.v);
     if (latent)
         f->ops->head_products(f->device,
                               &(struct head_product){ &w[ATTN_V_B], last_rows(b->out, s, n, arch_dim(h, DIM_OUT)),
@@ -197,7 +235,8 @@ static void feed_forward_block(const struct forward *f, const struct span *s, ui
     const struct weight *w = layer->w;
 
     const struct norm norm = norm_of(h, &w[FFN_NORM], &w[FFN_NORM_BIAS]);
-    const struct operand in = arch_has(h, TRAIT_PARALLEL) ? (struct operand){ f->buffers->h, NULL } /* as attention's */
+    const struct operand in = arch_has(h, TRAIT_PARALLEL | TRAIT_PARALLEL_NORMS)
+                                  ? (struct operand){ f->buffers->h, NULL } /* from before attention */
                                                           : read_stream(f, &norm, s, n, w[ROUTER].data);
     const struct gated gated = { &w[FFN_GATE], &w[FFN_UP], &w[FFN_GATE_BIAS], &w[FFN_UP_BIAS],
                                  (enum activation)h->arch->activation };

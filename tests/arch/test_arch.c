@@ -151,6 +151,25 @@ static void keys_and_values_of_a_latent_vector_are_one_to_attention(void **state
                    INFER_E_FORMAT, "the width of a key that does not rotate is 4294967290");
 }
 
+static void flags_say_what_falcon_and_neox_models_are(void **state)
+{
+    (void)state;
+    struct read r = open_config("falcon", "\"num_kv_heads\":2,\"new_decoder_architecture\":true");
+    assert_int_equal(r.h.n_head_kv, 2);
+    assert_int_equal(arch_needs(&r.h, &layer_tensors[ATTN_QKV], false), NEED_MUST);
+    assert_int_equal(arch_needs(&r.h, &layer_tensors[ATTN_Q], false), NEED_NOT);
+    assert_int_equal(arch_needs(&r.h, &layer_tensors[ATTN_QKV_BIAS], false), NEED_MAY);
+    weights_close(&r.w);
+    r = open_config("falcon", "\"num_kv_heads\":4,\"new_decoder_architecture\":false,\"multi_query\":true");
+    assert_int_equal(r.h.n_head_kv, 1);
+    weights_close(&r.w);
+    r = open_config("gpt_neox", "\"layer_norm_eps\":1e-5,\"use_parallel_residual\":false,\"rotary_pct\":0.25");
+    assert_false(arch_has(&r.h, TRAIT_PARALLEL_NORMS));
+    assert_int_equal(r.h.rope.n_rot, 4);
+    weights_close(&r.w);
+    assert_refused("falcon", "\"alibi\":true", INFER_E_UNKNOWN, "alibi");
+}
+
 static void numbers_of_experts_are_checked(void **state)
 {
     (void)state;
@@ -184,6 +203,7 @@ int main(void)
         cmocka_unit_test(experts_stand_in_the_layers_that_the_numbers_say),
         cmocka_unit_test(scales_follow_from_the_numbers),
         cmocka_unit_test(keys_and_values_of_a_latent_vector_are_one_to_attention),
+        cmocka_unit_test(flags_say_what_falcon_and_neox_models_are),
         cmocka_unit_test(numbers_of_experts_are_checked),
         cmocka_unit_test(an_unknown_family_is_named_with_the_nearest),
     };

@@ -117,11 +117,12 @@ static void the_last_logits_of_every_type_are_the_same_if_all_are_asked_for(void
     infer_context_close(&c);
 }
 
-/* Experts, one norm for both blocks, norms behind blocks, no gate, multipliers. */
+/* Experts, one norm for both blocks, norms behind blocks, no gate, multipliers, latent vectors. */
 static void the_last_logits_of_every_kind_of_block_are_the_same_if_all_are_asked_for(void **state)
 {
     static const char *const models[] = { "mixtral", "qwen2moe", "phimoe", "gpt-oss", "deepseek", "granitemoe",
-                                          "command-r", "gemma2", "olmo2", "starcoder2", "phi2" };
+                                          "command-r", "gemma2", "olmo2", "starcoder2", "phi2",       "deepseek2", "deepseek3",
+                                          "gptneox",   "falcon-new" };
     (void)state;
     infer_context *c = open_context(NULL, 2);
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {

@@ -12,13 +12,14 @@ static const char *const folders[] = {
              OURS "stablelm",
     OURS "starcoder2", OURS "command-r",     OURS "deepseek",     OURS "smollm3",
     OURS "phi2",       OURS "cohere2",       OURS "glm4moe",      OURS "dots1",          OURS "ernie4_5",
-    OURS "ernie4_5-moe", OURS "seed_oss",    OURS "minimax-m2",     OURS "deepseek2",   OURS "deepseek3",   SHARED "phi",          SHARED "llama",
+    OURS "ernie4_5-moe", OURS "seed_oss",    OURS "minimax-m2",     OURS "deepseek2",   OURS "deepseek3", OURS "gptneox", OURS "falcon", OURS "falcon-new",   SHARED "phi",          SHARED "llama",
           SHARED "llama-bias", SHARED "llama3",       SHARED "llama-linear",
     SHARED "llama-yarn", SHARED "mistral",   SHARED "qwen2",      SHARED "qwen3",
     SHARED "mixtral", SHARED "qwen2_moe", SHARED "qwen3_moe", SHARED "phi3", SHARED "phi3-longrope", SHARED "phimoe",
     SHARED "gemma", SHARED "gemma2", SHARED "gemma3", SHARED "gpt_oss", SHARED "granite", SHARED "olmo2",
     SHARED "stablelm", SHARED "starcoder2", SHARED "cohere", SHARED "smollm3",
     SHARED "deepseek_v2-lite", SHARED "deepseek_v2", SHARED "deepseek_v3",
+    SHARED "gpt_neox", SHARED "falcon", SHARED "falcon-new",
 };
 static const double tolerance = 2e-4; /* of the reference's standard deviation: float32 arithmetic meets it */
 
@@ -30,12 +31,17 @@ static const char *folder_of(void **state)
     return folder;
 }
 
-/* The directory itself and model.gguf in it, where there is one. */
-static int paths_of(char paths[2][600], const char *folder)
+/* The directory itself and the files in it: model.gguf, and older.gguf, where files of a family were different once. */
+static int paths_of(char paths[3][600], const char *folder)
 {
+    static const char *const names[] = { "model.gguf", "older.gguf" };
+    int n = 1;
     snprintf(paths[0], 600, "%s", folder);
-    snprintf(paths[1], 600, "%s/model.gguf", folder);
-    return access(paths[1], R_OK) == 0 ? 2 : 1;
+    for (int i = 0; i < 2; i++) {
+        snprintf(paths[n], 600, "%s/%s", folder, names[i]);
+        n += access(paths[n], R_OK) == 0;
+    }
+    return n;
 }
 
 static infer_model *open_model(infer_context *c, const char *path)
@@ -71,7 +77,7 @@ static void check_case(infer_context *c, const char *folder, const char *path, c
 static void logits_and_greedy_ids_meet_the_reference(void **state)
 {
     const char *folder = folder_of(state);
-    char paths[2][600];
+    char paths[3][600];
     const int n_paths = paths_of(paths, folder);
     for (enum cpu_level level = CPU_SCALAR; level < CPU_LEVELS; level++) {
         infer_context_options o = infer_context_defaults();

@@ -83,7 +83,7 @@ static void add_attention(struct work *work, const struct machine *m, const stru
 static bool is_for_cache(int role)
 {
     return role == ATTN_K || role == ATTN_V || role == ATTN_K_BIAS || role == ATTN_V_BIAS || role == ATTN_NORM ||
-           role == ATTN_KV_A || role == LATENT_NORM;
+           role == ATTN_KV_A || role == LATENT_NORM || role == ATTN_QKV || role == ATTN_QKV_BIAS || role == ATTN_NORM_2;
 }
 
 /* n tokens computed together, after `first` others. */

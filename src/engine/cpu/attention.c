@@ -30,8 +30,13 @@ struct attention_job {
     uint32_t first_page, end_page;    /* what tasks see or store */
     uint32_t pages_a_piece, n_pieces; /* more than one: all n_q tokens are one task's */
     float *out;
-    const float *q, *k, *v;
+    const struct head_rows *q, *k, *v;
 };
+
+static const float *heads_at(const struct head_rows *rows, uint32_t token, uint32_t head)
+{
+    return rows->first + token * rows->stride + head * rows->head_stride;
+}
 
 /* ---- Memory ---- */
 
@@ -127,14 +132,13 @@ static void store_pages(const struct attention_job *job, const struct task_buffe
     const uint32_t from = s->first > first * ATTEND_KEYS ? s->first : first * ATTEND_KEYS;
     for (uint32_t position = from; position < s->first + s->n && position / ATTEND_KEYS < end; position++) {
         const uint32_t token = position - s->first;
-        const size_t row = (size_t)token * kv->n_head_kv + head;
         uint8_t *const block = kv->pages[position / ATTEND_KEYS] + at;
         const int slot = (int)(position % ATTEND_KEYS);
-        memcpy(b->key, job->k + row * d_k, d_k * sizeof(float));
+        memcpy(b->key, heads_at(job->k, token, head), d_k * sizeof(float));
         rotate(job, b->key, token);
         d->k->store_key(block, kv->k_type, slot, b->key, d_k);
         if (!kv->shared)
-            d->k->store_value(block + kv->key_bytes, kv->v_type, slot, job->v + row * d_v, d_v);
+            d->k->store_value(block + kv->key_bytes, kv->v_type, slot, heads_at(job->v, token, head), d_v);
     }
 }
 
@@ -166,8 +170,7 @@ static void start_rows(const struct attention_job *job, const struct attention_t
     for (uint32_t i = 0; i < t->n * group; i++) {
         const uint32_t token = t->first + i / group, head = t->head * group + i % group;
         float *const q = b->q + (size_t)i * h->d_k;
-        d->k->scale(q, job->q + ((size_t)(token - skipped) * h->n_head + head) * h->d_k, job->how->scale * log2_e,
-                    h->d_k);
+        d->k->scale(q, heads_at(job->q, token - skipped, t->head) + i % group * h->d_k, job->how->scale * log2_e, h->d_k);
         rotate(job, q, token);
         const bool sink = t->is_first && job->how->sinks;
         part->max[i] = sink ? job->how->sinks[head] * log2_e : -INFINITY;
@@ -335,7 +338,7 @@ static void tokens_task(void *arg, int task, int thread)
 }
 
 void cpu_attention(struct device *d, const struct span *s, uint32_t layer, const struct attention *how, uint32_t n_q,
-                   float *out, const float *q, const float *k, const float *v)
+                   float *out, const struct head_rows *q, const struct head_rows *k, const struct head_rows *v)
 {
     const struct hparams *h = &d->net->h;
     const int heads = (int)h->n_head_kv;

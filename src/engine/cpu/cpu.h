@@ -115,7 +115,7 @@ void cpu_feed_forward(struct device *d, const struct gated *in, const struct pro
 /** Bytes of d->middle. */
 size_t cpu_feed_forward_middle(const struct device *d, uint32_t n_batch);
 void cpu_attention(struct device *d, const struct span *s, uint32_t layer, const struct attention *how, uint32_t n_q,
-                   float *out, const float *q, const float *k, const float *v);
+                   float *out, const struct head_rows *q, const struct head_rows *k, const struct head_rows *v);
 /** A tile of w from row `first` on, in the way that is made for n columns; the tile's w, k and rows are filled in. */
 void cpu_tile(const struct device *d, const struct weight *w, uint32_t n, uint32_t first, uint32_t n_rows,
               struct matmul_tile *tile);

@@ -96,9 +96,17 @@ CASES = {
                                            rope_parameters=dict(YARN, mscale=0.707, mscale_all_dim=0.707)), "deepseek2", False),
     "deepseek3": (T.DeepseekV3Config, dict(MLA, n_routed_experts=6, n_shared_experts=1, q_lora_rank=20, n_group=3, topk_group=2,
                                            rope_parameters=dict(YARN, mscale=1.0, mscale_all_dim=1.0)), "deepseek2", False),
+    "gptneox": (T.GPTNeoXConfig, dict(layer_norm_eps=1e-3, num_key_value_heads=4, rotary_pct=0.5), "gptneox", False),
+    "falcon": (T.FalconConfig, dict(layer_norm_epsilon=1e-3, bias=True, ffn_hidden_size=48), "falcon", False),
+    "falcon-new": (T.FalconConfig, dict(layer_norm_epsilon=1e-3, new_decoder_architecture=True, num_kv_heads=2,
+                                        ffn_hidden_size=48), "falcon", False),
     # New cases come last, as the seeds are counted.
 }
 
+OLDER = [(r"gpt_neox\.embed_in", "model.embed_tokens"), (r"gpt_neox\.final_layer_norm", "model.norm"),
+         (r"embed_out", "lm_head"), (r"transformer\.word_embeddings", "model.embed_tokens"),
+         (r"transformer\.ln_f", "model.norm"), (r"gpt_neox\.layers|transformer\.h", "model.layers"),
+         (r"(self_)?attention\.(query_key_value|dense)", r"self_attn.\2"), (r"dense_h_to_4h", "fc1"), (r"dense_4h_to_h", "fc2")]
 NAMES = {  # Hugging Face's to GGUF's
     "model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output",
     "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
@@ -112,7 +120,7 @@ NAMES = {  # Hugging Face's to GGUF's
     "self_attn.dense": "attn_output", "mlp.fc1": "ffn_up", "mlp.fc2": "ffn_down", "model.final_layernorm": "output_norm",
     "experts.gate_proj": "ffn_gate_exps", "experts.up_proj": "ffn_up_exps", "experts.down_proj": "ffn_down_exps",
     "experts.w1": "ffn_gate_exps", "experts.w3": "ffn_up_exps", "experts.w2": "ffn_down_exps",
-    "self_attn.q_a_proj": "attn_q_a", "self_attn.q_a_layernorm": "attn_q_a_norm", "self_attn.q_b_proj": "attn_q_b",
+    "self_attn.query_key_value": "attn_qkv", "ln_mlp": "attn_norm", "ln_attn": "attn_norm_2", "self_attn.q_a_proj": "attn_q_a", "self_attn.q_a_layernorm": "attn_q_a_norm", "self_attn.q_b_proj": "attn_q_b",
     "self_attn.kv_a_proj_with_mqa": "attn_kv_a_mqa", "self_attn.kv_a_layernorm": "attn_kv_a_norm",
     "self_attn.kv_b_proj": "attn_kv_b", "self_attn.k_b_proj": "attn_k_b", "self_attn.v_b_proj": "attn_v_b",
     **{f"mlp.{s}.{p}_proj": f"ffn_{p}_shexp" for s in ("shared_expert", "shared_experts") for p in ("gate", "up", "down")},
@@ -124,6 +132,8 @@ POST_NORMS = {"gemma2", "gemma3", "olmo2", "gpt-oss", "glm4moe", "seed_oss"}
 def gguf_name(name, arch):
     if "." not in name or name.startswith("model.layers.") and name.rsplit(".", 1)[1] == "sinks":
         return f"blk.{name.split('.')[2]}.attn_sinks.weight"
+    for older, newer in OLDER:
+        name = re.sub("^" + older if "model" in newer or "lm_head" in newer else older, newer, name)
     if name.endswith("e_score_correction_bias"):
         return f"blk.{name.split('.')[2]}.exp_probs_b.bias"
     stem, kind = name.rsplit(".", 1)
@@ -175,7 +185,7 @@ def llama3_divisors(p, width):
     return (1 / ((1 - keep) / p["factor"] + keep)).astype(np.float32)
 
 
-def write_numbers(w, arch, c):
+def write_numbers(w, arch, c, apart):
     """What llama.cpp's converter writes of a configuration beyond the numbers that all have."""
     numbers = {"expert_count": ("num_local_experts", "num_experts", "moe_num_experts", "n_routed_experts"),
                "expert_used_count": ("num_experts_per_tok", "moe_k"), "expert_group_count": ("n_group",),
@@ -193,8 +203,10 @@ def write_numbers(w, arch, c):
             # what one group or the factor 1 say is not written
             if values and (arch in WINDOWED or key != "attention.sliding_window") and not (values[0] == 1 and ("group" in key or "_scale" in key)):
                 add(f"{arch}.{key}", values[0])
+    if arch == "gptneox":
+        w.add_parallel_residual(c.use_parallel_residual)
     if arch == "deepseek2":
-        write_latent(w, arch, c)
+        write_latent(w, arch, c, apart)
     if arch in ("glm4moe", "minimax-m2", "dots1"):
         w.add_uint32(f"{arch}.expert_gating_func", 2)
     if arch == "dots1":
@@ -206,18 +218,25 @@ def write_numbers(w, arch, c):
         w.add_uint32("deepseek.expert_shared_count", 2)
 
 
-def write_latent(w, arch, c):
+def write_latent(w, arch, c, apart):
     """Keys and values of a latent vector: either as the heads have them, as older files say it, or as a cache does."""
-    v3 = c.model_type == "deepseek_v3"
     w.add_kv_lora_rank(c.kv_lora_rank)
     if c.q_lora_rank:
         w.add_q_lora_rank(c.q_lora_rank)
-    if v3:
+    if apart:
         w.add_key_length_mla(c.qk_nope_head_dim + c.qk_rope_head_dim)
         w.add_value_length_mla(c.v_head_dim)
+    if c.model_type == "deepseek_v3":
         w.add_uint32(f"{arch}.expert_gating_func", 2)
         w.add_bool(f"{arch}.expert_weights_norm", c.norm_topk_prob)
     w.add_float32(f"{arch}.rope.scaling.yarn_log_multiplier", 0.1 * c.rope_parameters["mscale_all_dim"])
+
+
+def ungroup(data, n_head, n_head_kv):
+    """Queries, keys and values of all heads, from those of each KV head."""
+    groups = data.reshape(n_head_kv, n_head // n_head_kv + 2, -1, *data.shape[1:])
+    parts = groups[:, :-2], groups[:, -2], groups[:, -1]
+    return np.concatenate([part.reshape(-1, *data.shape[1:]) for part in parts])
 
 
 def split_latent(weights, c):
@@ -237,27 +256,30 @@ WINDOWED = {"gemma2", "gemma3", "gpt-oss", "cohere2"}
 PLUS_ONE = {"gemma", "gemma2", "gemma3"}
 
 
-def write_gguf(path, arch, permuted, config, weights):
+def write_gguf(path, arch, permuted, config, weights, apart=True):
     w = gguf.GGUFWriter(path, arch)
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     w.add_context_length(config.max_position_embeddings)
     w.add_embedding_length(config.hidden_size)
     w.add_block_count(config.num_hidden_layers)
-    w.add_feed_forward_length(config.intermediate_size)
+    w.add_feed_forward_length(getattr(config, "ffn_hidden_size", config.intermediate_size))
     w.add_head_count(config.num_attention_heads)
-    latent, apart = getattr(config, "kv_lora_rank", None), config.model_type == "deepseek_v3"
+    latent = getattr(config, "kv_lora_rank", None)  # apart: as newer files have what makes keys and values of it
     head_v = head
     if latent:
         rotates = config.qk_rope_head_dim
         head, head_v = (latent + rotates, latent) if apart else (config.qk_nope_head_dim + rotates, config.v_head_dim)
-    w.add_head_count_kv(1 if apart else config.num_key_value_heads)
+    n_head_kv = config.num_key_value_heads
+    if arch == "falcon":
+        n_head_kv = config.num_kv_heads if config.new_decoder_architecture else 1
+    w.add_head_count_kv(1 if latent and apart else n_head_kv)
     w.add_key_length(head)
     w.add_value_length(head_v)
-    if arch in ("stablelm", "starcoder2", "command-r", "phi2", "cohere2"):
-        w.add_layer_norm_eps(getattr(config, "layer_norm_eps", None) or config.norm_epsilon)
+    if arch in ("stablelm", "starcoder2", "command-r", "phi2", "cohere2", "gptneox", "falcon"):
+        w.add_layer_norm_eps(getattr(config, "layer_norm_eps", None) or getattr(config, "norm_epsilon", None) or config.layer_norm_epsilon)
     else:
         w.add_layer_norm_rms_eps(config.rms_norm_eps)
-    write_numbers(w, arch, config)
+    write_numbers(w, arch, config, apart)
     rope = config.rope_parameters
     local = rope.get("sliding_attention")
     rope = rope.get("full_attention", rope)
@@ -282,11 +304,13 @@ def write_gguf(path, arch, permuted, config, weights):
         stem = name.removesuffix("_blocks")
         add_mxfp4(w, arch, stem, weights[name].numpy(), weights[stem + "_scales"].numpy())
     floats = {n: t.float().numpy() for n, t in weights.items() if t.dtype != torch.uint8}
-    for name, data in stack_experts(split_latent(floats, config) if apart else floats).items():
+    for name, data in stack_experts(split_latent(floats, config) if latent and apart else floats).items():
         if permuted and ("q_proj" in name or "k_proj" in name):
             data = interleave(data, config.num_attention_heads if "q_proj" in name else config.num_key_value_heads)
         if name.endswith(("e_score_correction_bias", "shared_expert_gate.weight")):
             data = data.reshape(-1)
+        if "query_key_value" in name:
+            data = ungroup(data, config.num_attention_heads, n_head_kv)
         if arch in PLUS_ONE and "norm" in name:
             data = data + 1
         w.add_tensor(gguf_name(name, arch), np.ascontiguousarray(data, np.float32))
@@ -399,6 +423,8 @@ def make(name, seed):
     (folder / "greedy.json").write_text(json.dumps(greedy) + "\n")
     if arch:
         write_gguf(folder / "model.gguf", arch, permuted, config, weights)
+    if name == "deepseek2":
+        write_gguf(folder / "older.gguf", arch, permuted, config, weights, apart=False)
     print(f"{name}: {sum(f.stat().st_size for f in folder.iterdir())} bytes, std {logits.std():.3f}")
 
 
