@@ -215,6 +215,7 @@ $(tools): $(BUILD)/%: $(BUILD)/tools/%.o $(common) $(archive)
 	$(link) $(ldlibs)
 $(BUILD)/infer-bench $(BUILD)/tests/tools/test_bench: $(bench)
 $(BUILD)/infer-synth: $(call object,tools/synth/*.c)
+$(BUILD)/infer-perplexity: $(call object,tools/perplexity/*.c)
 $(apps): $(BUILD)/%: $(BUILD)/examples/%.o $(common) $(archive)
 	$(link) $(ldlibs)
 $(examples): %: %.o $(archive)
@@ -247,6 +248,6 @@ $(foreach s,$(suites),$(eval $(call suite_rule,$s)))
 
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(patsubst %.o,%.d,$(objects) $(common) $(bench) $(call object,tools/synth/*.c) $(call suite,*) $(BUILD)/benches/shim.o) \
+-include $(patsubst %.o,%.d,$(objects) $(common) $(bench) $(call object,tools/synth/*.c tools/perplexity/*.c) $(call suite,*) $(BUILD)/benches/shim.o) \
          $(addsuffix .d,$(tests) $(bare) $(fuzzers) $(examples) $(BUILD)/scripts/list-models) \
          $(tools:$(BUILD)/%=$(BUILD)/tools/%.d) $(apps:$(BUILD)/%=$(BUILD)/examples/%.d)
