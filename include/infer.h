@@ -4,6 +4,7 @@
  * infer_model      weights used where they are mapped from a GGUF file or a Hugging Face directory, and their
  *                  tokenizer; constant once open, shared by any number of sessions and threads
  * infer_tokenizer  text <-> token ids; part of a model, or opened alone from a vocabulary file
+ * infer_chat_template  a model's way to write conversations; constant once open
  * infer_session    one timeline of tokens with its own cache and logits; used by one thread at a time
  * infer_sampler    picks the next token from logits; used by one thread at a time
  *
@@ -76,7 +77,7 @@ INFER_API const char *infer_status_name(infer_status status);
 typedef struct infer_context infer_context;
 
 /** Where all memory of a context comes from, save weights, which are mapped, and what the libraries for JSON and
- *  regular expressions take while a file is being opened. Both functions are called from several threads at once. `alloc`
+ *  regular expressions take while a file is being opened or JSON is read. Both functions are called from several threads at once. `alloc`
  *  returns memory aligned to 64 bytes, or NULL; `free` takes what alloc gave, never NULL. */
 typedef struct infer_allocator {
     void *user;
@@ -196,6 +197,57 @@ INFER_API int32_t infer_tokenizer_bos(const infer_tokenizer *tokenizer); /**< -1
 INFER_API int32_t infer_tokenizer_eos(const infer_tokenizer *tokenizer); /**< -1 if there is none */
 /** The model's chat template (Jinja source, terminated), or NULL. */
 INFER_API const char *infer_tokenizer_chat_template(const infer_tokenizer *tokenizer);
+
+/* ---- Chat templates ------------------------------------------------------------------------------------------- */
+
+/** A compiled chat template: how a model wants a conversation written. It is constant once open, any number of threads
+ *  may render it at once. Templates are programs of strangers: the steps, the memory, the depth and the output of a
+ *  rendering are bounded, and it reaches nothing outside itself. */
+typedef struct infer_chat_template infer_chat_template;
+
+/** Compile a template: Jinja source, such as infer_tokenizer_chat_template() or infer_chat_template_builtin() give.
+ *  What it may use: docs/chat.md. */
+INFER_API infer_chat_template *infer_chat_template_open(infer_context *context, const char *source, size_t length,
+                                                        infer_error *err);
+INFER_API void infer_chat_template_close(infer_chat_template **chat);
+/** Source of a common template by its name, "chatml", terminated; NULL if there is none of this name. For models that
+ *  bring none. */
+INFER_API const char *infer_chat_template_builtin(const char *name);
+/** Names of the built-in templates in alphabetical order; NULL past the last. */
+INFER_API const char *infer_chat_template_name(size_t index);
+
+typedef struct infer_chat_options {
+    size_t size;                      /**< sizeof(infer_chat_options) */
+    const char *tools;                /**< JSON array of the functions that the model may call; NULL = none (default) */
+    const char *variables;            /**< JSON object of further variables, {"enable_thinking": false}, which count more
+                                       *   than those above and below; NULL = none (default) */
+    bool no_generation_prompt;        /**< do not end with the beginning of the model's answer (default false) */
+    const infer_tokenizer *tokenizer; /**< whose bos_token and eos_token the template gets; NULL = they are undefined,
+                                       *   and print as nothing (default) */
+    int64_t now;                      /**< what strftime_now() of templates tells: seconds from 1970-01-01 00:00:00 to
+                                       *   the date and time on the clock, whatever its time zone; 0 = the system's, in UTC
+                                       *   (default) */
+} infer_chat_options;
+
+static inline infer_chat_options infer_chat_defaults(void)
+{
+    infer_chat_options o;
+    memset(&o, 0, sizeof o);
+    o.size = sizeof o;
+    return o;
+}
+
+/** Write a conversation as the template has it. Nothing must be added to it by the tokenizer: encode it with
+ *  INFER_PARSE_SPECIAL alone, as it begins with BOS where the model wants that.
+ *  @param messages JSON array of objects with "role" and "content", as OpenAI's API has them, n bytes; NULL = `variables`
+ *                  are the only ones that the template has.
+ *  @param text     room for max bytes, of which at most max are written (no terminator). May be NULL if max is 0.
+ *  @param length   receives the size needed, also when that is more than max (call again with more room).
+ *  @return INFER_E_ARGUMENT for what is no JSON, and where the template itself refuses the conversation
+ *          (raise_exception); INFER_E_FORMAT for its other mistakes, of which the sentence names the line. */
+INFER_API infer_status infer_chat_render(const infer_chat_template *chat, const char *messages, size_t n,
+                                         const infer_chat_options *options, char *text, size_t max, size_t *length,
+                                         infer_error *err);
 
 /* ---- Model ---------------------------------------------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- Files that requests name: the last few stay open ---- */
 
@@ -185,6 +186,75 @@ static json_t *hf_decode(struct worker *w, const infer_tokenizer *t, const json_
     return decode(w, t, request, flag(request, "skip_special_tokens", true, 1) ? 0 : INFER_UNPARSE_SPECIAL);
 }
 
+/* Seconds to "2026-01-02T03:04:05", on a clock of no time zone; 0 (the system's time) for what is none. */
+static int64_t time_of(const json_t *now)
+{
+    struct tm t = { .tm_mday = 0 };
+    const char *end = json_is_string(now) ? strptime(json_string_value(now), "%Y-%m-%dT%H:%M:%S", &t) : NULL;
+    return end ? (int64_t)timegm(&t) : 0;
+}
+
+static json_t *write_template(struct worker *w, const json_t *request, const json_t *messages, infer_chat_options *o)
+{
+    const json_t *source = json_object_get(request, "template");
+    if (!json_is_string(source))
+        return refuse(w, "%s", "\"template\" is no string");
+    o->now = time_of(json_object_get(request, "now"));
+    infer_chat_template *chat = infer_chat_template_open(w->context, json_string_value(source),
+                                                         json_string_length(source), &w->err);
+    char *conversation = messages ? json_dumps(messages, JSON_ENCODE_ANY) : NULL, *text = malloc(1 << 16);
+    const size_t n = conversation ? strlen(conversation) : 0;
+    size_t room = text ? 1 << 16 : 0, length = 0;
+    infer_status status = !chat || !text || (messages && !conversation)
+                              ? INFER_E_NOMEM
+                              : infer_chat_render(chat, conversation, n, o, text, room, &length, &w->err);
+    if (!status && length > room) {
+        free(text);
+        text = malloc(room = length);
+        status = text ? infer_chat_render(chat, conversation, n, o, text, room, &length, &w->err) : INFER_E_NOMEM;
+    }
+    json_t *answer = status ? NULL : text_answer(text, length);
+    free(text);
+    free(conversation);
+    infer_chat_template_close(&chat);
+    return answer;
+}
+
+static json_t *render(struct worker *w, const infer_tokenizer *t, const json_t *request)
+{
+    (void)t;
+    infer_chat_options o = infer_chat_defaults();
+    const json_t *messages = json_object_get(request, "messages"), *tools = json_object_get(request, "tools");
+    json_t *variables = json_object();
+    for (size_t i = 0; i < 2; i++) {
+        static const char *const names[] = { "bos_token", "eos_token" };
+        json_object_set(variables, names[i], json_object_get(request, names[i])); /* nothing, if it is not there */
+    }
+    json_object_update(variables, json_object_get(request, "extra"));
+    char *tools_text = json_is_null(tools) || !tools ? NULL : json_dumps(tools, JSON_ENCODE_ANY);
+    char *variables_text = json_dumps(variables, 0);
+    o.tools = tools_text;
+    o.variables = variables_text;
+    o.no_generation_prompt = !flag(request, "add_generation_prompt", false, 1);
+    json_t *answer = json_is_array(messages) ? write_template(w, request, messages, &o)
+                                             : refuse(w, "%s", "\"messages\" is no array");
+    free(tools_text);
+    free(variables_text);
+    json_decref(variables);
+    return answer;
+}
+
+static json_t *jinja(struct worker *w, const infer_tokenizer *t, const json_t *request)
+{
+    (void)t;
+    infer_chat_options o = infer_chat_defaults();
+    char *variables = json_dumps(json_object_get(request, "vars"), 0);
+    o.variables = variables;
+    json_t *answer = write_template(w, request, NULL, &o);
+    free(variables);
+    return answer;
+}
+
 static const struct operation {
     const char *name, *file; /* the member that names the tokenizer; NULL: it needs none */
     operation_fn *run;
@@ -193,6 +263,8 @@ static const struct operation {
     { "detokenize", "vocab", detokenize },
     { "hf_encode", "tokenizer", hf_encode },
     { "hf_decode", "tokenizer", hf_decode },
+    { "render", NULL, render },
+    { "jinja", NULL, jinja },
 };
 
 /* ---- Requests ---- */
@@ -266,6 +338,9 @@ int main(int argc, char **argv)
             "                                                                            {\"text\":T}\n"
             "  {\"op\":\"hf_encode\",\"tokenizer\":FILE,\"text\":T,\"add_special_tokens\":B}         {\"ids\":[...]}\n"
             "  {\"op\":\"hf_decode\",\"tokenizer\":FILE,\"ids\":[...],\"skip_special_tokens\":B}     {\"text\":T}\n"
+            "  {\"op\":\"render\",\"template\":JINJA,\"messages\":[...],\"tools\":[...],\"add_generation_prompt\":B,\n"
+            "   \"bos_token\":T,\"eos_token\":T,\"extra\":{...},\"now\":\"2026-01-02T03:04:05\"}       {\"text\":T}\n"
+            "  {\"op\":\"jinja\",\"template\":JINJA,\"vars\":{...},\"now\":TIME}                 {\"text\":T}\n"
             "FILE is a GGUF file, a directory or a tokenizer.json. Text that is not UTF-8 goes as \"text_hex\", both "
             "ways.\n"
             "A request that fails is answered {\"error\":SENTENCE}, and the next one is read.\n"

@@ -4,7 +4,7 @@
  * first two bytes passes over most of the text. Leftmost match first, of those the longest. */
 #include "src/tokenizer/parts.h"
 
-#include "src/tokenizer/utf8.h"
+#include "src/base/utf8.h"
 
 #include <stdlib.h>
 #include <utf8proc.h>

@@ -12,7 +12,7 @@
 #include "src/tokenizer/parts.h"
 
 #include "src/base/numbers.h"
-#include "src/tokenizer/utf8.h"
+#include "src/base/utf8.h"
 
 #define NONE UINT32_MAX
 

@@ -6,7 +6,7 @@
  * keeps its state in an infer_stream between calls. */
 #include "src/tokenizer/parts.h"
 
-#include "src/tokenizer/utf8.h"
+#include "src/base/utf8.h"
 
 struct decoder {
     const infer_tokenizer *t;

@@ -6,7 +6,7 @@
  *   tokens, token_type, scores, merges; ids of bos, eos, ...; add_bos_token, add_eos_token, add_space_prefix */
 #include "src/tokenizer/parts.h"
 
-#include "src/tokenizer/utf8.h"
+#include "src/base/utf8.h"
 
 #include <strings.h>
 #include <utf8proc.h>

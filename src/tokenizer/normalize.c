@@ -3,7 +3,7 @@
  * Each step reads one text and writes the next; two buffers take turns. A text that no step changes is not copied. */
 #include "src/tokenizer/parts.h"
 
-#include "src/tokenizer/utf8.h"
+#include "src/base/utf8.h"
 
 #include <utf8proc.h>
 

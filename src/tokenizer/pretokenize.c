@@ -4,7 +4,7 @@
  * before the next one is cut, so no list of pieces is kept and each step needs one buffer at most. */
 #include "src/tokenizer/parts.h"
 
-#include "src/tokenizer/utf8.h"
+#include "src/base/utf8.h"
 
 uint32_t byte_to_char(uint8_t byte)
 {

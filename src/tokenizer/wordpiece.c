@@ -2,7 +2,7 @@
  * with, and so on; a word of which some part is no token is unknown as a whole. */
 #include "src/tokenizer/parts.h"
 
-#include "src/tokenizer/utf8.h"
+#include "src/base/utf8.h"
 
 static size_t count_chars(struct text t)
 {

@@ -1,6 +1,6 @@
 /* utf8.h - reading and writing UTF-8 where it may be broken. */
-#ifndef TOKENIZER_UTF8_H
-#define TOKENIZER_UTF8_H
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
