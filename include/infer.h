@@ -5,6 +5,7 @@
  *                  tokenizer; constant once open, shared by any number of sessions and threads
  * infer_tokenizer  text <-> token ids; part of a model, or opened alone from a vocabulary file
  * infer_chat_template  a model's way to write conversations; constant once open
+ * infer_chat_parser    tells content, reasoning and tool calls apart in what a model writes; used by one thread at a time
  * infer_session    one timeline of tokens with its own cache and logits; used by one thread at a time
  * infer_sampler    picks the next token from logits; used by one thread at a time
  *
@@ -248,6 +249,70 @@ static inline infer_chat_options infer_chat_defaults(void)
 INFER_API infer_status infer_chat_render(const infer_chat_template *chat, const char *messages, size_t n,
                                          const infer_chat_options *options, char *text, size_t max, size_t *length,
                                          infer_error *err);
+
+/* ---- Answers of chat models ----------------------------------------------------------------------------------- */
+
+/** Tells apart what a chat model writes: text for the reader, reasoning, calls of tools. Fed with text as it is
+ *  generated, with control tokens written by name (infer_generate_options.unparse_special), as their names are the marks
+ *  of many formats. Used by one thread at a time. */
+typedef struct infer_chat_parser infer_chat_parser;
+
+typedef enum infer_chat_part {
+    INFER_CHAT_CONTENT = 0,   /**< text for the reader */
+    INFER_CHAT_REASONING = 1, /**< what the model thinks before it answers */
+    INFER_CHAT_CALL = 2,      /**< a tool is called: the function's name, whole */
+    INFER_CHAT_ARGUMENTS = 3  /**< of the call before, whole: a JSON object */
+} infer_chat_part;
+
+/** Receives parts as they come. Content and reasoning come in pieces (whole characters, if the parser is fed with such);
+ *  a call comes when it is complete. */
+typedef void infer_chat_part_fn(void *user, infer_chat_part part, const char *text, size_t length);
+
+typedef struct infer_chat_parser_options {
+    size_t size;                 /**< sizeof(infer_chat_parser_options) */
+    const char *format;          /**< a name of infer_chat_format_name(); NULL = that of the template (default) */
+    const char *chat_template;   /**< source of the model's template: the format whose marks it holds; NULL = "json"
+                                  *   (default). Not kept */
+    const char *prompt;          /**< the prompt that the model continues: if it ends with the mark that reasoning begins
+                                  *   with, so does the answer; NULL = it does not (default). Not kept */
+    const char *tools;           /**< JSON array of the functions, as in infer_chat_options: tells strings from numbers where
+                                  *   a format does not; NULL = not known (default) */
+    bool no_calls;               /**< calls are content: no tools were offered (default false) */
+    infer_chat_part_fn *on_part; /**< NULL = parts are dropped */
+    void *user;
+} infer_chat_parser_options;
+
+static inline infer_chat_parser_options infer_chat_parser_defaults(void)
+{
+    infer_chat_parser_options o;
+    memset(&o, 0, sizeof o);
+    o.size = sizeof o;
+    return o;
+}
+
+INFER_API infer_chat_parser *infer_chat_parser_open(infer_context *context, const infer_chat_parser_options *options,
+                                                    infer_error *err);
+INFER_API void infer_chat_parser_close(infer_chat_parser **parser);
+/** The next piece of the answer. Text that may be the beginning of a mark is held back until that is clear, that of a
+ *  call until it is complete. What looks like a call but is none is content (or reasoning, within that), as it stands.
+ *  Space around marks is dropped.
+ *  @return INFER_OK, or INFER_E_NOMEM, after which nothing more can be fed. */
+INFER_API infer_status infer_chat_parser_feed(infer_chat_parser *parser, const char *text, size_t length,
+                                              infer_error *err);
+/** The answer is at its end: what was held back comes out. A call may lack its last mark, which is often the token that
+ *  ended the answer. The parser is then ready for another answer, without a prompt. */
+INFER_API infer_status infer_chat_parser_end(infer_chat_parser *parser, infer_error *err);
+/** Parse a whole answer into a message of OpenAI's API: {"role": "assistant", "content": T or null, "reasoning_content":
+ *  T, "tool_calls": [{"type": "function", "function": {"name": T, "arguments": T}}]}, the last two where there are any.
+ *  on_part is called too, if it is set. At most max bytes are written to json (no terminator); *needed receives the size
+ *  needed. The parts are what feeding the text in any pieces gives. */
+INFER_API infer_status infer_chat_parse(infer_context *context, const infer_chat_parser_options *options,
+                                        const char *text, size_t length, char *json, size_t max, size_t *needed,
+                                        infer_error *err);
+/** Names of the formats; NULL past the last. docs/chat.md says what they are. */
+INFER_API const char *infer_chat_format_name(size_t index);
+/** Name of the format that a parser reads. */
+INFER_API const char *infer_chat_parser_format(const infer_chat_parser *parser);
 
 /* ---- Model ---------------------------------------------------------------------------------------------------- */
 

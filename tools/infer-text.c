@@ -255,6 +255,30 @@ static json_t *jinja(struct worker *w, const infer_tokenizer *t, const json_t *r
     return answer;
 }
 
+static json_t *parse(struct worker *w, const infer_tokenizer *t, const json_t *request)
+{
+    (void)t;
+    infer_chat_parser_options o = infer_chat_parser_defaults();
+    const json_t *tools = json_object_get(request, "tools");
+    size_t length = 0, needed = 0;
+    char *text = text_of(w, request, &length), *tools_text = tools ? json_dumps(tools, JSON_ENCODE_ANY) : NULL;
+    if (!text)
+        return free(tools_text), NULL;
+    o.format = json_string_value(json_object_get(request, "format"));
+    o.chat_template = json_string_value(json_object_get(request, "template"));
+    o.prompt = json_string_value(json_object_get(request, "prompt"));
+    o.tools = tools_text;
+    infer_status status = infer_chat_parse(w->context, &o, text, length, NULL, 0, &needed, &w->err);
+    char *message = status ? NULL : malloc(needed + 1);
+    if (message)
+        status = infer_chat_parse(w->context, &o, text, length, message, needed, &needed, &w->err);
+    json_t *json = message && !status ? json_loadb(message, needed, JSON_ALLOW_NUL, NULL) : NULL;
+    free(message);
+    free(tools_text);
+    free(text);
+    return json ? json_pack("{so}", "message", json) : NULL;
+}
+
 static const struct operation {
     const char *name, *file; /* the member that names the tokenizer; NULL: it needs none */
     operation_fn *run;
@@ -265,6 +289,7 @@ static const struct operation {
     { "hf_decode", "tokenizer", hf_decode },
     { "render", NULL, render },
     { "jinja", NULL, jinja },
+    { "parse", NULL, parse },
 };
 
 /* ---- Requests ---- */
@@ -341,6 +366,8 @@ int main(int argc, char **argv)
             "  {\"op\":\"render\",\"template\":JINJA,\"messages\":[...],\"tools\":[...],\"add_generation_prompt\":B,\n"
             "   \"bos_token\":T,\"eos_token\":T,\"extra\":{...},\"now\":\"2026-01-02T03:04:05\"}       {\"text\":T}\n"
             "  {\"op\":\"jinja\",\"template\":JINJA,\"vars\":{...},\"now\":TIME}                 {\"text\":T}\n"
+            "  {\"op\":\"parse\",\"text\":T,\"template\":JINJA or \"format\":NAME,\"tools\":[...],\"prompt\":T}\n"
+            "                                                                            {\"message\":{...}}\n"
             "FILE is a GGUF file, a directory or a tokenizer.json. Text that is not UTF-8 goes as \"text_hex\", both "
             "ways.\n"
             "A request that fails is answered {\"error\":SENTENCE}, and the next one is read.\n"
