@@ -2,6 +2,7 @@
  *
  * Text goes to stdout as it comes, everything else to stderr. The shorter examples beside this one show the API by
  * itself; this one adds what a program for every day needs: progress, Ctrl-C, figures, a prompt from wherever it is. */
+#include "tools/common/chat.h"
 #include "tools/common/options.h"
 #include "tools/common/program.h"
 
@@ -14,7 +15,8 @@ enum { EXIT_INTERRUPTED = 130 };
 
 static struct {
     const char *model, *prompt, *file;
-    bool interactive, echo, escape, special, ignore_end, verbose, quiet;
+    struct chat_options chat;
+    bool talk, interactive, echo, escape, special, ignore_end, verbose, quiet;
     int32_t n_predict, n_ctx, n_batch, n_threads;
     int64_t seed;
     int precision;
@@ -34,8 +36,17 @@ static const struct opt rows[] = {
     { OPT_FLAG, "-i, --interactive", NULL, "go on from each line typed, all in one text; Ctrl-C ends an answer, "
       "Ctrl-D all", &o.interactive, 0, 0 },
     { OPT_FLAG, "-e, --escape", NULL, "\\n, \\t, \\xHH ... in -p, --stop and typed lines stand for newline, tab ... "
-      "(default)", &o.escape, 0, 0 },
+      "(default, but in conversations only in --stop)", &o.escape, 0, 0 },
     { OPT_OFF, "--no-escape", NULL, "they stand for themselves", &o.escape, 0, 0 },
+
+    { OPT_GROUP, NULL, NULL, "Conversation", NULL, 0, 0 },
+    { OPT_FLAG, "--chat, -cnv, --conversation", NULL, "what is typed, or the prompt, is said to the model as its chat "
+      "template has it, and so are its answers", &o.talk, 0, 0 },
+    { OPT_TEXT, "-sys, --system-prompt", "TEXT", "message to begin the conversation with", &o.chat.system, 0, 0 },
+    { OPT_TEXT, "--chat-template", "NAME|FILE", "a common template by its name (chatml, llama3, mistral ...) or a file of "
+      "Jinja; default: the model's, else chatml", &o.chat.template, 0, 0 },
+    { OPT_TEXT, "--chat-template-kwargs", "JSON", "object of further variables for the template, such as "
+      "'{\"enable_thinking\": false}'", &o.chat.variables, 0, 0 },
 
     { OPT_GROUP, NULL, NULL, "How much", NULL, 0, 0 },
     { OPT_INT, "-n, --n-predict, --predict", "N", "tokens to write; -1 = until the model ends",
@@ -88,7 +99,8 @@ static const struct command command = {
                 "  infer-run -m model.gguf -p \"Once upon a time\" -n 100\n"
                 "  infer-run -m model.gguf -p \"2 + 2 =\" --temp 0          the most likely text\n"
                 "  cat letter.txt | infer-run -m model.gguf  go on from a text\n"
-                "  infer-run -m model.gguf -i -p \"Q: \" -r \"\\nQ:\"        line by line\n",
+                "  infer-run -m model.gguf -i -p \"Q: \" -r \"\\nQ:\"        line by line\n"
+                "  infer-run -m model.gguf --chat            a conversation\n",
     .notes = PROGRAM_ENVIRONMENT
              "\nExit codes: 0 done, 1 failure, 2 wrong options, 130 interrupted by Ctrl-C.\n",
     .rows = rows,
@@ -100,6 +112,7 @@ struct run {
     infer_model *model;
     infer_session *session;
     infer_sampler *sampler;
+    struct chat *chat; /* NULL: text goes on as it is */
     infer_generate_options options;
     char *stops[sizeof o.stops.item / sizeof *o.stops.item];
     double load_seconds, began; /* the model or an answer */
@@ -231,7 +244,7 @@ static void print_figures(const struct run *r)
 
 static char *typed(const char *text, size_t *length)
 {
-    if (o.escape)
+    if (o.escape && !o.talk)
         return unescape(text, length);
     *length = strlen(text);
     return strdup(text);
@@ -279,7 +292,9 @@ static int answer(struct run *r, const char *prompt, size_t length)
     infer_error err = { 0 };
     infer_generate_result one = { .size = sizeof one };
     r->began = seconds_now();
-    const infer_status status = infer_generate(r->session, r->sampler, prompt, length, &r->options, &one, &err);
+    const infer_status status =
+        r->chat ? chat_say(r->chat, prompt, length, &r->options, &one, &err)
+                : infer_generate(r->session, r->sampler, prompt, length, &r->options, &one, &err);
     const int write_error = errno;
     add_figures(r, &one);
     if (interrupted)
@@ -308,6 +323,10 @@ static int converse(struct run *r)
         line[n - (n && line[n - 1] == '\n')] = 0;
         size_t length;
         char *text = typed(line, &length);
+        if (text && !length && r->chat) {
+            free(text);
+            continue;
+        }
         code = text ? answer(r, text, length) : EXIT_FAILURE;
         free(text);
         if (code == EXIT_INTERRUPTED) {
@@ -326,7 +345,7 @@ static int run(struct run *r, const char *prompt, size_t length)
     if (!o.quiet && o.verbose)
         print_model(r);
     if (length || !o.interactive) {
-        if (o.echo && length)
+        if (o.echo && length && !o.talk)
             echo_prompt(prompt, length);
         code = answer(r, prompt, length);
         end_line();
@@ -359,7 +378,8 @@ static bool open_all(struct run *r, infer_error *err)
     const bool opened = (r->context = program_context(o.n_threads, level, err)) &&
                         (r->model = program_model(r->context, o.model, err)) &&
                         (r->session = infer_session_open(r->model, &session, err)) &&
-                        (r->sampler = infer_sampler_open(r->context, &o.sampler, err));
+                        (r->sampler = infer_sampler_open(r->context, &o.sampler, err)) &&
+                        (!o.talk || (r->chat = chat_open(r->context, r->model, r->session, r->sampler, &o.chat, err)));
     if (!opened)
         return false;
     r->load_seconds = seconds_now() - r->began;
@@ -371,9 +391,11 @@ static bool open_all(struct run *r, infer_error *err)
     r->options.on_prompt = watched ? show_prompt : NULL;
     r->options.user = r;
     r->options.stops = (const char *const *)r->stops;
-    for (size_t length; r->options.n_stops < o.stops.n; r->options.n_stops++)
-        if (!(r->stops[r->options.n_stops] = typed(o.stops.item[r->options.n_stops], &length)))
+    for (size_t length; r->options.n_stops < o.stops.n; r->options.n_stops++) {
+        const char *stop = o.stops.item[r->options.n_stops];
+        if (!(r->stops[r->options.n_stops] = o.escape ? unescape(stop, &length) : strdup(stop)))
             return false;
+    }
     running = r->session;
     return true;
 }
@@ -381,6 +403,7 @@ static bool open_all(struct run *r, infer_error *err)
 static void close_all(struct run *r)
 {
     running = NULL;
+    chat_close(&r->chat);
     for (size_t i = 0; i < r->options.n_stops; i++)
         free(r->stops[i]);
     infer_sampler_close(&r->sampler);
@@ -399,6 +422,10 @@ int main(int argc, char **argv)
     const enum options_result options = options_parse(&command, argc, argv);
     if (options != OPTIONS_RUN)
         return options == OPTIONS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
+    if (!o.talk && (o.chat.system || o.chat.template || o.chat.variables))
+        return options_complain(&command, "-sys, --chat-template and --chat-template-kwargs go with --chat");
+    o.interactive |= o.talk && !o.prompt && !o.file;
+    o.chat.dim = is_colourful(stdout);
     catch_interrupt();
     char *prompt;
     size_t length;

@@ -130,6 +130,33 @@ same $? 0 '-i at the end of input'
 same "$(wc -l <"$out" | tr -d ' ')" 2 'answers of -i'
 says "$err" 'text      8 tokens'
 
+# Conversations. A template that adds nothing gives the text of the prompt alone, and the second turn goes on from the
+# first: of its prompt only what is new is computed.
+printf '{{ bos_token }}{%% for m in messages %%}{{ m.content }}{%% if m.role == "user" and s %%}{{ s }}{%% endif %%}{%% endfor %%}' \
+    >"$dir/plain.jinja"
+try 0 --chat --chat-template "$dir/plain.jinja" -p 'Once upon a time' --temp 0 -n 24 -q
+same "Once upon a time$(cat "$out")" "$whole" '--chat'
+try 0 --chat --chat-template "$dir/plain.jinja" -p 'Once upon' --chat-template-kwargs '{"s": " a time"}' --temp 0 -n 24 -q
+same "Once upon a time$(cat "$out")" "$whole" '--chat-template-kwargs'
+try 0 --chat --chat-template "$dir/plain.jinja" -p 'Once upon a time' --temp 0 -n 8
+first=$(sed -n 's/^prompt *\([0-9]*\) tokens.*/\1/p' "$err")
+printf 'Once upon a time\n\n and\n' | "$run" --chat --chat-template "$dir/plain.jinja" --temp 0 -n 8 >"$out" 2>"$err"
+same $? 0 '--chat at the end of input'
+same "$(wc -l <"$out" | tr -d ' ')" 2 'answers of --chat'
+both=$(sed -n 's/^prompt *\([0-9]*\) tokens.*/\1/p' "$err")
+[ "$both" -le $((first + 4)) ] || fail "two turns compute $both tokens of prompts, the first alone $first"
+try 0 --chat -sys 'Be brief.' --chat-template chatml -p Hello -n 4 -q
+[ -s "$out" ] || fail 'chatml: no answer'
+try 1 --chat --chat-template "$dir/none" -p a
+says "$err" 'no chat template has this name'
+try 1 --chat --chat-template-kwargs '[' -p a
+says "$err" 'variables: no JSON'
+printf '\n{{ raise_exception("users only") }}' >"$dir/refuse.jinja"
+try 1 --chat --chat-template "$dir/refuse.jinja" -p a
+says "$err" 'line 2: users only'
+try 2 -sys a
+says "$err" 'go with --chat'
+
 # A stop string is not shown, nor what comes after it.
 stop=$(printf %s "$text" | cut -c 6-9)
 try 0 --temp 0 -n 24 -q --no-display-prompt --stop never --stop "$stop"
