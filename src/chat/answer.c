@@ -54,7 +54,8 @@ static bool is_blank(char c)
 static void give_text(struct infer_chat_parser *p, size_t n)
 {
     size_t from = 0;
-    while (p->skip_space && from < n && (is_blank(p->held[from]) || (p->format->blocks[1].whole && p->held[from] == ';')))
+    while (p->skip_space && from < n &&
+           (is_blank(p->held[from]) || (p->format->blocks[1].whole && p->held[from] == ';')))
         from++;
     if (from < n) {
         p->skip_space = false;
@@ -67,7 +68,7 @@ static void give_text(struct infer_chat_parser *p, size_t n)
 /* ---- Outside of blocks ---- */
 
 struct found {
-    size_t at, length;              /* of the mark; at == n: there is none, and from here on may be the beginning of one */
+    size_t at, length; /* of the mark; at == n: there is none, and from here on may be the beginning of one */
     const struct call_block *block; /* the mark begins one */
     const struct marks *think;      /* or reasoning */
 };
@@ -229,8 +230,8 @@ static bool scan_json(struct infer_chat_parser *p, char c)
     return false;
 }
 
-/* Looks at what has come: true if the block is at its end, *end, with *mark bytes of mark after it. Strings of JSON hide
- * marks. *again: its first mark stands there once more, so what came before is no call. */
+/* Looks at what has come: true if the block is at its end, *end, with *mark bytes of mark after it. Strings of JSON
+ * hide marks. *again: its first mark stands there once more, so what came before is no call. */
 static bool scan(struct infer_chat_parser *p, size_t *end, size_t *mark, size_t *again)
 {
     const struct call_block *b = p->block;
@@ -395,7 +396,8 @@ infer_status infer_chat_parser_feed(infer_chat_parser *p, const char *text, size
     infer_status status = INFER_OK;
     if (!p || (!text && length))
         return fail(err, INFER_E_ARGUMENT, "a parser and text are needed");
-    for (size_t piece; length && !status; text += piece, length -= piece) { /* what is held is searched again and again */
+    for (size_t piece; length && !status;
+         text += piece, length -= piece) { /* what is held is searched again and again */
         piece = length < PIECE ? length : PIECE;
         p->failed = p->failed || !mem_grow(p->a, &p->held, &p->room, p->n + piece, 1);
         if (p->failed)

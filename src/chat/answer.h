@@ -11,15 +11,15 @@
 /* How calls stand within a block. */
 enum call_syntax {
     CALLS_NONE,
-    CALLS_JSON,   /* {"name": F, "arguments": {...}}, under any of the names in use; one, several, or an array of them */
-    CALLS_KEYED,  /* {F: {...}} */
-    CALLS_TAGS,   /* marks around names, keys and values: struct call_tags */
+    CALLS_JSON,  /* {"name": F, "arguments": {...}}, under any of the names in use; one, several, or an array of them */
+    CALLS_KEYED, /* {F: {...}} */
+    CALLS_TAGS,  /* marks around names, keys and values: struct call_tags */
     CALLS_PYTHON, /* F(key=value, ...), one or a list of them */
     CALLS_BARE    /* call:F{key:value, ...} with strings between marks: call_tags.value */
 };
 
-/* `call` NAME `name_end`, then either JSON, or pairs of `key` KEY `key_end` ... `value` VALUE `value_end`; then `call_end`.
- * "" is no mark. */
+/* `call` NAME `name_end`, then either JSON, or pairs of `key` KEY `key_end` ... `value` VALUE `value_end`; then
+ * `call_end`. "" is no mark. */
 struct call_tags {
     const char *call, *name_end;
     const char *key, *key_end, *value, *value_end; /* key NULL: the arguments are JSON */

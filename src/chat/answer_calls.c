@@ -78,7 +78,8 @@ static struct value take_json(struct render *r, struct text *s)
     json_error_t e;
     json_t *json = json_loadb(s->n ? s->p : "", s->n, JSON_ALLOW_NUL | JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, &e);
     if (!json)
-        return json_error_code(&e) == json_error_out_of_memory ? render_fail(r, INFER_E_NOMEM, "out of memory") : no_call(r);
+        return json_error_code(&e) == json_error_out_of_memory ? render_fail(r, INFER_E_NOMEM, "out of memory")
+                                                               : no_call(r);
     const struct value v = value_from_json(r, json);
     json_decref(json);
     *s = rest_after(*s, (size_t)e.position);
@@ -210,7 +211,8 @@ static struct value value_between(struct render *r, struct text s, bool string)
 }
 
 /* All keys and values up to the end of s. */
-static struct value pairs(struct render *r, const struct call_tags *t, struct text s, struct text name, struct value tools)
+static struct value pairs(struct render *r, const struct call_tags *t, struct text s, struct text name,
+                          struct value tools)
 {
     struct dict *d = dict_new(r, 0);
     struct text key, between, value, skipped;
@@ -238,7 +240,8 @@ static struct text plain_name(struct render *r, const struct call_tags *t, struc
     return name;
 }
 
-static void tag_calls(struct render *r, struct list *calls, const struct call_tags *t, struct text s, struct value tools)
+static void tag_calls(struct render *r, struct list *calls, const struct call_tags *t, struct text s,
+                      struct value tools)
 {
     do {
         struct text name, body, skipped;

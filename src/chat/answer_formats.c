@@ -1,8 +1,9 @@
 /* answer_formats.c - the formats in which models call tools and think. The first whose sign a template holds is its. */
 #include "src/chat/answer.h"
 
-
-static const struct call_tags function_tags = { "<function=", ">", "<parameter=", ">", "", "</parameter>", "</function>" };
+static const struct call_tags function_tags = {
+    "<function=", ">", "<parameter=", ">", "", "</parameter>", "</function>"
+};
 static const struct call_tags pairs_tags = { "", "", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "" };
 static const struct call_tags invoke_tags = { "<invoke name=\"", "\">", "<parameter name=\"", "\"", ">", "</parameter>",
                                               "</invoke>" };
@@ -12,8 +13,9 @@ static const struct call_tags fenced_tags = { "<｜tool▁call▁begin｜>functi
                                               "<｜tool▁call▁end｜>" };
 static const struct call_tags sep_tags = { "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", NULL, NULL, NULL, NULL,
                                            "<｜tool▁call▁end｜>" };
-static const struct call_tags kimi_tags = { "<|tool_call_begin|>", "<|tool_call_argument_begin|>", NULL, NULL, NULL, NULL,
-                                            "<|tool_call_end|>" };
+static const struct call_tags kimi_tags = {
+    "<|tool_call_begin|>", "<|tool_call_argument_begin|>", NULL, NULL, NULL, NULL, "<|tool_call_end|>"
+};
 static const struct call_tags args_tags = { "", "[ARGS]", NULL, NULL, NULL, NULL, "" };
 static const struct call_tags message_tags = { "", "<|message|>", NULL, NULL, NULL, NULL, "" };
 static const struct call_tags head_tags = { "", ">", NULL, NULL, NULL, NULL, "" };
@@ -36,11 +38,17 @@ const struct answer_format answer_formats[] = {
       .dropped = { "<｜end▁of▁sentence｜>" } },
     { .name = "deepseek",
       .signs = { "<｜tool▁calls▁begin｜>" },
-      .blocks = { { "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", { { CALLS_TAGS, &fenced_tags }, { CALLS_TAGS, &sep_tags } }, false } },
+      .blocks = { { "<｜tool▁calls▁begin｜>",
+                    "<｜tool▁calls▁end｜>",
+                    { { CALLS_TAGS, &fenced_tags }, { CALLS_TAGS, &sep_tags } },
+                    false } },
       .dropped = { "<｜end▁of▁sentence｜>" } },
     { .name = "kimi-k2",
       .signs = { "<|tool_calls_section_begin|>" },
-      .blocks = { { "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", { { CALLS_TAGS, &kimi_tags } }, false } } },
+      .blocks = { { "<|tool_calls_section_begin|>",
+                    "<|tool_calls_section_end|>",
+                    { { CALLS_TAGS, &kimi_tags } },
+                    false } } },
     { .name = "minimax-m2",
       .signs = { "<minimax:tool_call>" },
       .blocks = { { "<minimax:tool_call>", "</minimax:tool_call>", { { CALLS_TAGS, &invoke_tags } }, false } } },
@@ -53,7 +61,10 @@ const struct answer_format answer_formats[] = {
       .blocks = { { "<tool_call>", "</tool_call>", { { CALLS_TAGS, &pairs_tags } }, false } } },
     { .name = "qwen3-coder",
       .signs = { "<parameter=" },
-      .blocks = { { "<tool_call>", "</tool_call>", { { CALLS_TAGS, &function_tags }, { CALLS_JSON, NULL } }, false } } },
+      .blocks = { { "<tool_call>",
+                    "</tool_call>",
+                    { { CALLS_TAGS, &function_tags }, { CALLS_JSON, NULL } },
+                    false } } },
     { .name = "command-r7b",
       .signs = { "<|START_ACTION|>" },
       .think = { "<|START_THINKING|>", "<|END_THINKING|>" },
@@ -69,7 +80,10 @@ const struct answer_format answer_formats[] = {
       .blocks = { { "<|tools_prefix|>", "<|tools_suffix|>", { { CALLS_KEYED, NULL } }, false } } },
     { .name = "lfm2",
       .signs = { "<|tool_call_start|>", "<|tool_list_start|>" },
-      .blocks = { { "<|tool_call_start|>", "<|tool_call_end|>", { { CALLS_PYTHON, NULL }, { CALLS_JSON, NULL } }, false } } },
+      .blocks = { { "<|tool_call_start|>",
+                    "<|tool_call_end|>",
+                    { { CALLS_PYTHON, NULL }, { CALLS_JSON, NULL } },
+                    false } } },
     { .name = "gemma4",
       .signs = { "<tool_call|>" },
       .think = { "<|channel>thought", "<channel|>" },

@@ -223,6 +223,8 @@ struct value call_value(struct render *r, struct value callee, const struct call
     case V_MACRO: return call_macro(r, callee.u.macro, call);
     case V_LOOP: return call_loop(r, callee.u.loop, call);
     default:
-        return value_defined(r, callee) ? render_fail(r, INFER_E_FORMAT, "'%s' object is not callable", value_type_name(callee)) : callee;
+        return value_defined(r, callee)
+                   ? render_fail(r, INFER_E_FORMAT, "'%s' object is not callable", value_type_name(callee))
+                   : callee;
     }
 }

@@ -56,8 +56,8 @@ static struct value eval_filter(struct render *r, const struct node *n)
     struct call call;
     const struct value v = n->a ? eval_node(r, n->a) : r->block;
     if (!n->row)
-        return render_fail(r, INFER_E_FORMAT, "there is no filter '%.*s'", n->value.u.s.n < 60 ? (int)n->value.u.s.n : 60,
-                         n->value.u.s.p);
+        return render_fail(r, INFER_E_FORMAT, "there is no filter '%.*s'",
+                           n->value.u.s.n < 60 ? (int)n->value.u.s.n : 60, n->value.u.s.p);
     return eval_arguments(r, n->b, &call) ? call_builtin(r, n->row, v, &call) : v;
 }
 
@@ -80,9 +80,11 @@ static struct value eval_sign(struct render *r, const struct node *n)
 {
     const struct value v = eval_node(r, n->a);
     if (is_number(v))
-        return n->kind == N_NEGATE ? value_binary(r, v.type == V_FLOAT ? '*' : '-', v.type == V_FLOAT ? value_float(-1) : value_int(0), v)
+        return n->kind == N_NEGATE ? value_binary(r, v.type == V_FLOAT ? '*' : '-',
+                                                  v.type == V_FLOAT ? value_float(-1) : value_int(0), v)
                                    : v;
-    return value_defined(r, v) ? render_fail(r, INFER_E_FORMAT, "bad operand type for a sign: '%s'", value_type_name(v)) : v;
+    return value_defined(r, v) ? render_fail(r, INFER_E_FORMAT, "bad operand type for a sign: '%s'", value_type_name(v))
+                               : v;
 }
 
 static struct value eval_logic(struct render *r, const struct node *n)

@@ -53,7 +53,8 @@ FILTER(length)
 {
     (void)a;
     const int64_t n = render_charge(r, is_string(self) ? self.u.s.n / 64 : 0) ? value_length(self) : 0;
-    return n < 0 ? render_fail(r, INFER_E_FORMAT, "object of type '%s' has no length", value_type_name(self)) : value_int(n);
+    return n < 0 ? render_fail(r, INFER_E_FORMAT, "object of type '%s' has no length", value_type_name(self))
+                 : value_int(n);
 }
 
 /* (d="", attribute=none) */
@@ -113,8 +114,10 @@ FILTER(map)
     const struct list *from = some_items(r, self);
     struct list *l = list_new(r, from ? from->n : 0);
     const struct list *given = &a->rest.positional;
-    const struct value *path = dict_get(r, &a->rest.named, "attribute"), *absent = dict_get(r, &a->rest.named, "default");
-    const struct builtin *filter = !path && given->n && is_string(given->items[0]) ? builtin_filter(given->items[0].u.s) : NULL;
+    const struct value *path = dict_get(r, &a->rest.named, "attribute"),
+                       *absent = dict_get(r, &a->rest.named, "default");
+    const struct builtin *filter =
+        !path && given->n && is_string(given->items[0]) ? builtin_filter(given->items[0].u.s) : NULL;
     if (!path && !filter)
         return render_fail(r, INFER_E_FORMAT, "map needs the name of a filter or attribute=");
     const struct call call = { filter ? (struct list){ given->items + 1, given->n - 1, 0 } : *given,
@@ -159,6 +162,12 @@ struct entry {
     struct value key, value;
 };
 
+/* As value_order, but what is missing on both sides is equal. */
+static int order_keys(struct render *r, struct value a, struct value b)
+{
+    return a.type == V_UNDEFINED && b.type == V_UNDEFINED ? 0 : value_order(r, a, b);
+}
+
 /* Merge sort, which keeps equal ones in their order. */
 static void merge_sort(struct render *r, struct entry *e, struct entry *spare, size_t n, bool down)
 {
@@ -168,8 +177,8 @@ static void merge_sort(struct render *r, struct entry *e, struct entry *spare, s
     merge_sort(r, e, spare, half, down);
     merge_sort(r, e + half, spare, n - half, down);
     for (size_t i = 0, left = 0, right = half; i < n && render_charge(r, 1); i++) {
-        const bool take_left = right == n || (left < half && (down ? value_order(r, e[left].key, e[right].key) >= 0
-                                                                   : value_order(r, e[left].key, e[right].key) <= 0));
+        const bool take_left = right == n || (left < half && (down ? order_keys(r, e[left].key, e[right].key) >= 0
+                                                                   : order_keys(r, e[left].key, e[right].key) <= 0));
         spare[i] = e[take_left ? left++ : right++];
     }
     if (!r->failed)
@@ -215,7 +224,8 @@ FILTER(dictsort)
 {
     const struct text by = arg_text(r, a, 1, "key");
     if (self.type != V_DICT)
-        return value_defined(r, self) ? render_fail(r, INFER_E_FORMAT, "dictsort of '%s'", value_type_name(self)) : self;
+        return value_defined(r, self) ? render_fail(r, INFER_E_FORMAT, "dictsort of '%s'", value_type_name(self))
+                                      : self;
     const struct args none = { .rest = { { NULL, 0, 0 }, { NULL, 0, 0 } } };
     const struct value pairs = builtin_method(self, text_of("items"))->run(r, self, &none);
     const struct entry *e = sorted(r, value_items(r, pairs), value_int(text_is(by, "value")), arg_bool(a, 0, false),
@@ -339,7 +349,8 @@ FILTER(items)
     if (self.type == V_UNDEFINED)
         return list_value(list_new(r, 0), LIST_GENERATOR);
     if (self.type != V_DICT)
-        return render_fail(r, INFER_E_FORMAT, "Can only get item pairs from a mapping, found '%s'", value_type_name(self));
+        return render_fail(r, INFER_E_FORMAT, "Can only get item pairs from a mapping, found '%s'",
+                           value_type_name(self));
     struct value v = builtin_method(self, text_of("items"))->run(r, self, a);
     v.kind = LIST_GENERATOR;
     return v;

@@ -28,7 +28,7 @@ FILTER(to_int)
     if (is_string(self) && base >= 2 && base <= 36 && text_int(self.u.s, (unsigned)base, &i))
         return value_int(i);
     if (self.type == V_FLOAT ? (f = self.u.f, true) : is_string(self) && text_real(self.u.s, &f))
-        return fabs(f) < 9.2e18 ? value_int((int64_t)f) : absent;
+        return fabs(f) < 9.2e18 ? value_int((int64_t)f) : render_fail(r, INFER_E_FORMAT, "int: beyond 64 bits");
     return absent;
 }
 
@@ -123,7 +123,8 @@ FILTER(from_json)
 {
     (void)a;
     if (!is_string(self))
-        return value_defined(r, self) ? render_fail(r, INFER_E_FORMAT, "from_json of '%s'", value_type_name(self)) : self;
+        return value_defined(r, self) ? render_fail(r, INFER_E_FORMAT, "from_json of '%s'", value_type_name(self))
+                                      : self;
     return value_parse_json(r, self.u.s, "from_json");
 }
 

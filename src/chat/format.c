@@ -103,9 +103,15 @@ static void put_spec(struct render *r, const struct spec *s, struct value v)
         put_number(r, s, v);
         return;
     }
+    if (s->kind == 'c' && !(is_whole(v) ? as_int(v) > 0 && as_int(v) < 0xd800 : value_length(v) == 1 && is_string(v))) {
+        render_fail(r, INFER_E_FORMAT, "%%c requires a character, not '%s'", value_type_name(v));
+        return;
+    }
     const size_t mark = r->n_out;
     if (s->kind == 'r')
         put_repr(r, v);
+    else if (s->kind == 'c' && is_whole(v))
+        put_code(r, (uint32_t)as_int(v));
     else
         put_value(r, v);
     struct text text = put_taken(r, mark).u.s;
@@ -196,7 +202,8 @@ struct value format_percent(struct render *r, struct value format, struct value 
             spec.align = 0;
         put_spec(r, &spec, v.type == V_ABSENT ? next_value(r, &values) : v);
     }
-    if (all.type == V_LIST && all.kind == LIST_TUPLE && values.used < all.u.list->n && !r->failed)
+    const bool many = all.type == V_LIST && all.kind == LIST_TUPLE;
+    if (values.used < (many ? all.u.list->n : all.type != V_LIST && all.type != V_DICT) && !r->failed)
         return render_fail(r, INFER_E_FORMAT, "not all arguments converted by a format");
     struct value v = put_taken(r, mark);
     v.kind = format.kind;
@@ -237,7 +244,9 @@ static struct value field_value(struct render *r, struct text name, const struct
         (*next)++;
     else if (!text_int(name, 10, &i)) {
         const struct value *v = dict_find(r, &values->named, value_text(name));
-        return v ? *v : render_fail(r, INFER_E_FORMAT, "format has no argument '%.*s'", name.n < 60 ? (int)name.n : 60, name.p);
+        return v ? *v
+                 : render_fail(r, INFER_E_FORMAT, "format has no argument '%.*s'", name.n < 60 ? (int)name.n : 60,
+                               name.p);
     }
     if (i < 0 || (size_t)i >= values->positional.n)
         return render_fail(r, INFER_E_FORMAT, "format has no argument %lld", (long long)i);
@@ -263,7 +272,8 @@ struct value format_braces(struct render *r, struct text s, const struct call *v
         const struct text how = { field.p + name.n + (colon != NULL), field.n - name.n - (colon != NULL) };
         struct spec spec;
         if (!read_spec(how, &spec))
-            return render_fail(r, INFER_E_FORMAT, "a format that is not understood: '%.*s'", how.n < 60 ? (int)how.n : 60, how.p);
+            return render_fail(r, INFER_E_FORMAT, "a format that is not understood: '%.*s'",
+                               how.n < 60 ? (int)how.n : 60, how.p);
         put_spec(r, &spec, field_value(r, name, values, &next));
     }
     return put_taken(r, mark);

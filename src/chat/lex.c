@@ -1,4 +1,4 @@
-/* lex.c - template source to tokens, with the environment that chat templates are written for: the newline after a block
+/* lex.c - template source to tokens, in the environment that chat templates are written for: the newline after a block
  * goes (trim_blocks), so does the space before one that begins its line (lstrip_blocks). */
 #include "src/base/error.h"
 #include "src/base/utf8.h"
@@ -170,7 +170,10 @@ static struct token lex_text(struct lexer *l)
 
 static int digit_of(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'z' ? c - 'a' + 10 : c >= 'A' && c <= 'Z' ? c - 'A' + 10 : 99;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'z' ? c - 'a' + 10
+           : c >= 'A' && c <= 'Z' ? c - 'A' + 10
+                                  : 99;
 }
 
 /* \xHH, \uHHHH, \UHHHHHHHH, \ooo; false for what is no such escape. *p stands after the backslash. */

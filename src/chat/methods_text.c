@@ -137,7 +137,8 @@ static struct text part_between(struct render *r, struct value self, const struc
     *before = 0;
     if (arg_absent(a, i) && arg_absent(a, i + 1))
         return self.u.s;
-    const struct value from = arg_absent(a, i) ? value_none() : a->v[i], to = arg_absent(a, i + 1) ? value_none() : a->v[i + 1];
+    const struct value from = arg_absent(a, i) ? value_none() : a->v[i],
+                       to = arg_absent(a, i + 1) ? value_none() : a->v[i + 1];
     const struct value part = value_slice(r, self, from, to, value_none());
     if (!is_string(part))
         return (struct text){ "", 0 };
@@ -216,7 +217,8 @@ METHOD(join)
     const size_t mark = r->n_out;
     for (size_t i = 0; l && i < l->n && render_charge(r, 1); i++) {
         if (!is_string(l->items[i]))
-            return render_fail(r, INFER_E_FORMAT, "join: item %zu is no string but '%s'", i, value_type_name(l->items[i]));
+            return render_fail(r, INFER_E_FORMAT, "join: item %zu is no string but '%s'", i,
+                               value_type_name(l->items[i]));
         if (i)
             put_text(r, self.u.s);
         put_text(r, l->items[i].u.s);

@@ -175,14 +175,15 @@ struct value value_slice(struct render *r, struct value v, struct value from, st
     if (!value_defined(r, v))
         return v;
     if (v.type != V_STRING && v.type != V_LIST)
-        return render_fail(r, INFER_E_FORMAT, "'%s' cannot be sliced", value_type_name(v));
+        return value_undefined(text_of("a slice of what has none"));
     const int64_t n = value_length(v);
     if (!render_charge(r, v.type == V_STRING ? v.u.s.n / 64 : 0) || !bound(r, step, 0, -n - 1, n + 1, 1, &by))
         return v;
     if (by == 0)
         return render_fail(r, INFER_E_FORMAT, "slice step cannot be zero");
     const int64_t low = by < 0 ? -1 : 0, high = by < 0 ? n - 1 : n;
-    if (!bound(r, from, n, low, high, by < 0 ? high : low, &i) || !bound(r, to, n, low, high, by < 0 ? low : high, &end))
+    if (!bound(r, from, n, low, high, by < 0 ? high : low, &i) ||
+        !bound(r, to, n, low, high, by < 0 ? low : high, &end))
         return v;
     if (v.type == V_STRING)
         return slice_text(r, v, i, end, by);

@@ -121,8 +121,12 @@ static void put_quoted(struct render *r, struct text s)
         else if (printable(code))
             put_text(r, bytes);
         else
-            put_bytes(r, hex, (size_t)snprintf(hex, sizeof hex, code < 0x100 ? "\\x%02x" : code < 0x10000 ? "\\u%04x" : "\\U%08x",
-                                         code));
+            put_bytes(r, hex,
+                      (size_t)snprintf(hex, sizeof hex,
+                                       code < 0x100     ? "\\x%02x"
+                                       : code < 0x10000 ? "\\u%04x"
+                                                        : "\\U%08x",
+                                       code));
     }
     put_char(r, quote);
 }

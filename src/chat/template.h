@@ -1,10 +1,14 @@
 /* template.h - the parts of the template engine: source -> nodes -> text.
  *
- *     lex.c parse.c statements.c   source to a tree of nodes, which is constant then and shared by all renderings
+ *     lex.c parse.c expressions.c statements.c
+ *                                  source to a tree of nodes, which is constant then and shared by all renderings
  *     eval.c operators.c call.c    what an expression's value is
  *     execute.c                    what a statement writes
- *     value.c print.c tojson.c     values: lists, dictionaries, equality; as text, as JSON
- *     filters*.c tests.c methods*.c globals.c format*.c    what templates can call, as tables of rows
+ *     render.c                     one rendering: its limits, its memory, its variables
+ *     value.c text.c print.c tojson.c
+ *                                  values: lists, dictionaries, equality; characters; as text, as JSON
+ *     filters_*.c tests.c methods*.c globals.c text_ops.c format.c time.c
+ *                                  what templates can call, as tables of rows
  *
  * Templates come from strangers: a rendering's steps, memory, depth and output are bounded by its struct limits. There
  * is no way out of a rendering in the middle: the first failure is kept in the rendering, everything after it computes
@@ -170,7 +174,8 @@ const struct node *parse_tuple(struct parser *p, bool with_condition);
 const struct node *parse_filter(struct parser *p, const struct node *operand);
 const struct node *parse_filters(struct parser *p, const struct node *operand);
 const struct node *parse_arguments(struct parser *p); /* at the opening bracket */
-const struct node *parse_body(struct parser *p, const char *const *ends); /* until one of these names; NULL: to the end */
+const struct node *parse_body(struct parser *p,
+                              const char *const *ends); /* until one of these names; NULL: to the end */
 /** What is there, in words. */
 struct token_words {
     char s[80];

@@ -18,7 +18,8 @@ static struct date date_of(int64_t now)
     now = now > limit ? limit : now < -limit ? -limit : now;
     const int64_t days = now / 86400 - (now % 86400 < 0), z = days + 719468;
     const int64_t era = (z >= 0 ? z : z - 146096) / 146097, doe = z - era * 146097;
-    const int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365, doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    const int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365,
+                  doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     const int mp = (int)((5 * doy + 2) / 153), rest = (int)(now - days * 86400);
     struct date d = { .day = (int)(doy - (153 * mp + 2) / 5) + 1,
                       .month = mp < 10 ? mp + 3 : mp - 9,

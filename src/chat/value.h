@@ -29,7 +29,8 @@ enum list_kind { LIST_PLAIN, LIST_TUPLE, LIST_GENERATOR, LIST_VIEW };
 
 struct value {
     uint8_t type;
-    uint8_t kind; /* V_LIST: enum list_kind. V_STRING: 1 for Markup. V_UNDEFINED: type of the object that lacks it, or 0 */
+    uint8_t
+        kind; /* V_LIST: enum list_kind. V_STRING: 1 for Markup. V_UNDEFINED: type of the object that lacks it, or 0 */
     union {
         bool truth;
         int64_t i;

@@ -1,4 +1,4 @@
-/* test_chat.c - chat templates through the public API: variables, built-in templates, many threads, memory running out. */
+/* test_chat.c - chat templates through the public API: variables, built-in templates, threads, memory running out. */
 #include "tests/common/counting.h"
 
 #include <setjmp.h>
@@ -63,7 +63,8 @@ static void variables_reach_the_template(void **state)
     o.no_generation_prompt = true;
     o.variables = "{\"enable_thinking\":false,\"bos_token\":\"<s>\"}";
     o.now = 1767323045;
-    gives("{{ tools[0].name }} {{ add_generation_prompt }} {{ enable_thinking }} {{ bos_token }} {{ strftime_now('%F %T') }}",
+    gives("{{ tools[0].name }} {{ add_generation_prompt }} {{ enable_thinking }} {{ bos_token }} {{ strftime_now('%F "
+          "%T') }}",
           conversation, &o, "f False False <s> 2026-01-02 03:04:05");
     gives("{{ messages is defined }}{{ tools is defined }}{{ bos_token }}", NULL, &o, "FalseFalse<s>");
     gives("{{ messages[0].content }}", conversation, NULL, "S");
@@ -123,17 +124,20 @@ static void built_in_templates_write_conversations(void **state)
         const char *name, *text;
     } rows[] = {
         { "alpaca", "S\n\n### Instruction:\nU\n\n### Response:\nA</s>\n\n### Instruction:\nV\n\n### Response:\n" },
-        { "chatml", "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\nA<|im_end|>\n"
-                    "<|im_start|>user\nV<|im_end|>\n<|im_start|>assistant\n" },
+        { "chatml",
+          "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\nA<|im_end|>\n"
+          "<|im_start|>user\nV<|im_end|>\n<|im_start|>assistant\n" },
         { "deepseek", "<s>S\n\nUser: U\n\nAssistant: A</s>User: V\n\nAssistant:" },
         { "gemma", "<s><start_of_turn>user\nS\n\nU<end_of_turn>\n<start_of_turn>model\nA<end_of_turn>\n"
                    "<start_of_turn>user\nV<end_of_turn>\n<start_of_turn>model\n" },
         { "llama2", "<s>[INST] <<SYS>>\nS\n<</SYS>>\n\nU [/INST] A </s><s>[INST] V [/INST]" },
-        { "llama3", "<s><|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nU"
-                    "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nA<|eot_id|><|start_header_id|>user"
-                    "<|end_header_id|>\n\nV<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n" },
+        { "llama3",
+          "<s><|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nU"
+          "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nA<|eot_id|><|start_header_id|>user"
+          "<|end_header_id|>\n\nV<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n" },
         { "mistral", "<s>[INST] S\n\nU [/INST] A</s>[INST] V [/INST]" },
-        { "phi3", "<|system|>\nS<|end|>\n<|user|>\nU<|end|>\n<|assistant|>\nA<|end|>\n<|user|>\nV<|end|>\n<|assistant|>\n" },
+        { "phi3",
+          "<|system|>\nS<|end|>\n<|user|>\nU<|end|>\n<|assistant|>\nA<|end|>\n<|user|>\nV<|end|>\n<|assistant|>\n" },
         { "vicuna", "S\n\nUSER: U\nASSISTANT: A</s>\nUSER: V\nASSISTANT:" },
         { "zephyr", "<|system|>\nS</s>\n<|user|>\nU</s>\n<|assistant|>\nA</s>\n<|user|>\nV</s>\n<|assistant|>\n" },
     };
@@ -168,9 +172,10 @@ static void threads_share_a_template(void **state)
     (void)state;
     infer_context *c = context();
     infer_error err = { 0 };
-    static const char source[] = "{% macro f(m) %}[{{ m.role }}|{{ m.content }}]{% endmacro %}"
-                                 "{% set ns = namespace(s='') %}{% for m in messages %}{% set ns.s = ns.s + f(m) %}{% endfor %}"
-                                 "{{ ns.s }}{{ messages | map(attribute='role') | unique | join(',') }}";
+    static const char source[] =
+        "{% macro f(m) %}[{{ m.role }}|{{ m.content }}]{% endmacro %}"
+        "{% set ns = namespace(s='') %}{% for m in messages %}{% set ns.s = ns.s + f(m) %}{% endfor %}"
+        "{{ ns.s }}{{ messages | map(attribute='role') | unique | join(',') }}";
     infer_chat_template *t = infer_chat_template_open(c, source, strlen(source), &err);
     assert_non_null(t);
     infer_context_close(&c); /* the template keeps it */

@@ -1,5 +1,5 @@
-/* test_chat_shared.c - the truth files beside the repository: what Hugging Face's environment of Jinja makes of the chat
- * templates of published models, and of the language's parts. Skipped where they are not there.
+/* test_chat_shared.c - the truth files beside the repository: what Hugging Face's environment of Jinja makes of the
+ * chat templates of published models, and of the language's parts. Skipped where they are not there.
  *
  * An error of the kind "raise" must come with its message. Of the other kinds those may be lenient for which the files
  * have a lenient_text, and then that has to come out. */
@@ -116,7 +116,8 @@ static void calls_case(struct tally *tally, const json_t *json)
     infer_chat_parser_options o = infer_chat_parser_defaults();
     size_t n = 0;
     o.chat_template = source;
-    assert_int_equal(infer_chat_parse(context, &o, user, strlen(user), message, sizeof message - 1, &n, &err), INFER_OK);
+    assert_int_equal(infer_chat_parse(context, &o, user, strlen(user), message, sizeof message - 1, &n, &err),
+                     INFER_OK);
     message[n] = 0;
     tally->cases++;
     if (!has_calls(message, strstr(user, "Oslo") ? 2 : 1) && /* some write only the first */

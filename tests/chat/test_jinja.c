@@ -48,17 +48,21 @@ static void expressions(void **state)
 {
     (void)state;
     static const struct jinja_case cases[] = {
-        { "{{ 1 + 2 * 3 ** 2 - 7 // 2 }} {{ -7 % 3 }} {{ -7 // 2 }} {{ 7 / 2 }} {{ -2 ** 2 }}", NULL, "16 2 -4 3.5 4", NULL },
+        { "{{ 1 + 2 * 3 ** 2 - 7 // 2 }} {{ -7 % 3 }} {{ -7 // 2 }} {{ 7 / 2 }} {{ -2 ** 2 }}", NULL, "16 2 -4 3.5 4",
+          NULL },
         { "{{ 'a' ~ 1 + 2 ~ 'b' }}", NULL, "a12b", NULL },
-        { "{{ 1 < 2 < 3 }} {{ 1 < 3 < 2 }} {{ 2 in [1, 2] }} {{ 'x' not in 'abc' }}", NULL, "True False True True", NULL },
+        { "{{ 1 < 2 < 3 }} {{ 1 < 3 < 2 }} {{ 2 in [1, 2] }} {{ 'x' not in 'abc' }}", NULL, "True False True True",
+          NULL },
         { "{{ not 1 == 2 }} {{ 1 if false }} {{ 1 if false else 2 if false else 3 }}", NULL, "True  3", NULL },
-        { "{{ 'abc'[1] }} {{ 'abc'[-1:] }} {{ 'h\xc3\xa9llo'[1:3] }} {{ 'abc'[::-1] }}", NULL, "b c \xc3\xa9l cba", NULL },
+        { "{{ 'abc'[1] }} {{ 'abc'[-1:] }} {{ 'h\xc3\xa9llo'[1:3] }} {{ 'abc'[::-1] }}", NULL, "b c \xc3\xa9l cba",
+          NULL },
         { "{{ [1, 2][5] is defined }} {{ (1,) }} {{ () }} {{ 1, 2 }}", NULL, "False (1,) () (1, 2)", NULL },
         { "{{ 0.1 + 0.2 }} {{ 1e16 }} {{ 1e-5 }} {{ 123456789.0 }} {{ 1e15 }} {{ 0.0001 }} {{ -0.0 }}", NULL,
           "0.30000000000000004 1e+16 1e-05 123456789.0 1000000000000000.0 0.0001 -0.0", NULL },
         { "{{ 9223372036854775807 }} {{ 9223372036854775807 + 1 }}", NULL, NULL, "beyond 64 bits" },
         { "{{ 2 ** 62 }} {{ 2 ** 64 }}", NULL, NULL, "beyond 64 bits" },
-        { "{{ [1] + [2] }} {{ [0] * 3 }} {{ 'ab' * 2 }} {{ (1,) + (2,) }}", NULL, "[1, 2] [0, 0, 0] abab (1, 2)", NULL },
+        { "{{ [1] + [2] }} {{ [0] * 3 }} {{ 'ab' * 2 }} {{ (1,) + (2,) }}", NULL, "[1, 2] [0, 0, 0] abab (1, 2)",
+          NULL },
         { "{{ a.b.c }} {{ a['b']['c'] }} {{ a.x }} {{ l.0 }}", "{\"a\":{\"b\":{\"c\":7}},\"l\":[5]}", "7 7  5", NULL },
         { "{{ d.items }}", "{\"d\":{\"items\":1}}", "<function>", NULL },
         { "{{ d['items'] }} {{ d.get('items') }}", "{\"d\":{\"items\":1}}", "1 1", NULL },
@@ -77,14 +81,17 @@ static void statements(void **state)
     static const struct jinja_case cases[] = {
         { "{% for x in [1, 2, 3] %}{{ x }}{{ ',' if not loop.last }}{% else %}none{% endfor %}", NULL, "1,2,3", NULL },
         { "{% for x in [] %}{{ x }}{% else %}none{% endfor %}", NULL, "none", NULL },
-        { "{% for x in range(10) if x is odd %}{% if x > 5 %}{% break %}{% endif %}{{ loop.index }}:{{ x }} {% endfor %}",
+        { "{% for x in range(10) if x is odd %}{% if x > 5 %}{% break %}{% endif %}{{ loop.index }}:{{ x }} {% endfor "
+          "%}",
           NULL, "1:1 2:3 3:5 ", NULL },
         { "{% for k, v in d.items() %}{{ k }}{{ v }}{% endfor %}", "{\"d\":{\"b\":1,\"a\":2}}", "b1a2", NULL },
         { "{% set x = 1 %}{% for i in [1] %}{% set x = 2 %}{{ x }}{% endfor %}{{ x }}", NULL, "21", NULL },
-        { "{% set ns = namespace(n=0) %}{% for i in [1, 2] %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}", NULL, "3", NULL },
+        { "{% set ns = namespace(n=0) %}{% for i in [1, 2] %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}", NULL,
+          "3", NULL },
         { "{% set a, b = 1, [2] %}{{ a }}{{ b }}{% set x | upper %}q{{ a }}{% endset %}{{ x }}", NULL, "1[2]Q1", NULL },
         { "{% macro f(a, b=2) %}{{ a }}{{ b }}{{ caller() if caller }}{% endmacro %}{{ f(1) }} {{ f(b=1, a=2) }} "
-          "{% call f(3) %}!{% endcall %}", NULL, "12 21 32!", NULL },
+          "{% call f(3) %}!{% endcall %}",
+          NULL, "12 21 32!", NULL },
         { "{% macro f(n) %}{{ n }}{% if n %}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(3) }}", NULL, "3210", NULL },
         { "{% macro f() %}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f(1, z=2) }}", NULL, "(1,){'z': 2}", NULL },
         { "{% filter upper | trim %} a{{ 1 }} {% endfilter %}", NULL, "A1", NULL },
@@ -106,7 +113,8 @@ static void filters_of_lists(void **state)
 {
     (void)state;
     static const struct jinja_case cases[] = {
-        { "{{ [3, 1, 2] | sort | join('-') }} {{ ['b', 'A'] | sort }} {{ [1, 2] | sum }} {{ [[1], [2]] | map('first') | list }}",
+        { "{{ [3, 1, 2] | sort | join('-') }} {{ ['b', 'A'] | sort }} {{ [1, 2] | sum }} {{ [[1], [2]] | map('first') "
+          "| list }}",
           NULL, "1-2-3 ['A', 'b'] 3 [1, 2]", NULL },
         { "{{ l | map(attribute='a.b') | list }} {{ l | selectattr('a') | list | length }} "
           "{{ l | rejectattr('a.b', 'gt', 1) | list | length }}",
@@ -118,9 +126,11 @@ static void filters_of_lists(void **state)
           "{\"l\":[{\"g\":2,\"n\":1},{\"g\":1,\"n\":3},{\"g\":1,\"n\":2}]}", "231", NULL },
         { "{% for k, i in l | groupby('g') %}{{ k }}:{{ i | length }} {% endfor %}",
           "{\"l\":[{\"g\":2},{\"g\":1},{\"g\":2}]}", "1:1 2:2 ", NULL },
-        { "{{ [1, 2, 3] | batch(2, 0) | list }} {{ [1, 2, 3] | slice(2) | list }}", NULL, "[[1, 2], [3, 0]] [[1, 2], [3]]", NULL },
+        { "{{ [1, 2, 3] | batch(2, 0) | list }} {{ [1, 2, 3] | slice(2) | list }}", NULL,
+          "[[1, 2], [3, 0]] [[1, 2], [3]]", NULL },
         { "{{ [1, 'a', 'A', 1.0] | unique | list }} {{ ['b', 'A'] | min }} {{ [] | max }}", NULL, "[1, 'a'] A ", NULL },
-        { "{{ none | selectattr('x') | list }} {{ 'abc' | reverse }} {{ 'abc' | first }} {{ [] | last }}", NULL, "[] cba a ", NULL },
+        { "{{ none | selectattr('x') | list }} {{ 'abc' | reverse }} {{ 'abc' | first }} {{ [] | last }}", NULL,
+          "[] cba a ", NULL },
         { "{{ [3, 1] | select('odd') | list }} {{ [0, 1] | reject | list }}", NULL, "[3, 1] [0]", NULL },
         { "{% if [] | select %}generators are true{% endif %}", NULL, "generators are true", NULL },
     };
@@ -134,10 +144,12 @@ static void filters_of_values(void **state)
         { "{{ x | default('d') }} {{ '' | default('d') }} {{ '' | d('e', true) }}", NULL, "d  e", NULL },
         { "{{ ' 42 ' | int }} {{ '3.9' | int }} {{ 'x' | int(5) }} {{ '0x1f' | int(0, 16) }} {{ '1e3' | float }}", NULL,
           "42 3 5 31 1000.0", NULL },
-        { "{{ 2.5 | round }} {{ 3.5 | round }} {{ 2.675 | round(2) }} {{ 5 | round }} {{ 2.1 | round(0, 'ceil') }}", NULL,
-          "2.0 4.0 2.67 5 3.0", NULL },
-        { "{{ {'a': [1, none, true], 'b': 'x\"\\n\\u00e9'} | tojson }}", NULL, "{\"a\": [1, null, true], \"b\": \"x\\\"\\n\xc3\xa9\"}", NULL },
-        { "{{ {'a': [1, {}], 'b': []} | tojson(indent=2) }}", NULL, "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": []\n}", NULL },
+        { "{{ 2.5 | round }} {{ 3.5 | round }} {{ 2.675 | round(2) }} {{ 5 | round }} {{ 2.1 | round(0, 'ceil') }}",
+          NULL, "2.0 4.0 2.67 5 3.0", NULL },
+        { "{{ {'a': [1, none, true], 'b': 'x\"\\n\\u00e9'} | tojson }}", NULL,
+          "{\"a\": [1, null, true], \"b\": \"x\\\"\\n\xc3\xa9\"}", NULL },
+        { "{{ {'a': [1, {}], 'b': []} | tojson(indent=2) }}", NULL,
+          "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": []\n}", NULL },
         { "{{ '<&>' | tojson }} {{ '\\u2028' | tojson }} {{ 1.0 | tojson }} {{ '\\x7f\\x01' | tojson }}", NULL,
           "\"<&>\" \"\xe2\x80\xa8\" 1.0 \"\x7f\\u0001\"", NULL },
         { "{{ ('{\"a\": [1, 2.5]}' | from_json).a }}", NULL, "[1, 2.5]", NULL },
@@ -145,9 +157,12 @@ static void filters_of_values(void **state)
           "a\n\n    b|  a\n  b|a\n", NULL },
         { "{{ 'foo bar baz' | truncate(9, leeway=0) }} {{ 'foo bar' | title }} {{ 'x' | center(4) }}|", NULL,
           "foo... Foo Bar  x  |", NULL },
-        { "{{ '<a>b</a>  c' | striptags }} {{ 'a b/c' | urlencode }} {{ 'a b' | wordcount }}", NULL, "b c a%20b/c 2", NULL },
+        { "{{ '<a>b</a>  c' | striptags }} {{ 'a b/c' | urlencode }} {{ 'a b' | wordcount }}", NULL, "b c a%20b/c 2",
+          NULL },
         { "{{ 'ab' | replace('', '-') }} {{ 'aXbX' | replace('X', '', 1) }}", NULL, "-a-b- abX", NULL },
-        { "{{ 'stra\xc3\x9f""e' | upper }} {{ '\xc3\x84' | lower }}", NULL, "STRASSE \xc3\xa4", NULL },
+        { "{{ 'stra\xc3\x9f"
+          "e' | upper }} {{ '\xc3\x84' | lower }}",
+          NULL, "STRASSE \xc3\xa4", NULL },
     };
     CHECK(cases);
 }
@@ -156,23 +171,30 @@ static void methods(void **state)
 {
     (void)state;
     static const struct jinja_case cases[] = {
-        { "{{ ' a  b '.split() }} {{ 'a,b,c'.split(',', 1) }} {{ 'a,b,c'.rsplit(',', 1) }} {{ 'a\\nb\\n'.splitlines() }}", NULL,
-          "['a', 'b'] ['a', 'b,c'] ['a,b', 'c'] ['a', 'b']", NULL },
-        { "{{ ' a b  c '.split(none, 1) }} {{ ''.split() }} {{ ''.split('x') }}", NULL, "['a', 'b  c '] [] ['']", NULL },
+        { "{{ ' a  b '.split() }} {{ 'a,b,c'.split(',', 1) }} {{ 'a,b,c'.rsplit(',', 1) }} {{ 'a\\nb\\n'.splitlines() "
+          "}}",
+          NULL, "['a', 'b'] ['a', 'b,c'] ['a,b', 'c'] ['a', 'b']", NULL },
+        { "{{ ' a b  c '.split(none, 1) }} {{ ''.split() }} {{ ''.split('x') }}", NULL, "['a', 'b  c '] [] ['']",
+          NULL },
         { "{{ 'a=b=c'.partition('=') }} {{ 'a=b=c'.rpartition('=') }} {{ 'a'.partition('x') }}", NULL,
           "('a', '=', 'b=c') ('a=b', '=', 'c') ('a', '', '')", NULL },
-        { "{{ 'h\xc3\xa9llo'.find('l') }} {{ 'abcb'.rfind('b') }} {{ 'aaa'.count('a') }} {{ 'abc'.startswith(('x', 'a')) }}", NULL,
-          "2 3 3 True", NULL },
-        { "{{ '{}-{}'.format(1, 'x') }} {{ '{0:>4}|{1:<3}|{a:^5}'.format(1, 'b', a='c') }} {{ '{:.2f}'.format(3.14159) }}",
+        { "{{ 'h\xc3\xa9llo'.find('l') }} {{ 'abcb'.rfind('b') }} {{ 'aaa'.count('a') }} {{ 'abc'.startswith(('x', "
+          "'a')) }}",
+          NULL, "2 3 3 True", NULL },
+        { "{{ '{}-{}'.format(1, 'x') }} {{ '{0:>4}|{1:<3}|{a:^5}'.format(1, 'b', a='c') }} {{ '{:.2f}'.format(3.14159) "
+          "}}",
           NULL, "1-x    1|b  |  c   3.14", NULL },
-        { "{{ '<think>a</think>b'.split('</think>')[-1] }} {{ 'xxaxx'.strip('x') }} {{ 'ab'.isalpha() }}", NULL, "b a True", NULL },
+        { "{{ '<think>a</think>b'.split('</think>')[-1] }} {{ 'xxaxx'.strip('x') }} {{ 'ab'.isalpha() }}", NULL,
+          "b a True", NULL },
         { "{{ d.get('a') }} {{ d.get('b') }} {{ d.get('b', 1) }} {{ d.keys() | list }} {{ d.pop('a') }} {{ d }}",
           "{\"d\":{\"a\":1}}", "1 None 1 ['a'] 1 {}", NULL },
         { "{% set l = [1] %}{% do l.extend([2, 3]) %}{% do l.insert(0, 9) %}{{ l.pop() }}{{ l }}{{ l.index(1) }}", NULL,
           "3[9, 1, 2]1", NULL },
-        { "{{ strftime_now('%d %b %Y %H:%M:%S %A %j %-d %y %p %I') }}", NULL, "02 Jan 2026 03:04:05 Friday 002 2 26 AM 03", NULL },
-        { "{{ 'aBc'.swapcase() }} {{ '7'.zfill(3) }} {{ '-7'.zfill(3) }} {{ 'x'.center(4, '*') }} {{ 'abc'.center(6) }}|", NULL,
-          "AbC 007 -07 *x**  abc  |", NULL },
+        { "{{ strftime_now('%d %b %Y %H:%M:%S %A %j %-d %y %p %I') }}", NULL,
+          "02 Jan 2026 03:04:05 Friday 002 2 26 AM 03", NULL },
+        { "{{ 'aBc'.swapcase() }} {{ '7'.zfill(3) }} {{ '-7'.zfill(3) }} {{ 'x'.center(4, '*') }} {{ 'abc'.center(6) "
+          "}}|",
+          NULL, "AbC 007 -07 *x**  abc  |", NULL },
     };
     CHECK(cases);
 }
@@ -181,14 +203,21 @@ static void tests_of_values(void **state)
 {
     (void)state;
     static const struct jinja_case cases[] = {
-        { "{{ 1 is number }} {{ true is number }} {{ 1 is integer }} {{ true is integer }} {{ 1.0 is float }} {{ true is boolean }}",
+        { "{{ 1 is number }} {{ true is number }} {{ 1 is integer }} {{ true is integer }} {{ 1.0 is float }} {{ true "
+          "is boolean }}",
           NULL, "True True True False True True", NULL },
-        { "{{ 'a' is string }} {{ [] is sequence }} {{ {} is mapping }} {{ 'a' is iterable }} {{ 1 is iterable }} {{ none is none }}",
+        { "{{ 'a' is string }} {{ [] is sequence }} {{ {} is mapping }} {{ 'a' is iterable }} {{ 1 is iterable }} {{ "
+          "none is none }}",
           NULL, "True True True True False True", NULL },
         { "{{ x is defined }} {{ x is undefined }} {{ x.y is defined }}", NULL, NULL, "'x' is undefined" },
-        { "{{ 3 is divisibleby 3 }} {{ 3 is not odd }} {{ 2 is in [1, 2] }} {{ 1 is eq 1 }} {{ 'a' is sameas 'a' }}", NULL,
-          "True False True True True", NULL },
-        { "{{ 'A' is upper }} {{ 'aB' is lower }} {{ range is callable }} {{ 1 is sameas true }}", NULL, "True False True False", NULL },
+        { "{{ 2.5 is odd }} {{ 1[2:] }}|{{ '%c%c' % (65, 'b') }}", NULL, "False |Ab", NULL },
+        { "{{ 'x' % 1 }}", NULL, NULL, "not all arguments converted" },
+        { "{{ 1e20 | int }}", NULL, NULL, "beyond 64 bits" },
+        { "{{ [1, 2] | sort(attribute='k') }}", NULL, "[1, 2]", NULL },
+        { "{{ 3 is divisibleby 3 }} {{ 3 is not odd }} {{ 2 is in [1, 2] }} {{ 1 is eq 1 }} {{ 'a' is sameas 'a' }}",
+          NULL, "True False True True True", NULL },
+        { "{{ 'A' is upper }} {{ 'aB' is lower }} {{ range is callable }} {{ 1 is sameas true }}", NULL,
+          "True False True False", NULL },
         { "{{ 'x' if 1 is defined and 2 is defined else 'y' }}", NULL, "x", NULL },
     };
     CHECK(cases);
@@ -235,21 +264,24 @@ static void harm_is_refused_soon(void **state)
     (void)state;
     static const struct jinja_case cases[] = {
         { "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", NULL, NULL, "more than" },
-        { "{% for a in range(9999) %}{% for b in 'x' * 9999 %}{{ b if 1 == 2 }}{% endfor %}{% endfor %}", NULL, NULL, "more than" },
+        { "{% for a in range(9999) %}{% for b in 'x' * 9999 %}{{ b if 1 == 2 }}{% endfor %}{% endfor %}", NULL, NULL,
+          "more than" },
         { "{{ range(1000000000) | length }}", NULL, NULL, "range: more than" },
-        { "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}", NULL,
-          NULL, "longer than" },
+        { "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+          NULL, NULL, "longer than" },
         { "{{ 'x' * 9999999999 }}", NULL, NULL, "" },
         { "{{ 'xxxxxxxxxxxxxxxx' * 99999999 }}", NULL, NULL, "longer than" },
         { "{{ [0] * 9999999999 }}", NULL, NULL, "" },
         { "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", NULL, NULL, "nested deeper" },
         { "{% set l = [] %}{% do l.append(l) %}{{ l }}", NULL, NULL, "nested deeper" },
         { "{% set l = [] %}{% do l.append(l) %}{{ l | tojson }}", NULL, NULL, "nested deeper" },
-        { "{% set a = [] %}{% do a.append(a) %}{% set b = [] %}{% do b.append(b) %}{{ a == b }}", NULL, NULL, "nested deeper" },
+        { "{% set a = [] %}{% do a.append(a) %}{% set b = [] %}{% do b.append(b) %}{{ a == b }}", NULL, NULL,
+          "nested deeper" },
         { "{{ '%999999999d' % 1 }}", NULL, NULL, "too large" },
         { "{{ '{:999999999}'.format(1) }}", NULL, NULL, "too large" },
         { "{{ 'x'.center(9999999999) | length }}", NULL, NULL, "" },
-        { "{% set ns = namespace(l=[0]) %}{% for i in range(99) %}{% set ns.l = ns.l + ns.l %}{% endfor %}", NULL, NULL, "" },
+        { "{% set ns = namespace(l=[0]) %}{% for i in range(99) %}{% set ns.l = ns.l + ns.l %}{% endfor %}", NULL, NULL,
+          "" },
         { "{% for x in 'ab' * 50000 %}{{ ('a' * 100000) in ('b' * 200000) }}{% endfor %}", NULL, NULL, "" },
     };
     CHECK(cases);
@@ -287,7 +319,8 @@ static void deep_nesting_is_refused(void **state)
             fail_msg("%s...: %s", rows[i].what, text ? text : err.message);
         free(source);
     }
-    char *json = repeated("{\"x\":", "[", 1500, ""), *ends = repeated("", "]", 1500, "}"), *all = repeated(json, ends, 1, "");
+    char *json = repeated("{\"x\":", "[", 1500, ""), *ends = repeated("", "]", 1500, "}"),
+         *all = repeated(json, ends, 1, "");
     infer_error err = { 0 };
     assert_null(render_text("{{ x }}", all, &err));
     assert_non_null(strstr(err.message, "nested deeper"));
@@ -322,8 +355,10 @@ static void memory_may_run_out(void **state)
         "{% macro f(a, b='x') %}{{ a ~ b }}{% endmacro %}{% set ns = namespace(l=[], d={}) %}"
         "{% for m in messages %}{% do ns.l.append(m.content | trim | upper) %}{% set ns.d = dict(ns.d, k=loop.index) %}"
         "{{ f(m.role, b=m.content.split(' ')) }}{{ m | tojson(indent=1) }}{% endfor %}"
-        "{{ ns.l | sort | join(',') | replace('A', 'bb') | indent }}{{ '%s' % ns.d }}{{ messages | map(attribute='role') | unique | list }}";
-    static const char variables[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"a b\"},{\"role\":\"x\",\"content\":\"c\"}]}";
+        "{{ ns.l | sort | join(',') | replace('A', 'bb') | indent }}{{ '%s' % ns.d }}{{ messages | "
+        "map(attribute='role') | unique | list }}";
+    static const char variables[] =
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a b\"},{\"role\":\"x\",\"content\":\"c\"}]}";
     infer_error err;
     char *want = render_text(source, variables, &err);
     assert_non_null(want);

@@ -12,9 +12,10 @@ static void require(bool promise)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char messages[] =
-        "[{\"role\":\"system\",\"content\":\" Be brief. \"},{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"h\\u00e9\"}]},"
-        "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"a\":[1,2.5,true]}}}]}]";
+    static const char messages[] = "[{\"role\":\"system\",\"content\":\" Be brief. "
+                                   "\"},{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"h\\u00e9\"}]},"
+                                   "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"function\":{\"name\":"
+                                   "\"f\",\"arguments\":{\"a\":[1,2.5,true]}}}]}]";
     const struct limits limits = { .steps = 200000, .bytes = 8 << 20, .output = 1 << 20, .depth = 200 };
     struct counting c;
     infer_error err = { 0 };

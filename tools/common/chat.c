@@ -245,7 +245,8 @@ infer_status chat_say(struct chat *c, const char *text, size_t length, const inf
     if (!answering) {
         json_array_remove(c->messages, n);
     } else {
-        json_t *message = json_pack("{ssss%}", "role", "assistant", "content", c->said[0] ? c->said[0] : "", c->n_said[0]);
+        json_t *message =
+            json_pack("{ssss%}", "role", "assistant", "content", c->said[0] ? c->said[0] : "", c->n_said[0]);
         if (c->n_said[1])
             json_object_set_new(message, "reasoning_content", json_stringn(c->said[1], c->n_said[1]));
         json_array_append_new(c->messages, message);
