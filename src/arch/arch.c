@@ -159,6 +159,7 @@ static infer_status read_rope(struct hparams *h, const struct weights *w, infer_
     } kinds[] = {
         { "none", SCALING_NONE },     { "default", SCALING_NONE }, { "linear", SCALING_LINEAR },
         { "llama3", SCALING_LLAMA3 }, { "yarn", SCALING_YARN },
+        { "dynamic", SCALING_NONE }, /* but in contexts longer than the trained one */
         { "longrope", SCALING_LONGROPE }, { "su", SCALING_LONGROPE },
     };
     const bool gguf = w->format == WEIGHTS_GGUF;
@@ -269,6 +270,7 @@ static infer_status read_traits(struct hparams *h, const struct weights *w, infe
     char key[MAX_KEY];
     h->traits = h->arch->must;
     h->traits |= h->n_query_latent ? may & TRAIT_QUERY_LATENT : 0;
+    h->traits |= h->n_shared || h->n_ff_shared ? may & TRAIT_SHARED_EXPERT : 0;
     h->traits |= gguf ? 0 : may & TRAIT_GROUPED_QKV;
     snprintf(key, sizeof key, "%s.use_parallel_residual", gguf ? h->arch->gguf : "");
     if (meta_get_bool(w, gguf ? key : "use_parallel_residual", &parallel, err) == META_WRONG ||
@@ -362,9 +364,9 @@ static void derive(struct hparams *h, bool gguf)
             sqrtf(1 + logf((float)h->n_ctx_train / (float)r->n_ctx_original) / logf((float)r->n_ctx_original));
     derive_yarn(h, gguf);
     const float local = h->rope_local.base > 0 ? h->rope_local.base : h->arch->local_base;
-    if (local > 0) {
+    if (local != 0) {
         h->rope_local = *r;
-        h->rope_local.base = local;
+        h->rope_local.base = local > 0 ? local : r->base;
         h->rope_local.scaling = SCALING_NONE;
         h->rope_local.attention_factor = 0;
     }

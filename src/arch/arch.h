@@ -143,8 +143,9 @@ struct arch {
     enum gating gating;
     uint32_t n_ctx_usual;   /* where a file does not say it */
     uint32_t window_period; /* where there is a window: each layer of this number sees all */
-    uint32_t still_period;  /* each layer of this number has no rotation */
+    uint32_t still_period;  /* each layer of this number has no rotation; if it is window_period: if there are windows */
     float local_base;       /* rope base of windowed layers, which then have no scaling; 0: as the others */
+#define LOCAL_UNSCALED (-1.0f) /* the same base */
     bool second_names;      /* where tensors have two names in GGUF files, those of this family have the second */
     /* GGUF files do not say that models of this many layers divide scores by the root of n_embd / n_head, not d_k. */
     uint32_t n_layer_wide_query;

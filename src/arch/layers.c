@@ -21,7 +21,11 @@ static infer_status read_windows(struct hparams *h, const struct weights *w, str
         h->window = 0;
     h->first_windowed = first;
     h->window_period = h->arch->window_period;
-    if (meta_get_u32(w, "sliding_window_pattern", &h->window_period, err) == META_WRONG)
+    struct text pattern; /* a number, or a letter for each layer up to the first that sees all */
+    const struct meta *said = weights_meta(w, "sliding_window_pattern");
+    if (said && said->type == META_STRING && meta_get_text(w, "sliding_window_pattern", &pattern, err) == META_FOUND)
+        h->window_period = pattern.n < MAX_LAYERS ? (uint32_t)pattern.n : 0;
+    else if (meta_get_u32(w, "sliding_window_pattern", &h->window_period, err) == META_WRONG)
         return INFER_E_FORMAT;
     const struct meta *types = weights_meta(w, "layer_types");
     if (!h->window || !types)
@@ -75,7 +79,9 @@ static infer_status read_turns(struct hparams *h, const struct weights *w, struc
 int arch_layer_rope(const struct hparams *h, uint32_t layer)
 {
     const uint32_t period = h->arch->still_period;
-    if (h->layer_turns ? !h->layer_turns[layer] : period && (layer + 1) % period == 0)
+    const bool seeing_all = period && period == h->arch->window_period; /* the layers without a window */
+    const bool still = seeing_all ? h->window && !arch_layer_windowed(h, layer) : period && (layer + 1) % period == 0;
+    if (h->layer_turns ? !h->layer_turns[layer] : still)
         return -1;
     return h->rope_local.base > 0 && arch_layer_windowed(h, layer);
 }

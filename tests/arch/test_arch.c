@@ -65,6 +65,10 @@ static void layers_are_windowed_and_rotate_as_their_family_does(void **state)
     assert_layers("gemma3_text", "\"sliding_window\":5", "wwwwwfww", "lllllrll");
     assert_layers("gemma3_text", "\"sliding_window\":5,\"sliding_window_pattern\":2", "wfwfwfwf", "lrlrlrlr");
     assert_layers("cohere2", "\"sliding_window\":5,\"layer_norm_eps\":1e-5", "wwwfwwwf", "rrrnrrrn");
+    assert_layers("exaone4", "\"sliding_window\":5,\"sliding_window_pattern\":\"LLLG\"", "wwwfwwwf", "rrrnrrrn");
+    assert_layers("exaone4", "\"sliding_window\":null,\"sliding_window_pattern\":null", "ffffffff", "rrrrrrrr");
+    assert_layers("olmo3", "\"sliding_window\":5,\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4}", "wwwfwwwf", "lllrlllr");
+    assert_layers("olmo2", "", "ffffffff", "rrrrrrrr");
     assert_layers("smollm3", "", "ffffffff", "rrrnrrrn");
     assert_layers("smollm3", "\"no_rope_layers\":[0,1,1,1,1,1,1,1]", "ffffffff", "nrrrrrrr");
     assert_layers("qwen2", "\"sliding_window\":5,\"use_sliding_window\":true,\"max_window_layers\":6", "ffffffww",

@@ -34,8 +34,9 @@ LONGROPE = dict(rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.1
 GPT_OSS = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16, beta_fast=32.0, beta_slow=1.0,
                truncate=False, rope_theta=10000.0)
 EXPERTS = dict(num_experts_per_tok=2, moe_intermediate_size=16)
-MLA = dict(EXPERTS, first_k_dense_replace=1, kv_lora_rank=16, qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=12,
-           num_key_value_heads=4, rms_norm_eps=1e-6, routed_scaling_factor=1.5)
+LATENT = dict(kv_lora_rank=16, qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=12, num_key_value_heads=4,
+              rms_norm_eps=1e-6)
+MLA = dict(EXPERTS, **LATENT, first_k_dense_replace=1, routed_scaling_factor=1.5)
 T = transformers
 
 # name: (configuration class, its own settings, GGUF architecture or None, queries and keys permuted in GGUF)
@@ -100,6 +101,16 @@ CASES = {
     "falcon": (T.FalconConfig, dict(layer_norm_epsilon=1e-3, bias=True, ffn_hidden_size=48), "falcon", False),
     "falcon-new": (T.FalconConfig, dict(layer_norm_epsilon=1e-3, new_decoder_architecture=True, num_kv_heads=2,
                                         ffn_hidden_size=48), "falcon", False),
+    "olmo3": (T.Olmo3Config, dict(sliding_window=5, num_hidden_layers=4, rope_parameters=dict(
+        full_attention=YARN, sliding_attention=dict(rope_type="default", rope_theta=10000.0))), "olmo2", False),
+    "exaone4": (T.Exaone4Config, dict(sliding_window=5, num_hidden_layers=4), "exaone4", False),
+    "exaone4-plain": (T.Exaone4Config, dict(sliding_window=None, layer_types=["full_attention"] * 2, rope_parameters=LLAMA3, tie_word_embeddings=True), "exaone4", False),
+    "internlm3": (T.InternLM3Config, dict(qkv_bias=True, bias=True, head_dim=8), "llama", True),
+    "glm": (T.GlmConfig, dict(head_dim=16, attention_bias=True, pad_token_id=0), "chatglm", False),
+    "glm4": (T.Glm4Config, dict(head_dim=16, attention_bias=True, pad_token_id=0), "glm4", False),
+    "glm4moelite": (T.Glm4MoeLiteConfig, dict(MLA, n_routed_experts=4, n_shared_experts=1, q_lora_rank=20, n_group=1, topk_group=1,
+                                              mlp_layer_types=["dense", "sparse"]), "deepseek2", False),
+    "youtu": (T.YoutuConfig, dict(LATENT, q_lora_rank=20), "deepseek2", False),
     # New cases come last, as the seeds are counted.
 }
 
@@ -115,7 +126,7 @@ NAMES = {  # Hugging Face's to GGUF's
     "self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up", "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down",
     "self_attn.sinks": "attn_sinks.weight", "mlp.gate": "ffn_gate_inp", "mlp.router": "ffn_gate_inp",
     "block_sparse_moe.gate": "ffn_gate_inp", "block_sparse_moe.router.layer": "ffn_gate_inp",
-    "pre_feedforward_layernorm": "ffn_norm", "post_feedforward_layernorm": "post_ffw_norm",
+    "post_self_attn_layernorm": "post_attention_norm", "post_mlp_layernorm": "post_ffw_norm", "pre_feedforward_layernorm": "ffn_norm", "post_feedforward_layernorm": "post_ffw_norm",
     "mlp.shared_expert_gate": "ffn_gate_inp_shexp", "block_sparse_moe.output_linear": "ffn_down_exps",
     "self_attn.dense": "attn_output", "mlp.fc1": "ffn_up", "mlp.fc2": "ffn_down", "model.final_layernorm": "output_norm",
     "experts.gate_proj": "ffn_gate_exps", "experts.up_proj": "ffn_up_exps", "experts.down_proj": "ffn_down_exps",
@@ -126,7 +137,7 @@ NAMES = {  # Hugging Face's to GGUF's
     **{f"mlp.{s}.{p}_proj": f"ffn_{p}_shexp" for s in ("shared_expert", "shared_experts") for p in ("gate", "up", "down")},
 }
 # In these, the norm after attention has its name.
-POST_NORMS = {"gemma2", "gemma3", "olmo2", "gpt-oss", "glm4moe", "seed_oss"}
+POST_NORMS = {"exaone4", "gemma2", "gemma3", "olmo2", "gpt-oss", "glm4moe", "seed_oss"}
 
 
 def gguf_name(name, arch):
@@ -226,10 +237,11 @@ def write_latent(w, arch, c, apart):
     if apart:
         w.add_key_length_mla(c.qk_nope_head_dim + c.qk_rope_head_dim)
         w.add_value_length_mla(c.v_head_dim)
-    if c.model_type == "deepseek_v3":
+    if c.model_type in ("deepseek_v3", "glm4_moe_lite"):
         w.add_uint32(f"{arch}.expert_gating_func", 2)
         w.add_bool(f"{arch}.expert_weights_norm", c.norm_topk_prob)
-    w.add_float32(f"{arch}.rope.scaling.yarn_log_multiplier", 0.1 * c.rope_parameters["mscale_all_dim"])
+    if c.rope_parameters["rope_type"] == "yarn":
+        w.add_float32(f"{arch}.rope.scaling.yarn_log_multiplier", 0.1 * c.rope_parameters["mscale_all_dim"])
 
 
 def ungroup(data, n_head, n_head_kv):
@@ -252,7 +264,7 @@ def split_latent(weights, c):
     return out
 
 
-WINDOWED = {"gemma2", "gemma3", "gpt-oss", "cohere2"}
+WINDOWED = {"olmo2", "exaone4", "gemma2", "gemma3", "gpt-oss", "cohere2"}
 PLUS_ONE = {"gemma", "gemma2", "gemma3"}
 
 
