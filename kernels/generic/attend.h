@@ -311,19 +311,20 @@ INLINE void unpack_values(pnum *y, const uint8_t *block, size_t d, int n_keys, c
 }
 
 /* Values from keys whose first d numbers they are, both as pairs: of two numbers and two positions, those of a position
- * stand side by side in the one and those of a number in the other. Positions go four pairs at a time, a line of the
- * cache of keys. */
+ * stand side by side in the one and those of a number in the other. Positions go four pairs at a time, which are a line
+ * of the processor's cache. */
 static void values_of_keys(pnum *v, const pnum *k, size_t d, int n_keys)
 {
     enum { AT_ONCE = 4 };
+    typedef pnum quad __attribute__((vector_size(4 * sizeof(pnum))));
     const size_t width = kv_width(d);
     for (int begin = 0; 2 * begin < n_keys; begin += AT_ONCE)
         for (size_t i = 0; i < kv_key_lines(d); i++)
             for (int j = begin; j < begin + AT_ONCE; j++) {
-                const pnum *const from = k + i * KV_LINE + 4 * j;
-                pnum *const to = v + 2 * ((size_t)j * width + 2 * i);
-                to[0] = from[0], to[1] = from[2];
-                to[2] = from[1], to[3] = from[3];
+                quad x;
+                memcpy(&x, k + i * KV_LINE + 4 * j, sizeof x);
+                x = __builtin_shufflevector(x, x, 0, 2, 1, 3);
+                memcpy(v + 2 * ((size_t)j * width + 2 * i), &x, sizeof x);
             }
 }
 
