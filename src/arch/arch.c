@@ -32,14 +32,12 @@ static const struct field fields[] = {
     { "feed_forward_length", "intermediate_size|ffn_hidden_size", AT(n_ff), false, false, 0 },
     { "context_length", "max_position_embeddings", AT(n_ctx_train), false, false, 0 },
     { "attention.sliding_window", "sliding_window", AT(window), false, false, 0 },
-    { "attention.layer_norm_rms_epsilon|attention.layer_norm_epsilon", "rms_norm_eps|layer_norm_eps|norm_epsilon|layer_norm_epsilon",
-     
-      AT(eps), true, true, 0 },
+    { "attention.layer_norm_rms_epsilon|attention.layer_norm_epsilon",
+      "rms_norm_eps|layer_norm_eps|norm_epsilon|layer_norm_epsilon", AT(eps), true, true, 0 },
     { "rope.dimension_count", "rotary_dim|qk_rope_head_dim", AT(rope.n_rot), false, false, 0 },
     { NULL, "partial_rotary_factor|rope_parameters.partial_rotary_factor|rotary_pct", AT(rope.part), true, false, 1 },
-    { "rope.freq_base", "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta|rotary_emb_base",
-     
-      AT(rope.base), true, false, 10000 },
+    { "rope.freq_base",
+      "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta|rotary_emb_base", AT(rope.base), true, false, 10000 },
     { "rope.freq_base_swa", "rope_local_base_freq|rope_parameters.sliding_attention.rope_theta", AT(rope_local.base),
       true, false, 0 },
     { "rope.scaling.factor", ROPE("factor"), AT(rope.factor), true, false, 1 },
@@ -288,7 +286,7 @@ static infer_status read_traits(struct hparams *h, const struct weights *w, infe
     return INFER_OK;
 }
 
-/* Files say of heads what they are before or after keys and values become one thing; older GGUF files only the former. */
+/* Files say of heads what they are before or after keys and values become one thing, older GGUF files only the former. */
 static void fill_in_latent(struct hparams *h)
 {
     if (!arch_has(h, TRAIT_LATENT)) {

@@ -20,7 +20,7 @@ enum trait {
     TRAIT_FUSED_QKV = 1ull << 8,   /* queries, keys and values are rows of one tensor */
     TRAIT_LATENT = 1ull << 40,   /* keys and values of all heads are made of one latent vector */
     TRAIT_QUERY_LATENT = 1ull << 41, /* so are queries, of another one */
-    TRAIT_GROUPED_QKV = 1ull << 42, /* checkpoints hold them in one tensor: of each KV head its queries, key and value */
+    TRAIT_GROUPED_QKV = 1ull << 42, /* checkpoints: in one tensor, of each KV head its queries, key and value */
     TRAIT_FUSED_GATE_UP = 1ull << 9, /* so are the gate and what it gates, in this order */
     TRAIT_EXPERTS = 1ull << 10,    /* layers with a router choose among feed-forward networks */
     TRAIT_EXPERT_BIAS = 1ull << 11,
@@ -97,7 +97,8 @@ enum dim {
 enum model_role { TOKEN_EMBD, OUTPUT_NORM, OUTPUT_NORM_BIAS, OUTPUT, OUTPUT_BIAS, ROPE_FREQS, ROPE_SHORT, ROPE_LONG,
                   MODEL_ROLES };
 enum layer_role {
-    ATTN_NORM, ATTN_NORM_BIAS, ATTN_NORM_2, ATTN_NORM_2_BIAS, ATTN_QKV, ATTN_QKV_BIAS, ATTN_Q_A, ATTN_KV_A, ATTN_Q, ATTN_K, ATTN_V, ATTN_Q_B, ATTN_K_B, ATTN_V_B, ATTN_OUT,
+    ATTN_NORM, ATTN_NORM_BIAS, ATTN_NORM_2, ATTN_NORM_2_BIAS, ATTN_QKV, ATTN_QKV_BIAS,
+    ATTN_Q_A, ATTN_KV_A, ATTN_Q, ATTN_K, ATTN_V, ATTN_Q_B, ATTN_K_B, ATTN_V_B, ATTN_OUT,
     ATTN_Q_BIAS, ATTN_K_BIAS, ATTN_V_BIAS, ATTN_OUT_BIAS,
     ATTN_Q_NORM, ATTN_K_NORM, ATTN_Q_A_NORM, LATENT_NORM, ATTN_SINKS, ATTN_POST_NORM,
     FFN_NORM, FFN_NORM_BIAS, FFN_GATE, FFN_UP, FFN_DOWN, FFN_GATE_BIAS, FFN_UP_BIAS, FFN_DOWN_BIAS, FFN_POST_NORM,
@@ -143,7 +144,7 @@ struct arch {
     enum gating gating;
     uint32_t n_ctx_usual;   /* where a file does not say it */
     uint32_t window_period; /* where there is a window: each layer of this number sees all */
-    uint32_t still_period;  /* each layer of this number has no rotation; if it is window_period: if there are windows */
+    uint32_t still_period;  /* each layer of this number has no rotation; as window_period: if there are windows */
     float local_base;       /* rope base of windowed layers, which then have no scaling; 0: as the others */
 #define LOCAL_UNSCALED (-1.0f) /* the same base */
     bool second_names;      /* where tensors have two names in GGUF files, those of this family have the second */
@@ -169,7 +170,7 @@ struct rope {
 struct hparams {
     const struct arch *arch;
     const char *name; /* of the architecture, as the file has it */
-    uint64_t traits;  /* that this model has whatever its tensors are: the family's, as far as its numbers do not differ */
+    uint64_t traits;  /* that this model has whatever its tensors are: the family's, as far as its numbers agree */
     uint32_t n_vocab; /* 0 until the embedding is bound */
     uint32_t n_embd, n_layer, n_head, n_head_kv, d_k, d_v, n_ff, n_ctx_train;
     /* With a latent vector keys and values are one thing to attention: the latent vector, and behind it what rotates of

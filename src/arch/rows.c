@@ -70,7 +70,8 @@ static const struct arch rows[] = {
     { "EXAONE 4", "exaone4", "exaone4", HALVES, HALVES, .window_period = 4, .still_period = 4,
       .must = T(NO_PRE_NORM) | T(POST_NORM) | T(QK_NORM), .may = T(OUTPUT) | T(ROPE_FREQS) },
     { "InternLM 3", "llama", "internlm3", PAIRS, HALVES, .may = BIASES | T(OUTPUT) },
-    { "GLM 4", "chatglm", "glm", PAIRS, PAIRS, .must = T(FUSED_GATE_UP), .may = T(QKV_BIAS) | T(FUSED_QKV) | T(OUTPUT) },
+    { "GLM 4", "chatglm", "glm", PAIRS, PAIRS, .must = T(FUSED_GATE_UP),
+      .may = T(QKV_BIAS) | T(FUSED_QKV) | T(OUTPUT) },
     { "GLM 4 0414", "glm4", "glm4", PAIRS, PAIRS,
       .must = T(FUSED_GATE_UP) | T(POST_NORM), .may = T(QKV_BIAS) | T(FUSED_QKV) | T(OUTPUT) },
     { "GPT-NeoX", "gptneox", "gpt_neox", HALVES, HALVES, .activation = FFN_GELU,
@@ -80,6 +81,8 @@ static const struct arch rows[] = {
     { "DeepSeek 2", "deepseek2", "deepseek_v2", PAIRS, PAIRS,
       .must = T(LATENT), .may = MLA | T(OUTPUT) | T(CHOICE_BIAS) | T(QUERY_LATENT) },
     { "DeepSeek 3", "deepseek2", "deepseek_v3", PAIRS, PAIRS, .gating = GATING_SIGMOID,
+      .must = MLA | T(CHOICE_BIAS) | T(NORMALISE), .may = T(OUTPUT) | T(QUERY_LATENT) },
+    { "Kimi K2", "deepseek2", "kimi_k2", PAIRS, PAIRS, .gating = GATING_SIGMOID,
       .must = MLA | T(CHOICE_BIAS) | T(NORMALISE), .may = T(OUTPUT) | T(QUERY_LATENT) },
     { "GLM 4.7 Flash", "deepseek2", "glm4_moe_lite", PAIRS, PAIRS, .gating = GATING_SIGMOID,
       .must = MLA | T(CHOICE_BIAS) | T(NORMALISE), .may = T(OUTPUT) | T(QUERY_LATENT) },
@@ -118,7 +121,8 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
 #define CHOICE_HF \
     H "mlp.gate.e_score_correction_bias|" H "mlp.moe_statics.e_score_correction_bias|" MOE "e_score_correction_bias"
 #define FIRST_NORM(kind) \
-    H "input_layernorm." kind "|" NEOX "input_layernorm." kind "|" FALCON "ln_mlp." kind "|" FALCON "input_layernorm." kind
+    H "input_layernorm." kind "|" NEOX "input_layernorm." kind "|" FALCON "ln_mlp." kind "|" \
+    FALCON "input_layernorm." kind
 #define SECOND_NORM(kind) NEOX "post_attention_layernorm." kind "|" FALCON "post_attention_layernorm." kind
 #define OLDER(name) "|" NEOX name "|" FALCON name
 #define QKV(kind) NEOX "attention.query_key_value." kind "|" FALCON "self_attention.query_key_value." kind
@@ -148,15 +152,16 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
                    .trait = T(QUERY_LATENT) },
     [ATTN_K_B] = { L "attn_k_b.weight", NULL, DIM_LATENT, DIM_STILL, .trait = T(LATENT), .each = DIM_HEADS },
     [ATTN_V_B] = { L "attn_v_b.weight", NULL, DIM_HEAD_V, DIM_LATENT, .trait = T(LATENT), .each = DIM_HEADS },
-    [ATTN_OUT] = { L "attn_output.weight", H "self_attn.o_proj.weight|" H "self_attn.dense.weight" ATTN_DENSE("weight"), DIM_EMBD,
-                   DIM_VALUES, .trait = 0 },
+    [ATTN_OUT] = { L "attn_output.weight", H "self_attn.o_proj.weight|" H "self_attn.dense.weight" ATTN_DENSE("weight"),
+                   DIM_EMBD, DIM_VALUES, .trait = 0 },
     [ATTN_Q_BIAS] = { L "attn_q.bias", H "self_attn.q_proj.bias", DIM_ONE, DIM_Q, .trait = T(QKV_BIAS),
                       .unless = T(GROUPED_QKV) },
     [ATTN_K_BIAS] = { L "attn_k.bias", H "self_attn.k_proj.bias", DIM_ONE, DIM_K, .trait = T(QKV_BIAS),
                       .unless = T(GROUPED_QKV) },
     [ATTN_V_BIAS] = { L "attn_v.bias", H "self_attn.v_proj.bias", DIM_ONE, DIM_V, .trait = T(QKV_BIAS),
                       .unless = T(GROUPED_QKV) },
-    [ATTN_OUT_BIAS] = { L "attn_output.bias", H "self_attn.o_proj.bias|" H "self_attn.dense.bias" ATTN_DENSE("bias"), DIM_ONE, DIM_EMBD,
+    [ATTN_OUT_BIAS] = { L "attn_output.bias", H "self_attn.o_proj.bias|" H "self_attn.dense.bias" ATTN_DENSE("bias"),
+                        DIM_ONE, DIM_EMBD,
                         .trait = T(OUT_BIAS) },
     [ATTN_Q_NORM] = { L "attn_q_norm.weight", H "self_attn.q_norm.weight", DIM_ONE, DIM_Q_NORM, .trait = T(QK_NORM),
                       .norm = true },
@@ -167,27 +172,31 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [LATENT_NORM] = { L "attn_kv_a_norm.weight", H "self_attn.kv_a_layernorm.weight", DIM_ONE, DIM_LATENT,
                       .trait = T(LATENT), .norm = true },
     [ATTN_SINKS] = { L "attn_sinks.weight", H "self_attn.sinks", DIM_ONE, DIM_HEADS, .trait = T(SINKS) },
-    [ATTN_POST_NORM] = { L "post_attention_norm.weight", H "post_self_attn_layernorm.weight|" H "post_attention_layernorm.weight",
+    [ATTN_POST_NORM] = { L "post_attention_norm.weight",
+                         H "post_self_attn_layernorm.weight|" H "post_attention_layernorm.weight",
                          DIM_ONE, DIM_EMBD, .trait = T(POST_NORM), .norm = true },
     [FFN_NORM] = { L "ffn_norm.weight|" L "post_attention_norm.weight",
                    H "pre_feedforward_layernorm.weight|" H "post_attention_layernorm.weight|" SECOND_NORM("weight"),
                    DIM_ONE, DIM_EMBD,
                    .unless = T(NO_PRE_NORM) | T(PARALLEL), .norm = true },
-    [FFN_NORM_BIAS] = { L "ffn_norm.bias", H "post_attention_layernorm.bias|" SECOND_NORM("bias"), DIM_ONE, DIM_EMBD, .trait = T(NORM_BIAS),
+    [FFN_NORM_BIAS] = { L "ffn_norm.bias", H "post_attention_layernorm.bias|" SECOND_NORM("bias"),
+                        DIM_ONE, DIM_EMBD, .trait = T(NORM_BIAS),
                         .unless = T(NO_PRE_NORM) | T(PARALLEL) },
     [FFN_GATE] = { L "ffn_gate.weight", H "mlp.gate_proj.weight", DIM_FF, DIM_EMBD, .unless = T(NO_GATE),
                    .kind = LAYER_DENSE },
-    [FFN_UP] = { L "ffn_up.weight", H "mlp.up_proj.weight|" H "mlp.c_fc.weight|" H "mlp.fc1.weight" OLDER("mlp.dense_h_to_4h.weight"),
-                 DIM_FF, DIM_EMBD,
+    [FFN_UP] = { L "ffn_up.weight", H "mlp.up_proj.weight|" H "mlp.c_fc.weight|" H "mlp.fc1.weight"
+                 OLDER("mlp.dense_h_to_4h.weight"), DIM_FF, DIM_EMBD,
                  .kind = LAYER_DENSE },
     [FFN_DOWN] = { L "ffn_down.weight", H "mlp.down_proj.weight|" H "mlp.c_proj.weight|" H "mlp.fc2.weight"
                    OLDER("mlp.dense_4h_to_h.weight"), DIM_EMBD,
                    DIM_FF, .kind = LAYER_DENSE },
     [FFN_GATE_BIAS] = { L "ffn_gate.bias", H "mlp.gate_proj.bias", DIM_ONE, DIM_FF, .trait = T(FFN_BIAS),
                         .unless = T(NO_GATE), .kind = LAYER_DENSE },
-    [FFN_UP_BIAS] = { L "ffn_up.bias", H "mlp.up_proj.bias|" H "mlp.c_fc.bias|" H "mlp.fc1.bias" OLDER("mlp.dense_h_to_4h.bias"), DIM_ONE, DIM_FF,
+    [FFN_UP_BIAS] = { L "ffn_up.bias", H "mlp.up_proj.bias|" H "mlp.c_fc.bias|" H "mlp.fc1.bias"
+                      OLDER("mlp.dense_h_to_4h.bias"), DIM_ONE, DIM_FF,
                       .trait = T(FFN_BIAS), .kind = LAYER_DENSE },
-    [FFN_DOWN_BIAS] = { L "ffn_down.bias", H "mlp.down_proj.bias|" H "mlp.c_proj.bias|" H "mlp.fc2.bias" OLDER("mlp.dense_4h_to_h.bias"), DIM_ONE,
+    [FFN_DOWN_BIAS] = { L "ffn_down.bias", H "mlp.down_proj.bias|" H "mlp.c_proj.bias|" H "mlp.fc2.bias"
+                        OLDER("mlp.dense_4h_to_h.bias"), DIM_ONE,
                         DIM_EMBD, .trait = T(FFN_BIAS), .kind = LAYER_DENSE },
     [FFN_POST_NORM] = { L "post_ffw_norm.weight", H "post_mlp_layernorm.weight|" H "post_feedforward_layernorm.weight",
                         DIM_ONE, DIM_EMBD,

@@ -111,8 +111,8 @@ struct device_ops {
     void (*angles)(struct device *d, const struct span *s);
     /* Rotate k (n tokens, d_k a KV head) and put it and v (d_v a head) into the span's pages of the layer. Then
      * out (n_q, n_head * d_v) is the attention of the span's last n_q tokens, whose queries q (n_q tokens, of a KV head
-     * n_head / n_head_kv times d_k) are rotated too. n_q may be 0. Where the network has a latent vector, values are the first d_v numbers of the keys,
-     * and v is not read. */
+     * n_head / n_head_kv times d_k) are rotated too. n_q may be 0. Where the network has a latent vector, values are the
+     * first d_v numbers of the keys, and v is not read. */
     void (*attention)(struct device *d, const struct span *s, uint32_t layer, const struct attention *how, uint32_t n_q,
                       float *out, const struct head_rows *q, const struct head_rows *k, const struct head_rows *v);
 };

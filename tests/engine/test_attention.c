@@ -195,7 +195,8 @@ static float *run(const struct sequence *s, infer_context *c, enum precision pre
         const uint32_t first = at + span.n - s->n_q[i];
         assert_int_equal(kv_reserve(&kv, at + span.n, &err), INFER_OK);
         cpu_ops.angles(d, &span);
-        const size_t q = (size_t)h->n_head * h->d_k, k = (size_t)h->n_head_kv * h->d_k, v = (size_t)h->n_head_kv * h->d_v;
+        const size_t q = (size_t)h->n_head * h->d_k, k = (size_t)h->n_head_kv * h->d_k;
+        const size_t v = (size_t)h->n_head_kv * h->d_v;
         const struct head_rows queries = { s->q + first * q, q, q / h->n_head_kv };
         const struct head_rows keys = { s->k + at * k, k, h->d_k }, values = { s->v + at * v, v, h->d_v };
         cpu_ops.attention(d, &span, 1, &s->how, s->n_q[i], out + first * width, &queries, &keys, &values);

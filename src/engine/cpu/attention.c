@@ -170,7 +170,8 @@ static void start_rows(const struct attention_job *job, const struct attention_t
     for (uint32_t i = 0; i < t->n * group; i++) {
         const uint32_t token = t->first + i / group, head = t->head * group + i % group;
         float *const q = b->q + (size_t)i * h->d_k;
-        d->k->scale(q, heads_at(job->q, token - skipped, t->head) + i % group * h->d_k, job->how->scale * log2_e, h->d_k);
+        d->k->scale(q, heads_at(job->q, token - skipped, t->head) + i % group * h->d_k, job->how->scale * log2_e,
+                    h->d_k);
         rotate(job, q, token);
         const bool sink = t->is_first && job->how->sinks;
         part->max[i] = sink ? job->how->sinks[head] * log2_e : -INFINITY;

@@ -111,6 +111,8 @@ CASES = {
     "glm4moelite": (T.Glm4MoeLiteConfig, dict(MLA, n_routed_experts=4, n_shared_experts=1, q_lora_rank=20, n_group=1, topk_group=1,
                                               mlp_layer_types=["dense", "sparse"]), "deepseek2", False),
     "youtu": (T.YoutuConfig, dict(LATENT, q_lora_rank=20), "deepseek2", False),
+    "kimi-k2": (T.DeepseekV3Config, dict(MLA, n_routed_experts=4, n_shared_experts=1, q_lora_rank=20, n_group=1, topk_group=1,
+                                         rope_parameters=dict(YARN, mscale=1.0, mscale_all_dim=1.0)), "deepseek2", False),
     # New cases come last, as the seeds are counted.
 }
 
@@ -418,6 +420,9 @@ def make(name, seed):
     (folder / "model.safetensors").chmod(0o644)
     (folder / "generation_config.json").unlink(missing_ok=True)
     weights = safetensors.torch.load_file(folder / "model.safetensors")
+    if name == "kimi-k2":  # another name of the same thing
+        text = (folder / "config.json").read_text()
+        (folder / "config.json").write_text(text.replace('"deepseek_v3"', '"kimi_k2"'))
     if name == "deepseek":
         weights = as_deepseek(folder, config, model, weights)
     if name == "gpt-oss-mxfp4":
