@@ -11,17 +11,16 @@ GLOBAL(range)
     (void)self;
     const bool one = a->v[1].type == V_ABSENT;
     const int64_t from = one ? 0 : arg_int(r, a, 0, 0), to = arg_int(r, a, one ? 0 : 1, 0), step = arg_int(r, a, 2, 1);
-    struct list *l = list_new(r, 0);
-    int64_t i = from;
     if (step == 0)
         return render_fail(r, INFER_E_FORMAT, "range: the step is zero");
-    while (l && !r->failed && (step > 0 ? i < to : i > to)) {
-        if (l->n == MAX_RANGE)
-            return render_fail(r, INFER_E_FORMAT, "range: more than %d numbers", MAX_RANGE);
-        list_add(r, l, value_int(i));
-        if (__builtin_add_overflow(i, step, &i))
-            break;
-    }
+    const bool any = step > 0 ? from < to : from > to;
+    const uint64_t span = step > 0 ? (uint64_t)to - (uint64_t)from : (uint64_t)from - (uint64_t)to;
+    const uint64_t size = step > 0 ? (uint64_t)step : -(uint64_t)step, n = any ? (span - 1) / size + 1 : 0;
+    if (n > MAX_RANGE)
+        return render_fail(r, INFER_E_FORMAT, "range: more than %d numbers", MAX_RANGE);
+    struct list *l = list_new(r, (size_t)n);
+    for (uint64_t i = 0; i < n && !r->failed; i++)
+        list_add(r, l, value_int((int64_t)((uint64_t)from + i * (uint64_t)step)));
     return list_value(l, LIST_PLAIN);
 }
 

@@ -102,6 +102,9 @@ static void statements(void **state)
         { "{% for x in 'abc' %}{{ loop.previtem }}{{ loop.nextitem }}{{ loop.cycle(1, 2) }} {% endfor %}", NULL,
           "b1 ac2 b1 ", NULL },
         { "{% set l = [] %}{% for x in [1, 2] %}{% do l.append(x) %}{% endfor %}{{ l }}", NULL, "[1, 2]", NULL },
+        { "{{ range(3) | list }} {{ range(5, 1, -2) | list }} {{ range(2, 2) | list }} {{ range(-1, 8, 3) | list }} "
+          "{{ range(-9223372036854775807, 9223372036854775807, 9223372036854775807) | length }}",
+          NULL, "[0, 1, 2] [5, 3] [] [-1, 2, 5] 2", NULL },
         { "{% set j = joiner('|') %}{% for x in 'abc' %}{{ j() }}{{ x }}{% endfor %}", NULL, "a|b|c", NULL },
         { "{% set c = cycler(1, 2) %}{{ c.next() }}{{ c.next() }}{{ c.next() }}", NULL, "121", NULL },
         { "{% if false %}{% elif 1 in [1] %}a{% else %}b{% endif %}{% block x %}c{% endblock x %}", NULL, "ac", NULL },
