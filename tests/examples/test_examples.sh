@@ -2,7 +2,7 @@
 # The examples run, say something, and fail politely.
 set -u
 examples=${BUILD:-build}/examples
-for name in generate logits two_sessions; do [ -x "$examples/$name" ] || exit 77; done
+for name in generate logits two_sessions chat; do [ -x "$examples/$name" ] || exit 77; done
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 failures=0
@@ -21,6 +21,7 @@ try generate '^Once upon a time.{20}'
 try generate '^\([0-9]+ tokens in [0-9.]+ seconds\)$'
 try logits '^[1-9][0-9]* tokens:( [0-9]+)+$'
 try logits '^ *[0-9]+\.[0-9]{2} % +[0-9]+  ".+"$'
+try chat '.{20}'
 try two_sessions '^1: One day, a cat.{20}'
 try two_sessions '^2: One day, a dog.{20}'
 same=$("$examples/two_sessions")
@@ -33,7 +34,7 @@ if [ "$("$examples/logits" | grep -c %)" != 5 ]; then
     failures=$((failures + 1))
 fi
 
-for name in generate logits two_sessions; do
+for name in generate logits two_sessions chat; do
     "$examples/$name" "$dir/none.gguf" >"$dir/out" 2>"$dir/err"
     code=$?
     if [ $code != 1 ] || ! grep -qF "INFER_E_IO: $dir/none.gguf" "$dir/err"; then
