@@ -50,12 +50,17 @@ static bool is_blank(char c)
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
+/* Space after a mark or a call, which is dropped. */
+static bool is_between(const struct infer_chat_parser *p, char c)
+{
+    return is_blank(c) || (c && c == p->format->between);
+}
+
 /* The first n bytes held are text of the part that we are in. */
 static void give_text(struct infer_chat_parser *p, size_t n)
 {
     size_t from = 0;
-    while (p->skip_space && from < n &&
-           (is_blank(p->held[from]) || (p->format->blocks[1].whole && p->held[from] == ';')))
+    while (p->skip_space && from < n && is_between(p, p->held[from]))
         from++;
     if (from < n) {
         p->skip_space = false;
@@ -148,7 +153,7 @@ static void enter_block(struct infer_chat_parser *p, const struct call_block *bl
 static bool whole_block(struct infer_chat_parser *p, bool end)
 {
     size_t at = 0;
-    while (at < p->n && (is_blank(p->held[at]) || (p->skip_space && p->held[at] == ';')))
+    while (at < p->n && (p->skip_space ? is_between(p, p->held[at]) : is_blank(p->held[at])))
         at++;
     for (size_t i = 0; i < MAX_BLOCKS && !p->any && !p->no_calls && !p->think_end; i++) {
         const struct call_block *block = &p->format->blocks[i];

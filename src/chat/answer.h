@@ -46,6 +46,7 @@ struct answer_format {
     const char *name;
     const char *signs[MAX_SIGNS]; /* a template that holds one of them is of this format */
     struct marks think;           /* besides <think> */
+    char between;                 /* what may stand between calls beside space; 0: nothing */
     struct call_block blocks[MAX_BLOCKS];
     const char *dropped[MAX_DROPPED];
 };

@@ -21,8 +21,8 @@ struct chat *chat_open(infer_context *context, infer_model *model, infer_session
                        const struct chat_options *options, infer_error *err);
 void chat_close(struct chat **chat);
 /** Say something; the answer goes to options->on_text, reasoning, content and calls of tools in their order. Both
- *  become part of the conversation, of an answer that was stopped what there is. A failure before the answer began leaves the
- *  conversation as it was. result is filled as infer_generate does. */
+ *  become part of the conversation, of an answer that was stopped what there is. A failure before the answer began
+ *  leaves the conversation as it was. result is filled as infer_generate does. */
 infer_status chat_say(struct chat *chat, const char *text, size_t length, const infer_generate_options *options,
                       infer_generate_result *result, infer_error *err);
 
