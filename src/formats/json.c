@@ -1,7 +1,8 @@
 /* json.c - JSON objects as metadata.
  *
- * Keys are joined with dots. An object of a kind that no model has (nested deeper than 32, keys of more than 255 bytes)
- * is left out, which also bounds the memory that its keys could take once they are written out in full. */
+ * Keys are joined with dots; objects in an array have their "name" for a key. An object of a kind that no model has
+ * (nested deeper than 32, keys of more than 255 bytes) is left out, which also bounds the memory that its keys could take
+ * once they are written out in full. */
 #include "src/formats/json.h"
 
 #include <math.h>
@@ -147,6 +148,28 @@ static infer_status add_value(struct flattener *f, size_t key_length, const json
     return memory ? weights_add_meta(f->w, &m, f->err) : fail_memory(f->err, "metadata");
 }
 
+static infer_status flatten(struct flattener *f, size_t used, const json_t *object, int depth);
+
+/* Of an array [{"name": N, ...}, ...] the objects, as if N were their key. */
+static infer_status flatten_named(struct flattener *f, size_t used, const json_t *array, int depth)
+{
+    infer_status status = INFER_OK;
+    size_t i;
+    json_t *object;
+    json_array_foreach(array, i, object) {
+        const json_t *const name = json_object_get(object, "name");
+        const size_t n = json_string_length(name);
+        if (!n || n >= MAX_JSON_KEY - used)
+            continue;
+        memcpy(f->key + used, json_string_value(name), n);
+        f->key[used + n] = '.';
+        status = flatten(f, used + n + 1, object, depth + 1);
+        if (status != INFER_OK)
+            break;
+    }
+    return status;
+}
+
 /* f->key has `used` bytes of prefix. */
 static infer_status flatten(struct flattener *f, size_t used, const json_t *object, int depth)
 {
@@ -158,11 +181,12 @@ static infer_status flatten(struct flattener *f, size_t used, const json_t *obje
         if (n > MAX_JSON_KEY - used)
             continue;
         memcpy(f->key + used, key, n);
-        if (!json_is_object(v)) {
+        const bool objects = json_is_object(json_array_get(v, 0));
+        if (!json_is_object(v) && !objects) {
             status = add_value(f, used + n, v);
         } else if (depth < MAX_DEPTH && used + n < MAX_JSON_KEY) {
             f->key[used + n] = '.';
-            status = flatten(f, used + n + 1, v, depth + 1);
+            status = (objects ? flatten_named : flatten)(f, used + n + 1, v, depth + 1);
         }
         if (status != INFER_OK)
             break;

@@ -314,7 +314,8 @@ infer_status load_directory(infer_tokenizer *t, const struct weights *w, infer_e
     mark_ends(t, weights_meta(w, "generation_config.eos_token_id"));
     if (v->eos >= 0)
         v->end[v->eos] = true;
-    if (meta_get_text(w, "tokenizer_config.chat_template", &chat, NULL) == META_FOUND) {
+    if (meta_get_text(w, "tokenizer_config.chat_template", &chat, NULL) == META_FOUND ||
+        meta_get_text(w, "tokenizer_config.chat_template.default.template", &chat, NULL) == META_FOUND) {
         t->chat_template = arena_text(&t->arena, chat.p, chat.n);
         if (!t->chat_template)
             return fail_memory(err, "a chat template");

@@ -312,20 +312,30 @@ static void write_file(const char *folder, const char *name, const char *text)
     fclose(f);
 }
 
-static void a_directory_says_which_tokens_begin_and_end_a_text(void **state)
+/* The tokenizer of a directory with this tokenizer_config.json. */
+static infer_tokenizer *open_directory(const char *config)
 {
     char folder[] = "/tmp/infer-test-XXXXXX", command[64];
     infer_error err = { 0 };
-    (void)state;
     assert_non_null(mkdtemp(folder));
     write_file(folder, "tokenizer.json", DOCUMENT("", ""));
-    write_file(folder, "tokenizer_config.json", "{\"bos_token\": {\"content\": \"a\"}, \"eos_token\": \"b\", "
-                                                "\"chat_template\": \"{{ x }}\"}");
+    write_file(folder, "tokenizer_config.json", config);
     write_file(folder, "generation_config.json", "{\"eos_token_id\": [2, 3]}");
     struct weights *w = weights_open_vocabulary(&mem_default, folder, &err);
     infer_tokenizer *t = w ? tokenizer_open(&mem_default, w, &err) : NULL;
+    weights_close(&w);
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    assert_int_equal(system(command), 0);
     if (!t)
         fail_msg("%s", err.message);
+    return t;
+}
+
+static void a_directory_says_which_tokens_begin_and_end_a_text(void **state)
+{
+    (void)state;
+    infer_tokenizer *t = open_directory("{\"bos_token\": {\"content\": \"a\"}, \"eos_token\": \"b\", "
+                                        "\"chat_template\": \"{{ x }}\"}");
     assert_int_equal(infer_tokenizer_bos(t), 1);
     assert_int_equal(infer_tokenizer_eos(t), 2);
     assert_true(infer_tokenizer_is_end(t, 2));
@@ -333,9 +343,15 @@ static void a_directory_says_which_tokens_begin_and_end_a_text(void **state)
     assert_false(infer_tokenizer_is_end(t, 1));
     assert_string_equal(infer_tokenizer_chat_template(t), "{{ x }}");
     tokenizer_close(&t);
-    weights_close(&w);
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    assert_int_equal(system(command), 0);
+}
+
+static void of_several_chat_templates_the_default_one_counts(void **state)
+{
+    (void)state;
+    infer_tokenizer *t = open_directory("{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"{{ y }}\"}, "
+                                        "{\"name\": \"default\", \"template\": \"{{ x }}\"}, {}]}");
+    assert_string_equal(infer_tokenizer_chat_template(t), "{{ x }}");
+    tokenizer_close(&t);
 }
 
 int main(void)
@@ -350,6 +366,7 @@ int main(void)
         cmocka_unit_test(the_post_processor_frames_the_text),
         cmocka_unit_test(word_pieces_are_the_longest_that_fit),
         cmocka_unit_test(a_directory_says_which_tokens_begin_and_end_a_text),
+        cmocka_unit_test(of_several_chat_templates_the_default_one_counts),
         cmocka_unit_test(what_is_not_supported_is_named),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(a_hostile_pattern_costs_a_bounded_time),
