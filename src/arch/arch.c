@@ -37,7 +37,8 @@ static const struct field fields[] = {
     { "rope.dimension_count", "rotary_dim|qk_rope_head_dim", AT(rope.n_rot), false, false, 0 },
     { NULL, "partial_rotary_factor|rope_parameters.partial_rotary_factor|rotary_pct", AT(rope.part), true, false, 1 },
     { "rope.freq_base",
-      "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta|rotary_emb_base", AT(rope.base), true, false, 10000 },
+      "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta|rotary_emb_base", AT(rope.base),
+      true, false, 10000 },
     { "rope.freq_base_swa", "rope_local_base_freq|rope_parameters.sliding_attention.rope_theta", AT(rope_local.base),
       true, false, 0 },
     { "rope.scaling.factor", ROPE("factor"), AT(rope.factor), true, false, 1 },
@@ -264,7 +265,7 @@ static infer_status read_traits(struct hparams *h, const struct weights *w, infe
 {
     const bool gguf = w->format == WEIGHTS_GGUF;
     const uint64_t may = h->arch->may;
-    bool alibi = false, parallel = true, grouped = true, one_head = false;
+    bool alibi = false, biased = false, parallel = true, grouped = true, one_head = false;
     char key[MAX_KEY];
     h->traits = h->arch->must;
     h->traits |= h->n_query_latent ? may & TRAIT_QUERY_LATENT : 0;
@@ -274,11 +275,15 @@ static infer_status read_traits(struct hparams *h, const struct weights *w, infe
     if (meta_get_bool(w, gguf ? key : "use_parallel_residual", &parallel, err) == META_WRONG ||
         meta_get_bool(w, "parallel_attn", &parallel, err) == META_WRONG ||
         meta_get_bool(w, "alibi", &alibi, err) == META_WRONG ||
+        meta_get_bool(w, "attention_bias", &biased, err) == META_WRONG ||
         meta_get_bool(w, "new_decoder_architecture", &grouped, err) == META_WRONG ||
         meta_get_bool(w, "multi_query", &one_head, err) == META_WRONG)
         return INFER_E_FORMAT;
     if (alibi)
         return fail(err, INFER_E_UNKNOWN, "%s: attention with biases by distance (alibi) is not known", w->path);
+    if (biased && arch_has(h, TRAIT_LATENT))
+        return fail(err, INFER_E_UNKNOWN, "%s: attention_bias is set, but latent attention with biases is not known",
+                    w->path);
     if (!parallel)
         h->traits &= ~(uint64_t)(TRAIT_PARALLEL | TRAIT_PARALLEL_NORMS);
     if (!grouped) /* Falcon's number of KV heads counts in its newer models only */
@@ -286,7 +291,7 @@ static infer_status read_traits(struct hparams *h, const struct weights *w, infe
     return INFER_OK;
 }
 
-/* Files say of heads what they are before or after keys and values become one thing, older GGUF files only the former. */
+/* Files say of heads what they are before or after keys and values become one thing, older ones only the former. */
 static void fill_in_latent(struct hparams *h)
 {
     if (!arch_has(h, TRAIT_LATENT)) {

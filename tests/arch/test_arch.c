@@ -146,6 +146,7 @@ static void keys_and_values_of_a_latent_vector_are_one_to_attention(void **state
     assert_int_equal(arch_needs(&r.h, &layer_tensors[ATTN_Q_B], false), NEED_MUST);
     weights_close(&r.w);
     assert_refused("deepseek_v2", "\"n_routed_experts\":8", INFER_E_FORMAT, "expected");
+    assert_refused("deepseek_v3", LATENT ",\"attention_bias\":true", INFER_E_UNKNOWN, "attention_bias is set");
     assert_refused("deepseek_v2", LATENT ",\"topk_method\":\"best\"", INFER_E_UNKNOWN, "topk_method is \"best\"");
     assert_refused("deepseek_v2",
                    "\"kv_lora_rank\":4294967295,\"qk_nope_head_dim\":16,\"qk_rope_head_dim\":8,\"v_head_dim\":24",
