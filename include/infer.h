@@ -8,6 +8,8 @@
  * infer_chat_parser    tells content, reasoning and tool calls apart in what a model writes; used by one thread at a time
  * infer_session    one timeline of tokens with its own cache and logits; used by one thread at a time
  * infer_sampler    picks the next token from logits; used by one thread at a time
+ * infer_grammar    what texts may look like; constant once open, shared by any number of samplers and threads
+ * infer_matcher    one text on its way through a grammar; used by one thread at a time
  *
  *     infer_error err;
  *     infer_context *ctx = infer_context_open(NULL, &err);
@@ -471,6 +473,54 @@ INFER_API void infer_session_get_info(const infer_session *session, infer_sessio
 /** Make a running or the next eval or generate return INFER_E_CANCELLED soon. May be called from any thread and from a
  *  signal handler. */
 INFER_API void infer_session_cancel(infer_session *session);
+
+/* ---- Grammars ------------------------------------------------------------------------------------------------- */
+
+typedef struct infer_grammar infer_grammar;
+typedef struct infer_matcher infer_matcher;
+
+/** What a grammar is written in. Values are for ever. */
+typedef enum infer_notation {
+    INFER_GBNF = 0         /**< llama.cpp's: rules `name ::= ...`, of which `root` is the whole */
+} infer_notation;
+
+/** Compile a grammar. The text may be from a stranger: what is left-recursive, matches nothing, or would become too large
+ *  or too slow is refused.
+ *  @param text length bytes, not kept. */
+INFER_API infer_grammar *infer_grammar_open(infer_context *context, infer_notation notation, const char *text,
+                                            size_t length, infer_error *err);
+/** One more owner; each calls infer_grammar_close. Returns grammar. Thread safe. */
+INFER_API infer_grammar *infer_grammar_retain(infer_grammar *grammar);
+/** A grammar keeps masks for the tokenizers that it was used with, which are closed after it. */
+INFER_API void infer_grammar_close(infer_grammar **grammar);
+
+/** Begin a text. Retains the grammar.
+ *  @param tokenizer of the tokens that will be accepted, outlives the grammar; NULL if it will only be text. */
+INFER_API infer_matcher *infer_matcher_open(infer_grammar *grammar, const infer_tokenizer *tokenizer, infer_error *err);
+/** A matcher that goes on from the same place, for another thread or another try. It cannot rewind to before that. */
+INFER_API infer_matcher *infer_matcher_fork(const infer_matcher *matcher, infer_error *err);
+INFER_API void infer_matcher_close(infer_matcher **matcher);
+/** Go on with bytes, which may end within a character.
+ *  @return INFER_OK; INFER_E_ARGUMENT if the grammar does not allow them, INFER_E_FULL if the text has too many readings
+ *          at once, INFER_E_NOMEM: the matcher is where it was. */
+INFER_API infer_status infer_matcher_accept_text(infer_matcher *matcher, const char *text, size_t length,
+                                                 infer_error *err);
+/** Go on with a token. One that ends a text is accepted where the grammar may end, and changes nothing. */
+INFER_API infer_status infer_matcher_accept(infer_matcher *matcher, int32_t id, infer_error *err);
+/** Whether infer_matcher_accept would take the token. */
+INFER_API bool infer_matcher_allows(infer_matcher *matcher, int32_t id);
+/** The text so far is whole. */
+INFER_API bool infer_matcher_may_end(const infer_matcher *matcher);
+/** Nothing can follow the text but its end. */
+INFER_API bool infer_matcher_must_end(const infer_matcher *matcher);
+/** How many calls of accept and accept_text lie behind. */
+INFER_API size_t infer_matcher_length(const infer_matcher *matcher);
+/** Forget all of these calls but the first n_keep, a cheap operation. n_keep above the length is INFER_E_ARGUMENT. */
+INFER_API infer_status infer_matcher_rewind(infer_matcher *matcher, size_t n_keep, infer_error *err);
+/** Which tokens can come next: bit id % 32 of word id / 32, those that end a text where the grammar may end. n_words is
+ *  at least infer_tokenizer_size() / 32, rounded up; words past that are zeroed.
+ *  @note The first mask of a place costs up to milliseconds, which all matchers of the grammar profit from. */
+INFER_API infer_status infer_matcher_mask(infer_matcher *matcher, uint32_t *bits, size_t n_words, infer_error *err);
 
 /* ---- Sampler -------------------------------------------------------------------------------------------------- */
 

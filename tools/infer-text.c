@@ -279,6 +279,38 @@ static json_t *parse(struct worker *w, const infer_tokenizer *t, const json_t *r
     return json ? json_pack("{so}", "message", json) : NULL;
 }
 
+/* ---- Grammars ---- */
+
+/* How a text fares, byte by byte: whether it is whole, and whether something can make it so. */
+static json_t *match(struct worker *w, infer_grammar *grammar, const json_t *request, bool alive_too)
+{
+    size_t length = 0;
+    char *text = grammar ? text_of(w, request, &length) : NULL;
+    infer_matcher *m = text ? infer_matcher_open(grammar, NULL, &w->err) : NULL;
+    json_t *answer = NULL;
+    if (m) {
+        const infer_status status = infer_matcher_accept_text(m, text, length, &w->err);
+        const bool alive = status == INFER_OK, whole = alive && infer_matcher_may_end(m);
+        if (alive || status == INFER_E_ARGUMENT)
+            answer = alive_too ? json_pack("{sbsb}", "match", whole, "alive", alive) : json_pack("{sb}", "match", whole);
+    }
+    infer_matcher_close(&m);
+    infer_grammar_close(&grammar);
+    free(text);
+    return answer;
+}
+
+static json_t *grammar(struct worker *w, const infer_tokenizer *t, const json_t *request)
+{
+    (void)t;
+    const json_t *source = json_object_get(request, "grammar");
+    if (!json_is_string(source))
+        return refuse(w, "%s", "\"grammar\" is no string");
+    infer_grammar *g = infer_grammar_open(w->context, INFER_GBNF, json_string_value(source), json_string_length(source),
+                                          &w->err);
+    return match(w, g, request, true);
+}
+
 static const struct operation {
     const char *name, *file; /* the member that names the tokenizer; NULL: it needs none */
     operation_fn *run;
@@ -290,6 +322,7 @@ static const struct operation {
     { "render", NULL, render },
     { "jinja", NULL, jinja },
     { "parse", NULL, parse },
+    { "grammar", NULL, grammar },
 };
 
 /* ---- Requests ---- */
@@ -368,6 +401,7 @@ int main(int argc, char **argv)
             "  {\"op\":\"jinja\",\"template\":JINJA,\"vars\":{...},\"now\":TIME}                 {\"text\":T}\n"
             "  {\"op\":\"parse\",\"text\":T,\"template\":JINJA or \"format\":NAME,\"tools\":[...],\"prompt\":T}\n"
             "                                                                            {\"message\":{...}}\n"
+            "  {\"op\":\"grammar\",\"grammar\":GBNF,\"text\":T}                       {\"match\":B,\"alive\":B}\n"
             "FILE is a GGUF file, a directory or a tokenizer.json. Text that is not UTF-8 goes as \"text_hex\", both "
             "ways.\n"
             "A request that fails is answered {\"error\":SENTENCE}, and the next one is read.\n"

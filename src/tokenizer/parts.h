@@ -4,7 +4,7 @@
  *        -> pre-tokeniser steps -> model -> ids, between those of the post-processor
  *   ids  -> decoder -> bytes -> whole characters -> text
  *
- * Everything but `struct scratch` is constant once the tokenizer is open. */
+ * Everything but `struct scratch` is constant once the tokenizer is open; the trie comes when it is first asked for. */
 #ifndef TOKENIZER_PARTS_H
 #define TOKENIZER_PARTS_H
 
@@ -13,6 +13,8 @@
 
 #include "src/base/error.h"
 #include "src/tokenizer/tokenizer.h"
+
+#include <stdatomic.h>
 
 /* ---- Vocabulary ---- */
 
@@ -212,6 +214,7 @@ struct infer_tokenizer {
     int32_t *prefix, *suffix; /* what INFER_ADD_SPECIAL puts around the ids */
     size_t n_prefix, n_suffix;
     const char *chat_template; /* or NULL */
+    _Atomic(struct trie *) trie; /* see trie.h; or NULL */
     struct text first_without; /* Metaspace: the first token is written without any of these marks; or empty */
     bool fused;           /* loading: a Fuse decoder has come */
     uint8_t strip_start;  /* spaces that the text loses at its start */

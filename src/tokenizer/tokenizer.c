@@ -1,6 +1,8 @@
 /* tokenizer.c - making and closing a tokenizer, and what can be asked about it. */
 #include "src/tokenizer/parts.h"
 
+#include "src/tokenizer/trie.h"
+
 infer_tokenizer *tokenizer_new(const infer_allocator *a, infer_error *err)
 {
     infer_tokenizer *t = mem_new(a, 1, sizeof *t);
@@ -29,6 +31,7 @@ void tokenizer_close(infer_tokenizer **tokenizer)
     for (size_t i = 0; i < t->n_pre; i++)
         regex_close(&t->pre[i].regex);
     pcre2_general_context_free(t->memory);
+    trie_free(a, atomic_load(&t->trie));
     table_free(&t->vocab.by_name);
     mem_free(a, t->bpe.merges);
     mem_free(a, t->added.items);
