@@ -481,7 +481,13 @@ typedef struct infer_matcher infer_matcher;
 
 /** What a grammar is written in. Values are for ever. */
 typedef enum infer_notation {
-    INFER_GBNF = 0         /**< llama.cpp's: rules `name ::= ...`, of which `root` is the whole */
+    INFER_GBNF = 0,        /**< llama.cpp's: rules `name ::= ...`, of which `root` is the whole */
+    INFER_JSON_SCHEMA = 1, /**< JSON that a schema (draft 2020-12, and what is left of older ones) holds for. Properties come
+                            *   in the schema's order, then any others, which there are only if additionalProperties says
+                            *   so or no property is named. oneOf is taken as anyOf, a format that is not known as a comment.
+                            *   What a grammar cannot say (uniqueItems ...) is refused */
+    INFER_REGEX = 2        /**< a regular expression that the whole text matches: characters, classes, groups, | * + ? {m,n},
+                            *   \\d \\w \\s, \\p{..}, and at the start (?=..) and (?!..) */
 } infer_notation;
 
 /** Compile a grammar. The text may be from a stranger: what is left-recursive, matches nothing, or would become too large

@@ -311,6 +311,17 @@ static json_t *grammar(struct worker *w, const infer_tokenizer *t, const json_t 
     return match(w, g, request, true);
 }
 
+static json_t *schema(struct worker *w, const infer_tokenizer *t, const json_t *request)
+{
+    (void)t;
+    char *text = json_dumps(json_object_get(request, "schema"), JSON_ENCODE_ANY | JSON_COMPACT);
+    if (!text)
+        return refuse(w, "%s", "\"schema\" is not there");
+    infer_grammar *g = infer_grammar_open(w->context, INFER_JSON_SCHEMA, text, strlen(text), &w->err);
+    free(text);
+    return match(w, g, request, false);
+}
+
 static const struct operation {
     const char *name, *file; /* the member that names the tokenizer; NULL: it needs none */
     operation_fn *run;
@@ -323,6 +334,7 @@ static const struct operation {
     { "jinja", NULL, jinja },
     { "parse", NULL, parse },
     { "grammar", NULL, grammar },
+    { "schema", NULL, schema },
 };
 
 /* ---- Requests ---- */
@@ -402,6 +414,7 @@ int main(int argc, char **argv)
             "  {\"op\":\"parse\",\"text\":T,\"template\":JINJA or \"format\":NAME,\"tools\":[...],\"prompt\":T}\n"
             "                                                                            {\"message\":{...}}\n"
             "  {\"op\":\"grammar\",\"grammar\":GBNF,\"text\":T}                       {\"match\":B,\"alive\":B}\n"
+            "  {\"op\":\"schema\",\"schema\":{...},\"text\":T}                         {\"match\":B}\n"
             "FILE is a GGUF file, a directory or a tokenizer.json. Text that is not UTF-8 goes as \"text_hex\", both "
             "ways.\n"
             "A request that fails is answered {\"error\":SENTENCE}, and the next one is read.\n"

@@ -60,19 +60,24 @@ bool maker_works(struct maker *m, uint64_t steps)
 
 #define NOWHERE UINT32_MAX
 
+bool dfa_step(const struct dfa *d, uint32_t *state, uint8_t byte)
+{
+    for (uint32_t e = d->states[*state].first_edge; e < d->states[*state + 1].first_edge; e++)
+        if (d->edges[e].first <= byte && byte <= d->edges[e].last) {
+            *state = d->edges[e].target;
+            return true;
+        }
+    return false;
+}
+
 static uint32_t target_of(const struct dfa *d, uint32_t state, uint8_t byte)
 {
-    if (state == NOWHERE)
-        return NOWHERE;
-    for (uint32_t e = d->states[state].first_edge; e < d->states[state + 1].first_edge; e++)
-        if (d->edges[e].first <= byte && byte <= d->edges[e].last)
-            return d->edges[e].target;
-    return NOWHERE;
+    return state != NOWHERE && dfa_step(d, &state, byte) ? state : NOWHERE;
 }
 
 static void cut_at_edges(const struct dfa *d, uint32_t state, bool *cut)
 {
-    for (uint32_t e = d->states[state].first_edge; state != NOWHERE && e < d->states[state + 1].first_edge; e++)
+    for (uint32_t e = d->states[state].first_edge; e < d->states[state + 1].first_edge; e++)
         cut[d->edges[e].first] = cut[d->edges[e].last + 1] = true;
 }
 

@@ -23,9 +23,14 @@ bool dfa_add_state(struct dfa *d, bool accepts);
 bool dfa_add_edge(struct dfa *d, uint8_t first, uint8_t last, uint32_t target);
 bool dfa_add_call(struct dfa *d, uint32_t rule, uint32_t target);
 
+/** Go on with a byte; false if there is no way. */
+bool dfa_step(const struct dfa *d, uint32_t *state, uint8_t byte);
+
 struct maker {
     struct exprs *g;
     const bool *inlined; /* (rules) the rule's body is copied to where it is called */
+    unsigned flat;       /* within conditions on the same text: all rules are copied */
+    unsigned depth;      /* of such copies */
     uint64_t work;       /* steps that may still be taken before the grammar is called too complex */
 };
 

@@ -35,7 +35,9 @@ static infer_grammar *grammar_of(infer_context *context, struct exprs *x, uint32
 infer_grammar *infer_grammar_open(infer_context *context, infer_notation notation, const char *text, size_t length,
                                   infer_error *err)
 {
-    static uint32_t (*const readers[])(struct exprs *, struct text) = { [INFER_GBNF] = gbnf_read };
+    static uint32_t (*const readers[])(struct exprs *, struct text) = {
+        [INFER_GBNF] = gbnf_read, [INFER_JSON_SCHEMA] = schema_read, [INFER_REGEX] = regex_read,
+    };
     if (!context || !text)
         return fail_null(err, INFER_E_ARGUMENT, "infer_grammar_open needs a context and a text, found NULL");
     if ((unsigned)notation >= sizeof readers / sizeof *readers)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 enum link_kind { LINK_FREE, LINK_BYTES, LINK_CALL };
-enum { NO_LINK = UINT32_MAX };
+enum { NO_LINK = UINT32_MAX, MOST_COPIES = 20 /* of rules within each other */ };
 
 struct link {
     uint32_t next; /* of the same state, or NO_LINK */
@@ -150,11 +150,10 @@ static uint32_t build_product(struct nfa *n, struct node node, uint32_t next)
     dfa_init(&x, n->a);
     dfa_init(&y, n->a);
     dfa_init(&both, n->a);
+    n->m->flat++;
     dfa_make(n->m, node.a, &x);
     dfa_make(n->m, node.b, &y);
-    if (x.n_calls || y.n_calls)
-        exprs_fail(n->m->g, INFER_E_UNKNOWN, "conditions on the same text cannot be combined: one of them calls rules that "
-                   "recur or are large");
+    n->m->flat--;
     if (!is_failed(n))
         dfa_product(n->m, &x, &y, node.kind == EXPR_MINUS, &both);
     const uint32_t state = is_failed(n) ? 0 : build_dfa(n, &both, next);
@@ -179,8 +178,14 @@ static uint32_t build_multiple(struct nfa *n, uint32_t m, uint32_t next)
 
 static uint32_t build_rule(struct nfa *n, uint32_t rule, uint32_t next)
 {
-    if (n->m->inlined[rule])
-        return build(n, n->m->g->rules[rule].expr, next);
+    struct maker *m = n->m;
+    if (m->flat && ++m->depth > MOST_COPIES)
+        return exprs_fail(m->g, INFER_E_UNKNOWN, "conditions on the same text cannot be combined: one of them recurs");
+    if (m->flat || m->inlined[rule]) {
+        const uint32_t copy = build(n, m->g->rules[rule].expr, next);
+        m->depth -= m->flat != 0;
+        return copy;
+    }
     const uint32_t state = new_state(n);
     add_link(n, state, (struct link){ .kind = LINK_CALL, .rule = rule, .target = next });
     return state;
