@@ -223,7 +223,8 @@ static double per_second(size_t n, double s)
 static void print_figures(const struct run *r)
 {
     static const char *const reasons[] = { "as many as asked for", "the model ended it", "a stop string came up",
-                                           "the context is full; -c N makes it larger", "interrupted" };
+                                           "the context is full; -c N makes it larger", "interrupted",
+                                           "the grammar ended it" };
     const infer_generate_result *s = &r->sum;
     infer_model_info m = { .size = sizeof m };
     infer_model_get_info(r->model, &m);

@@ -570,10 +570,21 @@ INFER_API void infer_sampler_close(infer_sampler **sampler);
  *  @note Memory over the vocabulary is taken only for top_k 0 or above 1024, at the first call and when n_vocab
  *        grows. */
 INFER_API int32_t infer_sampler_sample(infer_sampler *sampler, const float *logits, int32_t n_vocab);
-/** Count a token as recent, for the penalties: those of the prompt and those that were sampled. */
+/** Count a token as recent, for the penalties: those of the prompt and those that were sampled. With a grammar, which
+ *  is about what was sampled alone, count those of the prompt before it is set. */
 INFER_API void infer_sampler_accept(infer_sampler *sampler, int32_t id);
-/** Forget the recent tokens and start the random numbers anew from the seed. */
+/** Forget the recent tokens, start the random numbers anew from the seed, and begin the grammar anew. */
 INFER_API void infer_sampler_reset(infer_sampler *sampler);
+/** Let only tokens be chosen that a grammar allows next, those that end a text only where it may end. That comes before all
+ *  other stages: top-k keeps the k most likely tokens of these, and the probabilities of what is left add up to one. A
+ *  token that infer_sampler_accept is given and that the grammar does not allow makes infer_sampler_sample return -1 until
+ *  the sampler is reset.
+ *  @param grammar retained; begins anew. NULL: none any more.
+ *  @param tokenizer whose ids are sampled; outlives the grammar. */
+INFER_API infer_status infer_sampler_set_grammar(infer_sampler *sampler, infer_grammar *grammar,
+                                                 const infer_tokenizer *tokenizer, infer_error *err);
+/** Where the sampler's text is in its grammar: the sampler's own, valid until the grammar is set again; NULL without one. */
+INFER_API infer_matcher *infer_sampler_matcher(infer_sampler *sampler);
 
 /* ---- Generation ----------------------------------------------------------------------------------------------- */
 
@@ -585,7 +596,8 @@ typedef enum infer_stop_reason {
     INFER_STOP_END = 1,     /**< the model ended its text */
     INFER_STOP_STRING = 2,  /**< a stop string came up; it is not part of the text */
     INFER_STOP_FULL = 3,    /**< the session's context is full */
-    INFER_STOP_CALLBACK = 4 /**< the callback returned false */
+    INFER_STOP_CALLBACK = 4, /**< the callback returned false */
+    INFER_STOP_GRAMMAR = 5  /**< nothing but its end can follow in the sampler's grammar */
 } infer_stop_reason;
 
 typedef struct infer_generate_options {
@@ -626,6 +638,8 @@ typedef struct infer_generate_result {
  *  Every token generated becomes part of the session's tokens, also those of a stop string, but not the one that ended
  *  the text. The last one is computed when something follows it.
  *  Text that may be the beginning of a stop string is held back until that is clear.
+ *  If the sampler has a grammar, it begins anew after each prompt that is not empty, and ends the text where nothing but
+ *  the end can follow.
  *  @param prompt length bytes; may be NULL if length is 0.
  *  @param result may be NULL. Filled on failure too, as far as it went.
  *  @return INFER_OK; INFER_E_FULL with the session unchanged if the prompt does not fit; INFER_E_CANCELLED with the

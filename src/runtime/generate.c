@@ -147,7 +147,7 @@ static infer_status eval_prompt(struct run *g, size_t n, infer_error *err)
         if (status != INFER_OK)
             return status;
         for (size_t i = 0; i < now; i++)
-            infer_sampler_accept(g->sampler, g->prompt[done + i]);
+            sampler_count(g->sampler, g->prompt[done + i]);
         g->r.n_prompt = done += now;
         if (g->o.on_prompt && !g->o.on_prompt(g->o.user, (float)done / (float)n))
             return fail(err, INFER_E_CANCELLED, "cancelled after %zu of %zu tokens of the prompt", done, n);
@@ -241,6 +241,9 @@ static infer_status logits_ready(struct run *g, infer_error *err)
 
 static infer_status fail_choice(const struct run *g, const float *logits, infer_error *err)
 {
+    if (infer_sampler_matcher(g->sampler))
+        return fail(err, INFER_E_ARGUMENT, "after %zu tokens no token can be chosen that the grammar allows, or memory is "
+                    "out for its state", infer_session_length(g->session));
     for (int32_t i = 0; i < g->n_choices; i++)
         if (logits[i] - logits[i] == 0)
             return fail_memory(err, "choosing a token");
@@ -251,7 +254,11 @@ static infer_status fail_choice(const struct run *g, const float *logits, infer_
 /* Sample one token. *ended: there is none, for g->r.reason. */
 static infer_status next_token(struct run *g, int32_t *id, bool *ended, infer_error *err)
 {
+    const infer_matcher *m = infer_sampler_matcher(g->sampler);
     *ended = true;
+    g->r.reason = INFER_STOP_GRAMMAR;
+    if (m && infer_matcher_must_end(m))
+        return INFER_OK;
     g->r.reason = INFER_STOP_LENGTH;
     if (g->o.n_predict >= 0 && g->r.n_generated == (size_t)g->o.n_predict)
         return INFER_OK;
@@ -304,6 +311,8 @@ infer_status infer_generate(infer_session *session, infer_sampler *sampler, cons
         status = feed_prompt(&g, prompt, length, err);
         between = seconds();
     }
+    if (status == INFER_OK && length)
+        sampler_begin(sampler);
     if (status == INFER_OK)
         status = generate(&g, err);
     g.r.prompt_seconds = between - begin;

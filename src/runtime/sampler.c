@@ -8,6 +8,9 @@
  *   the vocabulary steps over these exceptions when it meets one that is large enough to matter, and they are offered
  *   after it.
  * - Soft-max needs no more than exp(logit - largest) and its sum.
+ * A grammar comes before all stages. Its mask lets the pass leave out what cannot be chosen, 32 tokens at a time. Where the
+ * mask is not known so far, the best tokens are tried one by one instead: if as many as top-k keeps are allowed, they are
+ * the ones that it would have kept with a mask.
  * All arithmetic is IEEE addition, multiplication, division and comparison in a fixed order: the same tokens
  * everywhere. */
 #include "src/runtime/sampler.h"
@@ -15,6 +18,7 @@
 #include "src/base/context.h"
 #include "src/base/error.h"
 #include "src/base/memory.h"
+#include "src/grammar/grammar.h"
 #include "src/runtime/random.h"
 #include "src/runtime/recent.h"
 #include "src/runtime/select.h"
@@ -24,7 +28,8 @@
 enum {
     FEW = 1024,        /* up to so many tokens are kept by a heap, more by sorting all */
     FIRST_LOOK = 256,  /* tokens put in order before top-p sorts all of them */
-    SCAN = 32          /* logits compared at once */
+    SCAN = 32,         /* logits compared at once: as many as a word of a mask is for */
+    SPARE = 64         /* tokens tried beyond top-k where a grammar's mask is not known */
 };
 
 struct infer_sampler {
@@ -33,6 +38,8 @@ struct infer_sampler {
     infer_sampler_options o;
     bool penalizes;
     bool lost_count; /* memory was out when a token was to be counted */
+    infer_matcher *matcher; /* NULL without a grammar */
+    bool left_grammar;      /* a token was accepted that it does not allow, or memory was out */
     struct random random;
     struct recent recent;
     uint64_t *best; /* FEW keys */
@@ -47,6 +54,7 @@ struct infer_sampler {
 struct banned {
     const int32_t *id;
     size_t n;
+    const uint32_t *allowed; /* bits of those that a grammar allows, or NULL: all */
 };
 
 /* Tokens that may be chosen, the best first. */
@@ -130,6 +138,7 @@ void infer_sampler_close(infer_sampler **sampler)
     infer_context *context = s->context;
     if (s->recent.a)
         recent_close(&s->recent);
+    infer_matcher_close(&s->matcher);
     free_whole(s);
     mem_free(s->a, s->best);
     mem_free(s->a, s);
@@ -142,18 +151,57 @@ void infer_sampler_reset(infer_sampler *s)
     recent_clear(&s->recent);
     random_seed(&s->random, s->o.seed);
     s->lost_count = false;
+    sampler_begin(s);
+}
+
+void sampler_count(infer_sampler *s, int32_t id)
+{
+    if (s->penalizes && id >= 0 && !recent_add(&s->recent, id))
+        s->lost_count = true;
 }
 
 void infer_sampler_accept(infer_sampler *s, int32_t id)
 {
-    if (s->penalizes && id >= 0 && !recent_add(&s->recent, id))
-        s->lost_count = true;
+    sampler_count(s, id);
+    if (s->matcher && infer_matcher_accept(s->matcher, id, NULL) != INFER_OK)
+        s->left_grammar = true;
+}
+
+/* ---- The grammar ---- */
+
+infer_status infer_sampler_set_grammar(infer_sampler *s, infer_grammar *grammar, const infer_tokenizer *tokenizer,
+                                       infer_error *err)
+{
+    if (grammar && !tokenizer)
+        return fail(err, INFER_E_ARGUMENT, "a sampler's grammar needs a tokenizer, found NULL");
+    infer_error own = { INFER_OK, "" };
+    infer_matcher *m = grammar ? infer_matcher_open(grammar, tokenizer, &own) : NULL;
+    if (grammar && !m)
+        return fail(err, own.code, "%s", own.message);
+    infer_matcher_close(&s->matcher);
+    s->matcher = m;
+    s->left_grammar = false;
+    return INFER_OK;
+}
+
+infer_matcher *infer_sampler_matcher(infer_sampler *s)
+{
+    return s->matcher;
+}
+
+void sampler_begin(infer_sampler *s)
+{
+    if (s->matcher)
+        infer_matcher_rewind(s->matcher, 0, NULL);
+    s->left_grammar = false;
 }
 
 /* ---- Exceptions: tokens whose logits are not the caller's ---- */
 
 static bool is_banned(const struct banned *b, int32_t id)
 {
+    if (b->allowed && !(b->allowed[id / SCAN] >> (id % SCAN) & 1))
+        return true;
     size_t low = 0, high = b->n;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
@@ -195,7 +243,8 @@ static void scan(const infer_sampler *s, struct best *best, const float *logits,
                  const struct banned *b)
 {
     for (int32_t i = 0; i < n_vocab;) {
-        if (n_vocab - i >= SCAN && !any_above(logits + i, best_floor(best))) {
+        const bool none = b->allowed && !b->allowed[i / SCAN];
+        if (n_vocab - i >= SCAN && (none || !any_above(logits + i, best_floor(best)))) {
             i += SCAN;
             continue;
         }
@@ -307,6 +356,8 @@ static float whole_logits(infer_sampler *s, const float *logits, int32_t n_vocab
     for (size_t i = 0; i < b->n; i++)
         if (b->id[i] >= 0 && b->id[i] < n_vocab)
             own[b->id[i]] = -INFINITY;
+    for (int32_t i = 0; i < n_vocab && b->allowed; i++)
+        own[i] = b->allowed[i / SCAN] >> (i % SCAN) & 1 ? own[i] : -INFINITY;
     float largest = -INFINITY;
     for (int32_t i = 0; i < n_vocab; i++)
         largest = own[i] > largest ? own[i] : largest;
@@ -392,19 +443,55 @@ static int32_t whole_sample(infer_sampler *s, const float *logits, int32_t n_voc
     return draw(s, &c);
 }
 
+static int32_t choose_few(infer_sampler *s, struct candidates c)
+{
+    bool ended;
+    c.n = cut(s, &c, s->o.top_p < 1 ? total_weight(&c, 1) : 0, &ended);
+    return draw(s, &c);
+}
+
+static int32_t choose(infer_sampler *s, const float *logits, int32_t n_vocab, const struct banned *b, size_t k)
+{
+    if (!k || k > FEW)
+        return whole_sample(s, logits, n_vocab, b, k);
+    return choose_few(s, take_best(s, logits, n_vocab, b, k));
+}
+
+/* The k best tokens that the grammar allows, asked for one by one; none if there are not so many among the best. */
+static struct candidates try_best(infer_sampler *s, const float *logits, int32_t n_vocab, const struct banned *b, size_t k)
+{
+    const struct candidates all = take_best(s, logits, n_vocab, b, k + SPARE);
+    size_t n = 0;
+    for (size_t i = 0; i < all.n && n < k; i++)
+        if (infer_matcher_allows(s->matcher, key_id(all.key[i])))
+            s->best[n++] = all.key[i];
+    return (struct candidates){ s->best, n == k ? n : 0 };
+}
+
+static int32_t choose_allowed(infer_sampler *s, const float *logits, int32_t n_vocab, struct banned *b, size_t k)
+{
+    int32_t n_ids;
+    if (s->left_grammar)
+        return -1;
+    b->allowed = matcher_mask_known(s->matcher, &n_ids);
+    if (!b->allowed && k && k + SPARE <= FEW) {
+        const struct candidates c = try_best(s, logits, n_vocab, b, k);
+        if (c.n)
+            return choose_few(s, c);
+    }
+    if (!b->allowed && !(b->allowed = matcher_mask(s->matcher, &n_ids)))
+        return -1;
+    return choose(s, logits, n_vocab < n_ids ? n_vocab : n_ids, b, k);
+}
+
 int32_t sampler_sample_except(infer_sampler *s, const float *logits, int32_t n_vocab, const int32_t *banned,
                               size_t n_banned)
 {
     if (!logits || n_vocab <= 0 || s->lost_count)
         return -1;
-    const struct banned b = { banned, n_banned };
+    struct banned b = { .id = banned, .n = n_banned };
     const size_t k = s->o.temperature == 0 ? 1 : (size_t)s->o.top_k;
-    if (!k || k > FEW)
-        return whole_sample(s, logits, n_vocab, &b, k);
-    struct candidates c = take_best(s, logits, n_vocab, &b, k);
-    bool ended;
-    c.n = cut(s, &c, s->o.top_p < 1 ? total_weight(&c, 1) : 0, &ended);
-    return draw(s, &c);
+    return s->matcher ? choose_allowed(s, logits, n_vocab, &b, k) : choose(s, logits, n_vocab, &b, k);
 }
 
 int32_t infer_sampler_sample(infer_sampler *s, const float *logits, int32_t n_vocab)

@@ -8,4 +8,9 @@
 int32_t sampler_sample_except(infer_sampler *sampler, const float *logits, int32_t n_vocab, const int32_t *banned,
                               size_t n_banned);
 
+/** Count a token as recent, but not as part of the grammar's text: a prompt's. */
+void sampler_count(infer_sampler *sampler, int32_t id);
+/** Begin the grammar's text anew. */
+void sampler_begin(infer_sampler *sampler);
+
 #endif

@@ -1,0 +1,148 @@
+/* test_masks.c - masks of whole vocabularies against every token tried by its bytes, along random texts. */
+#include "tests/common/counting.h"
+#include "tests/grammar/grammar_test.h"
+#include "tests/grammar/grammars.h"
+
+#include "src/tokenizer/trie.h"
+
+enum { STEPS = 24 };
+
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return *seed >> 8;
+}
+
+/* Compares one mask with all tokens; one of them at random, rather a long one, or -1 if none but an end can come. */
+static int32_t check_mask(infer_matcher *m, const infer_tokenizer *t, uint32_t *bits, size_t n_words, uint32_t *seed,
+                          const char *source)
+{
+    infer_error err = { 0 };
+    int32_t chosen = -1;
+    uint32_t most = 0;
+    if (infer_matcher_mask(m, bits, n_words, &err))
+        fail_msg("%s: %s", source, err.message);
+    for (int32_t id = 0; id < infer_tokenizer_size(t); id++) {
+        const bool allowed = infer_matcher_allows(m, id);
+        if ((bits[id / 32] >> (id % 32) & 1) != allowed)
+            fail_msg("%s: after %zu tokens token %d is %d, expected %d", source, infer_matcher_length(m), id, !allowed,
+                     allowed);
+        if (infer_tokenizer_is_end(t, id))
+            assert_int_equal(allowed, infer_matcher_may_end(m));
+        const uint32_t weight = next_random(seed) % 1000 + 40 * (uint32_t)tokenizer_piece(t, id).n;
+        if (allowed && !infer_tokenizer_is_end(t, id) && weight > most) {
+            most = weight;
+            chosen = id;
+        }
+    }
+    assert_int_equal(chosen < 0, infer_matcher_must_end(m));
+    return chosen;
+}
+
+static void walk(infer_grammar *g, const infer_tokenizer *t, uint32_t seed, const char *source)
+{
+    infer_error err = { 0 };
+    const size_t n_words = ((size_t)infer_tokenizer_size(t) + 31) / 32;
+    uint32_t *bits = malloc(n_words * sizeof *bits);
+    infer_matcher *m = infer_matcher_open(g, t, &err);
+    if (!m)
+        fail_msg("%s", err.message);
+    for (int i = 0; i < STEPS; i++) {
+        const int32_t id = check_mask(m, t, bits, n_words, &seed, source);
+        if (id < 0)
+            break;
+        assert_int_equal(infer_matcher_accept(m, id, &err), INFER_OK);
+    }
+    infer_matcher_close(&m);
+    free(bits);
+}
+
+static void walk_all(infer_context *context, const infer_tokenizer *t)
+{
+    for (size_t i = 0; i < COUNT(grammars); i++) {
+        infer_error err = { 0 };
+        infer_grammar *g = infer_grammar_open(context, grammars[i].notation, grammars[i].source,
+                                              strlen(grammars[i].source), &err);
+        if (!g)
+            fail_msg("%s: %s", grammars[i].source, err.message);
+        for (uint32_t seed = 0; seed < 3; seed++)
+            walk(g, t, 17 * seed, grammars[i].source);
+        infer_grammar_close(&g);
+    }
+}
+
+static void vocabulary(void **state)
+{
+    char path[512];
+    snprintf(path, sizeof path, INFER_SHARED "/tokenizers/ggml-vocab-%s.gguf", (const char *)*state);
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        skip();
+    fclose(file);
+    infer_error err = { 0 };
+    infer_context *context = context_new(NULL);
+    infer_tokenizer *t = infer_tokenizer_open(context, path, &err);
+    if (!t)
+        fail_msg("%s", err.message);
+    walk_all(context, t);
+    infer_tokenizer_close(&t);
+    infer_context_close(&context);
+}
+
+static void embedded(void **state)
+{
+    (void)state;
+    infer_error err = { 0 };
+    infer_context *context = context_new(NULL);
+    infer_model *model = infer_model_open_default(context, NULL, &err);
+    assert_non_null(model);
+    walk_all(context, infer_model_tokenizer(model));
+    infer_model_close(&model);
+    infer_context_close(&context);
+}
+
+static void no_memory(void **state)
+{
+    (void)state;
+    for (size_t refuse = 0;; refuse++) {
+        struct counting counting;
+        infer_error err = { 0 };
+        counting_init(&counting, SIZE_MAX);
+        infer_context *context = context_new(&counting.allocator);
+        infer_model *model = infer_model_open_default(context, NULL, &err);
+        infer_grammar *g = infer_grammar_open(context, grammars[0].notation, grammars[0].source,
+                                              strlen(grammars[0].source), &err);
+        assert_non_null(model);
+        assert_non_null(g);
+        const infer_tokenizer *t = infer_model_tokenizer(model);
+        uint32_t bits[4096] = { 0 };
+        counting.refuse_from = counting.calls + refuse;
+        infer_matcher *m = infer_matcher_open(g, t, &err);
+        infer_status status = m ? infer_matcher_mask(m, bits, 4096, &err) : err.code;
+        if (!status)
+            status = infer_matcher_accept_text(m, "{\"a\": [\"x", 9, &err);
+        if (!status)
+            status = infer_matcher_mask(m, bits, 4096, &err);
+        const bool done = counting.calls <= counting.refuse_from;
+        infer_matcher_close(&m);
+        infer_grammar_close(&g);
+        infer_model_close(&model);
+        infer_context_close(&context);
+        assert_int_equal(counting.live, 0);
+        assert_int_equal(status, done ? INFER_OK : INFER_E_NOMEM);
+        if (done)
+            break;
+    }
+}
+
+#define VOCABULARY(name) { "masks are what each token's bytes say: " name, vocabulary, NULL, NULL, name }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        { "masks are what each token's bytes say: the embedded model", embedded, NULL, NULL, NULL },
+        VOCABULARY("llama-bpe"), VOCABULARY("llama-spm"), VOCABULARY("qwen2"),
+        { "wherever memory is out, that is said and nothing is lost", no_memory, NULL, NULL, NULL },
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
