@@ -490,11 +490,62 @@ typedef enum infer_notation {
                             *   \\d \\w \\s, \\p{..}, and at the start (?=..) and (?!..) */
 } infer_notation;
 
+typedef struct infer_grammar_options {
+    size_t size;                 /**< sizeof(infer_grammar_options) */
+    const char *const *triggers; /**< n_triggers texts (terminated): any text is allowed until one of these comes, and the
+                                  *   grammar begins after it; NULL = it begins at once (default). A control token of this
+                                  *   name is a trigger too; the others are allowed as long as text is free */
+    size_t n_triggers;           /**< at most 64 */
+} infer_grammar_options;
+
+static inline infer_grammar_options infer_grammar_defaults(void)
+{
+    infer_grammar_options o;
+    memset(&o, 0, sizeof o);
+    o.size = sizeof o;
+    return o;
+}
+
 /** Compile a grammar. The text may be from a stranger: what is left-recursive, matches nothing, or would become too large
  *  or too slow is refused.
  *  @param text length bytes, not kept. */
 INFER_API infer_grammar *infer_grammar_open(infer_context *context, infer_notation notation, const char *text,
-                                            size_t length, infer_error *err);
+                                            size_t length, const infer_grammar_options *options, infer_error *err);
+/** Any one of n texts (terminated). */
+INFER_API infer_grammar *infer_grammar_open_choices(infer_context *context, const char *const *choices, size_t n,
+                                                    const infer_grammar_options *options, infer_error *err);
+
+typedef struct infer_tool {
+    const char *name;
+    const char *parameters; /**< JSON Schema of its arguments (terminated); NULL = any object */
+} infer_tool;
+
+typedef struct infer_tools_options {
+    size_t size;                   /**< sizeof(infer_tools_options) */
+    const char *begin;             /**< a call is: begin, the tool's name as it is, middle, the arguments, end. */
+    const char *middle;            /**< These strings are by default those of {"name": "NAME", "arguments": {...}} */
+    const char *end;
+    const char *between;           /**< between two calls; NULL = there is one call only (default) */
+    infer_grammar_options grammar; /**< triggers */
+    void (*on_bad)(void *user, size_t index, const infer_error *why); /**< a tool was left out; NULL = in silence (default) */
+    void *user;
+} infer_tools_options;
+
+static inline infer_tools_options infer_tools_defaults(void)
+{
+    infer_tools_options o;
+    memset(&o, 0, sizeof o);
+    o.size = sizeof o;
+    o.begin = "{\"name\": \"";
+    o.middle = "\", \"arguments\": ";
+    o.end = "}";
+    o.grammar = infer_grammar_defaults();
+    return o;
+}
+
+/** Calls of any of n tools. A tool whose schema is refused is reported and left out; if none is left, that is an error. */
+INFER_API infer_grammar *infer_grammar_open_tools(infer_context *context, const infer_tool *tools, size_t n,
+                                                  const infer_tools_options *options, infer_error *err);
 /** One more owner; each calls infer_grammar_close. Returns grammar. Thread safe. */
 INFER_API infer_grammar *infer_grammar_retain(infer_grammar *grammar);
 /** A grammar keeps masks for the tokenizers that it was used with, which are closed after it. */

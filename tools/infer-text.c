@@ -306,8 +306,7 @@ static json_t *grammar(struct worker *w, const infer_tokenizer *t, const json_t 
     const json_t *source = json_object_get(request, "grammar");
     if (!json_is_string(source))
         return refuse(w, "%s", "\"grammar\" is no string");
-    infer_grammar *g = infer_grammar_open(w->context, INFER_GBNF, json_string_value(source), json_string_length(source),
-                                          &w->err);
+    infer_grammar *g = infer_grammar_open(w->context, INFER_GBNF, json_string_value(source), json_string_length(source), NULL, &w->err);
     return match(w, g, request, true);
 }
 
@@ -317,7 +316,7 @@ static json_t *schema(struct worker *w, const infer_tokenizer *t, const json_t *
     char *text = json_dumps(json_object_get(request, "schema"), JSON_ENCODE_ANY | JSON_COMPACT);
     if (!text)
         return refuse(w, "%s", "\"schema\" is not there");
-    infer_grammar *g = infer_grammar_open(w->context, INFER_JSON_SCHEMA, text, strlen(text), &w->err);
+    infer_grammar *g = infer_grammar_open(w->context, INFER_JSON_SCHEMA, text, strlen(text), NULL, &w->err);
     free(text);
     return match(w, g, request, false);
 }

@@ -13,6 +13,9 @@ enum {
     MOST_RULE_STATES = 1 << 15 /* of one rule while it is made */
 };
 
+/* Numbers of rules: the one that begins, and the first that it calls: in a lazy grammar what comes after a trigger. */
+enum { RULE_ROOT = 0, RULE_TRIGGERED = 1 };
+
 struct state {
     uint32_t first_edge, first_call; /* up to those of the next state */
     uint32_t rule;

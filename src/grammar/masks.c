@@ -226,3 +226,20 @@ bool masks_fill(struct mask_maker *w, struct stacks *s, uint32_t set, uint32_t *
         mark(bits, t->ends[i]);
     return true;
 }
+
+bool masks_are_there(const struct mask_maker *w, const struct stacks *s, uint32_t set)
+{
+    const struct config *configs;
+    size_t n;
+    bool all = true;
+    stacks_look(s, set, &configs, &n);
+    for (size_t i = 0; i < n && all; i++)
+        all = atomic_load(&w->masks->of_state[configs[i].state]) != NULL;
+    return all;
+}
+
+void masks_add_controls(const struct mask_maker *w, uint32_t *bits)
+{
+    for (size_t i = 0; i < w->masks->trie->n_controls; i++)
+        mark(bits, w->masks->trie->controls[i]);
+}

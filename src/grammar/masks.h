@@ -47,5 +47,9 @@ bool mask_maker_init(struct mask_maker *w, const infer_grammar *g, struct masks 
 void mask_maker_free(struct mask_maker *w);
 /** Fill bits, n_words of them, with what can come in a set. False if memory or bounds are out. */
 bool masks_fill(struct mask_maker *w, struct stacks *s, uint32_t set, uint32_t *bits);
+/** Whether that takes no walk over the whole trie. */
+bool masks_are_there(const struct mask_maker *w, const struct stacks *s, uint32_t set);
+/** Mark all tokens that write no text, but for those that end one. */
+void masks_add_controls(const struct mask_maker *w, uint32_t *bits);
 
 #endif

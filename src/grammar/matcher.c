@@ -2,7 +2,11 @@
 #include "src/base/error.h"
 #include "src/grammar/masks.h"
 
-enum { N_KEPT = 64, NO_SET = UINT32_MAX };
+enum {
+    N_KEPT = 64,
+    MANY_VISITS = 16, /* of a place, after which its mask is worth milliseconds */
+    NO_SET = UINT32_MAX
+};
 
 struct infer_matcher {
     const infer_allocator *a;
@@ -13,7 +17,7 @@ struct infer_matcher {
     size_t n, room, many; /* many: how many sets are worth while to clean up */
     struct mask_maker maker;
     struct kept { /* masks of the last places, by the number of their set */
-        uint32_t set;
+        uint32_t set, visits;
         bool filled;
         uint32_t *bits;
     } kept[N_KEPT];
@@ -57,7 +61,7 @@ infer_matcher *infer_matcher_open(infer_grammar *g, const infer_tokenizer *token
     infer_matcher *m = matcher_new(g, tokenizer, err);
     if (!m)
         return NULL;
-    m->places[0] = stacks_place(&m->stacks, g->m.start[0], STACK_END);
+    m->places[0] = stacks_place(&m->stacks, g->m.start[RULE_ROOT], STACK_END);
     if (place(m) != SET_FAILED)
         return m;
     fail_place(m, err);
@@ -151,14 +155,29 @@ static bool may_end(const infer_matcher *m, size_t *n_configs)
     return stacks_look(&m->stacks, place(m), &configs, n_configs);
 }
 
-/* As read_text. A token without text leads nowhere, one that ends the text stays where that is allowed. */
+/* A token that writes no text: where text is free, any, and one that is named as a trigger begins the grammar. */
+static uint32_t read_control(infer_matcher *m, int32_t id)
+{
+    size_t length;
+    const char *name = infer_tokenizer_token(m->tokenizer, id, &length);
+    if (!name || !stacks_are_free(&m->stacks, m->g->lazy, place(m)))
+        return SET_DEAD;
+    for (size_t i = 0; i < m->g->n_triggers; i++)
+        if (text_equal(m->g->triggers[i], (struct text){ name, length }))
+            return stacks_place(&m->stacks, m->g->m.start[RULE_TRIGGERED], STACK_END);
+    return stacks_place(&m->stacks, m->g->m.start[RULE_ROOT], STACK_END);
+}
+
+/* As read_text. A token that ends the text stays where that is allowed. */
 static uint32_t read_token(infer_matcher *m, int32_t id)
 {
     size_t n;
-    if (m->tokenizer && infer_tokenizer_is_end(m->tokenizer, id))
+    if (!m->tokenizer)
+        return SET_DEAD;
+    if (infer_tokenizer_is_end(m->tokenizer, id))
         return may_end(m, &n) ? place(m) : SET_DEAD;
-    const struct text piece = m->tokenizer ? tokenizer_piece(m->tokenizer, id) : (struct text){ NULL, 0 };
-    return piece.n ? read_text(&m->stacks, place(m), piece.p, piece.n) : SET_DEAD;
+    const struct text piece = tokenizer_piece(m->tokenizer, id);
+    return piece.n ? read_text(&m->stacks, place(m), piece.p, piece.n) : read_control(m, id);
 }
 
 infer_status infer_matcher_accept(infer_matcher *m, int32_t id, infer_error *err)
@@ -217,17 +236,22 @@ const uint32_t *matcher_mask(infer_matcher *m, int32_t *n_ids)
     }
     k->set = place(m);
     k->filled = masks_fill(&m->maker, &m->stacks, place(m), k->bits);
+    if (k->filled && stacks_are_free(&m->stacks, m->g->lazy, place(m)))
+        masks_add_controls(&m->maker, k->bits);
     return k->filled ? k->bits : NULL;
 }
 
 const uint32_t *matcher_mask_known(infer_matcher *m, int32_t *n_ids)
 {
     struct kept *k = &m->kept[place(m) % N_KEPT];
-    if (k->set == place(m))
-        return matcher_mask(m, n_ids);
-    k->set = place(m);
-    k->filled = false;
-    return NULL;
+    if (k->set != place(m)) {
+        k->set = place(m);
+        k->visits = 0;
+        k->filled = false;
+    }
+    k->visits++;
+    const bool cheap = k->filled || (k->visits > 1 && masks_are_there(&m->maker, &m->stacks, place(m)));
+    return cheap || k->visits > MANY_VISITS ? matcher_mask(m, n_ids) : NULL;
 }
 
 infer_status infer_matcher_mask(infer_matcher *m, uint32_t *bits, size_t n_words, infer_error *err)

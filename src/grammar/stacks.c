@@ -180,6 +180,17 @@ bool stacks_look(const struct stacks *s, uint32_t set, const struct config **con
     return words[0];
 }
 
+bool stacks_are_free(const struct stacks *s, bool lazy, uint32_t set)
+{
+    const struct config *configs;
+    size_t n;
+    bool any = false;
+    stacks_look(s, set, &configs, &n);
+    for (size_t i = 0; i < n && lazy; i++)
+        any |= s->m->states[configs[i].state].rule == RULE_ROOT;
+    return any;
+}
+
 /* ---- Copies ---- */
 
 /* to[k]: the number of from's stack k in s; INTERN_NONE where it is not needed. What lies below a stack has a lower

@@ -56,6 +56,8 @@ static inline uint32_t stacks_step(struct stacks *s, uint32_t set, uint8_t byte)
 }
 /** The text may end here: *configs are where it may go on, *n of them, good until the next call. */
 bool stacks_look(const struct stacks *s, uint32_t set, const struct config **configs, size_t *n);
+/** Whether some of a set is before any trigger of a lazy grammar: in its first rule. */
+bool stacks_are_free(const struct stacks *s, bool lazy, uint32_t set);
 /** The state a stack returns to, and the stack below; stack >= STACK_FIRST. */
 struct config stacks_top(const struct stacks *s, uint32_t stack);
 /** Turn n sets of `from` into sets of s, which is of the same automaton. False if memory or bounds are out. */

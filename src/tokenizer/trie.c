@@ -70,7 +70,7 @@ static size_t count_nodes(const struct entry *e, size_t n)
     return nodes;
 }
 
-static bool reserve(struct trie *t, const infer_allocator *a, size_t nodes, size_t tokens, size_t ends)
+static bool reserve(struct trie *t, const infer_allocator *a, size_t nodes, size_t tokens, size_t ends, size_t controls)
 {
     t->skip = mem_new(a, nodes, sizeof *t->skip);
     t->first = mem_new(a, nodes + 1, sizeof *t->first);
@@ -78,7 +78,8 @@ static bool reserve(struct trie *t, const infer_allocator *a, size_t nodes, size
     t->byte = mem_new(a, nodes, sizeof *t->byte);
     t->ids = mem_new(a, tokens, sizeof *t->ids);
     t->ends = mem_new(a, ends, sizeof *t->ends);
-    return nodes < UINT32_MAX && t->skip && t->first && t->depth && t->byte && t->ids && t->ends;
+    t->controls = mem_new(a, controls, sizeof *t->controls);
+    return nodes < UINT32_MAX && t->controls && t->skip && t->first && t->depth && t->byte && t->ids && t->ends;
 }
 
 /* `open`: for each depth the node that is not left so far. */
@@ -103,27 +104,37 @@ static void fill(struct trie *t, const struct entry *e, size_t n, uint32_t *open
     t->first[t->n] = (uint32_t)n;
 }
 
-static void list_ends(struct trie *t, const infer_tokenizer *tokenizer)
+static bool is_control(const infer_tokenizer *t, int32_t id)
 {
-    for (int32_t id = 0; id < t->n_vocab; id++)
+    return t->vocab.kind[id] != TOKEN_HOLE && !infer_tokenizer_is_end(t, id) && !tokenizer_piece(t, id).n;
+}
+
+static void list_others(struct trie *t, const infer_tokenizer *tokenizer)
+{
+    for (int32_t id = 0; id < t->n_vocab; id++) {
         if (infer_tokenizer_is_end(tokenizer, id))
             t->ends[t->n_ends++] = id;
+        if (is_control(tokenizer, id))
+            t->controls[t->n_controls++] = id;
+    }
 }
 
 static struct trie *trie_new(const infer_tokenizer *tokenizer)
 {
     const infer_allocator *a = tokenizer->a;
-    size_t n, ends = 0;
-    for (int32_t id = 0; id < tokenizer->vocab.n; id++)
+    size_t n, ends = 0, controls = 0;
+    for (int32_t id = 0; id < tokenizer->vocab.n; id++) {
         ends += infer_tokenizer_is_end(tokenizer, id);
+        controls += is_control(tokenizer, id);
+    }
     struct entry *e = sorted(tokenizer, &n);
     struct trie *t = e ? mem_new(a, 1, sizeof *t) : NULL;
     uint32_t *open = mem_new(a, (size_t)LONGEST + 1, sizeof *open);
-    bool good = t && open && reserve(t, a, count_nodes(e, n), n, ends);
+    bool good = t && open && reserve(t, a, count_nodes(e, n), n, ends, controls);
     if (good) {
         t->n_vocab = tokenizer->vocab.n;
         fill(t, e, n, open);
-        list_ends(t, tokenizer);
+        list_others(t, tokenizer);
     } else {
         trie_free(a, t);
     }
@@ -142,6 +153,7 @@ void trie_free(const infer_allocator *a, struct trie *t)
     mem_free(a, t->byte);
     mem_free(a, t->ids);
     mem_free(a, t->ends);
+    mem_free(a, t->controls);
     mem_free(a, t);
 }
 

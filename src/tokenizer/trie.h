@@ -18,6 +18,8 @@ struct trie {
     size_t deepest;
     int32_t *ends;    /* tokens that end a text */
     size_t n_ends;
+    int32_t *controls; /* other tokens that write no text */
+    size_t n_controls;
 };
 
 /** Made at the first call, and kept as long as the tokenizer; NULL if memory is out. Thread safe. */

@@ -62,7 +62,7 @@ static inline void check_samples(infer_notation notation, const struct sample *s
     infer_context *context = context_new(NULL);
     for (size_t i = 0; i < n; i++) {
         infer_error err = { 0 };
-        infer_grammar *g = infer_grammar_open(context, notation, s[i].source, strlen(s[i].source), &err);
+        infer_grammar *g = infer_grammar_open(context, notation, s[i].source, strlen(s[i].source), NULL, &err);
         if (!g)
             fail_msg("%s: %s", s[i].source, err.message);
         check_fates(g, s[i].source, s[i].whole, WHOLE);
@@ -83,7 +83,7 @@ static inline void check_refused(infer_notation notation, const struct refused *
     infer_context *context = context_new(NULL);
     for (size_t i = 0; i < n; i++) {
         infer_error err = { 0 };
-        infer_grammar *g = infer_grammar_open(context, notation, r[i].source, strlen(r[i].source), &err);
+        infer_grammar *g = infer_grammar_open(context, notation, r[i].source, strlen(r[i].source), NULL, &err);
         if (g)
             fail_msg("%s: not refused", r[i].source);
         if (!strstr(err.message, r[i].why) || err.code == INFER_OK)

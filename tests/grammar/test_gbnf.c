@@ -74,7 +74,7 @@ static void repetition(void **state)
             infer_error err = { 0 };
             snprintf(source, sizeof source, rule ? "root ::= x{%u,%u}\nx ::= y\ny ::= \"a\" \"a\"" : "root ::= \"a\"{%u,%u}",
                      bounds[i][0], bounds[i][1]);
-            infer_grammar *g = infer_grammar_open(context, INFER_GBNF, source, strlen(source), &err);
+            infer_grammar *g = infer_grammar_open(context, INFER_GBNF, source, strlen(source), NULL, &err);
             if (!g)
                 fail_msg("%s: %s", source, err.message);
             for (size_t n = 0; n <= 4201 && n * width <= 8400; n += n > 130 && n < 4090 ? 61 : 1) {
@@ -110,7 +110,7 @@ static void bounds(void **state)
     for (size_t i = 0; i < COUNT(sources); i++) {
         infer_error err = { 0 };
         const clock_t begin = clock();
-        infer_grammar *g = infer_grammar_open(context, INFER_GBNF, sources[i], strlen(sources[i]), &err);
+        infer_grammar *g = infer_grammar_open(context, INFER_GBNF, sources[i], strlen(sources[i]), NULL, &err);
         infer_matcher *m = g ? infer_matcher_open(g, NULL, &err) : NULL;
         for (size_t n = 0; m && n < sizeof text && !infer_matcher_accept_text(m, text + n, 1, &err);)
             n++;
@@ -134,11 +134,11 @@ static void deep_nesting(void **state)
     char *source = malloc(DEEP + 64);
     strcpy(source, "root ::= ");
     memset(source + strlen(source), '(', DEEP);
-    assert_null(infer_grammar_open(context, INFER_GBNF, source, DEEP, &err));
+    assert_null(infer_grammar_open(context, INFER_GBNF, source, DEEP, NULL, &err));
     assert_non_null(strstr(err.message, "groups within each other"));
     /* but a text may nest as deep as it likes */
     static const char nested[] = "root ::= \"(\" root \")\" | \"x\"";
-    infer_grammar *g = infer_grammar_open(context, INFER_GBNF, nested, strlen(nested), &err);
+    infer_grammar *g = infer_grammar_open(context, INFER_GBNF, nested, strlen(nested), NULL, &err);
     assert_non_null(g);
     memset(source, '(', DEEP);
     assert_int_equal(fate_of(g, source, DEEP), ALIVE);
@@ -163,7 +163,7 @@ static void no_memory(void **state)
         counting_init(&counting, SIZE_MAX);
         infer_context *context = context_new(&counting.allocator);
         counting.refuse_from = counting.calls + refuse;
-        infer_grammar *g = infer_grammar_open(context, INFER_GBNF, source, sizeof source - 1, &err);
+        infer_grammar *g = infer_grammar_open(context, INFER_GBNF, source, sizeof source - 1, NULL, &err);
         infer_matcher *m = g ? infer_matcher_open(g, NULL, &err) : NULL, *fork = NULL;
         infer_status status = m ? infer_matcher_accept_text(m, "[[a,b],a", 8, &err) : INFER_E_NOMEM;
         fork = status ? NULL : infer_matcher_fork(m, &err);
@@ -190,7 +190,7 @@ static void rewinding(void **state)
     infer_context *context = context_new(NULL);
     infer_error err = { 0 };
     static const char source[] = "root ::= \"a\" root \"b\" | \"x\"";
-    infer_grammar *g = infer_grammar_open(context, INFER_GBNF, source, strlen(source), &err);
+    infer_grammar *g = infer_grammar_open(context, INFER_GBNF, source, strlen(source), NULL, &err);
     assert_non_null(g);
     infer_matcher *m = infer_matcher_open(g, NULL, &err);
     assert_non_null(m);

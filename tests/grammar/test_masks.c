@@ -62,7 +62,7 @@ static void walk_all(infer_context *context, const infer_tokenizer *t)
     for (size_t i = 0; i < COUNT(grammars); i++) {
         infer_error err = { 0 };
         infer_grammar *g = infer_grammar_open(context, grammars[i].notation, grammars[i].source,
-                                              strlen(grammars[i].source), &err);
+                                              strlen(grammars[i].source), NULL, &err);
         if (!g)
             fail_msg("%s: %s", grammars[i].source, err.message);
         for (uint32_t seed = 0; seed < 3; seed++)
@@ -111,7 +111,7 @@ static void no_memory(void **state)
         infer_context *context = context_new(&counting.allocator);
         infer_model *model = infer_model_open_default(context, NULL, &err);
         infer_grammar *g = infer_grammar_open(context, grammars[0].notation, grammars[0].source,
-                                              strlen(grammars[0].source), &err);
+                                              strlen(grammars[0].source), NULL, &err);
         assert_non_null(model);
         assert_non_null(g);
         const infer_tokenizer *t = infer_model_tokenizer(model);

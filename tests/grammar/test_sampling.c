@@ -35,7 +35,7 @@ static int close_model(void **state)
 static infer_grammar *grammar_open(infer_notation notation, const char *source)
 {
     infer_error err = { 0 };
-    infer_grammar *g = infer_grammar_open(context, notation, source, strlen(source), &err);
+    infer_grammar *g = infer_grammar_open(context, notation, source, strlen(source), NULL, &err);
     if (!g)
         fail_msg("%s: %s", source, err.message);
     return g;

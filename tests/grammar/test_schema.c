@@ -5,7 +5,7 @@
 static infer_grammar *schema_open(infer_context *context, const char *schema)
 {
     infer_error err = { 0 };
-    infer_grammar *g = infer_grammar_open(context, INFER_JSON_SCHEMA, schema, strlen(schema), &err);
+    infer_grammar *g = infer_grammar_open(context, INFER_JSON_SCHEMA, schema, strlen(schema), NULL, &err);
     if (!g)
         fail_msg("%s: %s", schema, err.message);
     return g;
@@ -68,7 +68,7 @@ static void integer_bounds(void **state)
             snprintf(schema, sizeof schema, "{\"type\":\"integer\",\"minimum\":%d,\"maximum\":%d,\"multipleOf\":%d}",
                      bounds[i][0], bounds[i][1], m);
             infer_error err = { 0 };
-            infer_grammar *g = infer_grammar_open(context, INFER_JSON_SCHEMA, schema, strlen(schema), &err);
+            infer_grammar *g = infer_grammar_open(context, INFER_JSON_SCHEMA, schema, strlen(schema), NULL, &err);
             int n = 0;
             for (int x = -1300; x <= 1300; x++) {
                 const bool in = x >= bounds[i][0] && x <= bounds[i][1] && x % m == 0;
@@ -231,7 +231,7 @@ static void no_memory(void **state)
         counting_init(&counting, SIZE_MAX);
         infer_context *context = context_new(&counting.allocator);
         counting.refuse_from = counting.calls + refuse;
-        infer_grammar *g = infer_grammar_open(context, INFER_JSON_SCHEMA, schema, sizeof schema - 1, &err);
+        infer_grammar *g = infer_grammar_open(context, INFER_JSON_SCHEMA, schema, sizeof schema - 1, NULL, &err);
         const bool done = g != NULL;
         if (!done)
             assert_int_equal(err.code, INFER_E_NOMEM);

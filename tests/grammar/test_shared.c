@@ -68,12 +68,12 @@ static void one_case(struct tally *tally, infer_context *context, const json_t *
     tally->cases++;
     if (!strcmp(json_string_value(json_object_get(json, "kind")), "gbnf")) {
         infer_grammar *g = infer_grammar_open(context, INFER_GBNF, json_string_value(source),
-                                              json_string_length(source), &err);
+                                              json_string_length(source), NULL, &err);
         gbnf_case(tally, json, g, err.message);
         infer_grammar_close(&g);
     } else {
         char *schema = json_dumps(json_object_get(json, "schema"), JSON_ENCODE_ANY);
-        infer_grammar *g = infer_grammar_open(context, INFER_JSON_SCHEMA, schema, strlen(schema), &err);
+        infer_grammar *g = infer_grammar_open(context, INFER_JSON_SCHEMA, schema, strlen(schema), NULL, &err);
         schema_case(tally, json, g, err.message);
         infer_grammar_close(&g);
         free(schema);
