@@ -3,6 +3,7 @@
  * Text goes to stdout as it comes, everything else to stderr. The shorter examples beside this one show the API by
  * itself; this one adds what a program for every day needs: progress, Ctrl-C, figures, a prompt from wherever it is. */
 #include "tools/common/chat.h"
+#include "tools/common/grammar_options.h"
 #include "tools/common/options.h"
 #include "tools/common/program.h"
 
@@ -23,6 +24,7 @@ static struct {
     struct kv_options kv;
     struct opt_list stops;
     infer_sampler_options sampler;
+    struct grammar_options grammar;
 } o;
 
 static const struct opt rows[] = {
@@ -58,6 +60,7 @@ static const struct opt rows[] = {
     { OPT_FLAG, "--ignore-eos", NULL, "never choose a token that ends the text", &o.ignore_end, 0, 0 },
 
     { OPT_GROUP, NULL, NULL, "How tokens are chosen, in this order", NULL, 0, 0 },
+    GRAMMAR_ROWS(o.grammar),
     { OPT_FLOAT, "--repeat-penalty", "X", "divide the logits of recent tokens; 1 = off",
       &o.sampler.repeat_penalty, 1e-6, 1e6 },
     { OPT_INT, "--repeat-last-n", "N", "how many tokens are recent; 0 = none, -1 = all",
@@ -100,7 +103,8 @@ static const struct command command = {
                 "  infer-run -m model.gguf -p \"2 + 2 =\" --temp 0          the most likely text\n"
                 "  cat letter.txt | infer-run -m model.gguf  go on from a text\n"
                 "  infer-run -m model.gguf -i -p \"Q: \" -r \"\\nQ:\"        line by line\n"
-                "  infer-run -m model.gguf --chat            a conversation\n",
+                "  infer-run -m model.gguf --chat            a conversation\n"
+                "  infer-run -m model.gguf -p \"The cat as JSON: \" -j '{\"type\":\"object\"}'\n",
     .notes = PROGRAM_ENVIRONMENT
              "\nExit codes: 0 done, 1 failure, 2 wrong options, 130 interrupted by Ctrl-C.\n",
     .rows = rows,
@@ -380,7 +384,8 @@ static bool open_all(struct run *r, infer_error *err)
                         (r->model = program_model(r->context, o.model, err)) &&
                         (r->session = infer_session_open(r->model, &session, err)) &&
                         (r->sampler = infer_sampler_open(r->context, &o.sampler, err)) &&
-                        (!o.talk || (r->chat = chat_open(r->context, r->model, r->session, r->sampler, &o.chat, err)));
+                        (!o.talk || (r->chat = chat_open(r->context, r->model, r->session, r->sampler, &o.chat, err))) &&
+                        !grammar_options_apply(&o.grammar, r->context, r->sampler, infer_model_tokenizer(r->model), err);
     if (!opened)
         return false;
     r->load_seconds = seconds_now() - r->began;

@@ -10,7 +10,7 @@
 
 enum {
     MOST_STATES = 1 << 18,     /* of all rules */
-    MOST_RULE_STATES = 1 << 15 /* of one rule while it is made */
+    MOST_RULE_STATES = 1 << 16 /* of one rule while it is made */
 };
 
 /* Numbers of rules: the one that begins, and the first that it calls: in a lazy grammar what comes after a trigger. */

@@ -275,7 +275,8 @@ static int by_first(const void *x, const void *y)
 size_t chars_order(struct chars *runs, size_t n)
 {
     size_t kept = 0;
-    qsort(runs, n, sizeof *runs, by_first);
+    if (n)
+        qsort(runs, n, sizeof *runs, by_first);
     for (size_t i = 0; i < n; i++) {
         if (kept && runs[i].first <= runs[kept - 1].last + 1)
             runs[kept - 1].last = runs[i].last > runs[kept - 1].last ? runs[i].last : runs[kept - 1].last;
@@ -285,58 +286,102 @@ size_t chars_order(struct chars *runs, size_t n)
     return kept;
 }
 
+/* Runs of bytes that follow each other: the characters made of one byte of each. */
+struct sequence {
+    unsigned n;
+    uint8_t first[4], last[4];
+};
+
+struct sequences { /* in the order of their characters */
+    struct sequence *list;
+    size_t n, room;
+};
+
+static void add_sequence(struct exprs *g, struct sequences *s, uint32_t first, uint32_t last, unsigned length)
+{
+    char low[4], high[4];
+    if (g->status)
+        return;
+    if (!mem_grow(g->a, &s->list, &s->room, s->n + 1, sizeof *s->list)) {
+        exprs_nomem(g);
+        return;
+    }
+    struct sequence *one = &s->list[s->n++];
+    one->n = length;
+    utf8_write(low, first);
+    utf8_write(high, last);
+    memcpy(one->first, low, length);
+    memcpy(one->last, high, length);
+}
+
 /* Characters whose UTF-8 has the same length: cut until the bytes after the first different one run over all values. */
-static uint32_t same_length(struct exprs *g, uint32_t first, uint32_t last, unsigned length)
+static void add_same_length(struct exprs *g, struct sequences *s, uint32_t first, uint32_t last, unsigned length)
 {
     for (unsigned i = 1; i < length; i++) {
         const uint32_t mask = (1u << 6 * i) - 1;
         if (first >> 6 * i == last >> 6 * i)
             continue;
-        if (first & mask)
-            return expr_alt(g, same_length(g, first, first | mask, length),
-                            same_length(g, (first | mask) + 1, last, length));
-        if ((last & mask) != mask)
-            return expr_alt(g, same_length(g, first, (last & ~mask) - 1, length),
-                            same_length(g, last & ~mask, last, length));
+        if (first & mask) {
+            add_same_length(g, s, first, first | mask, length);
+            add_same_length(g, s, (first | mask) + 1, last, length);
+            return;
+        }
+        if ((last & mask) != mask) {
+            add_same_length(g, s, first, (last & ~mask) - 1, length);
+            add_same_length(g, s, last & ~mask, last, length);
+            return;
+        }
     }
-    char low[4], high[4];
-    uint32_t x = EXPR_EMPTY;
-    utf8_write(low, first);
-    utf8_write(high, last);
-    for (unsigned i = length; i--;)
-        x = expr_seq(g, expr_bytes(g, (uint8_t)low[i], (uint8_t)high[i]), x);
-    return x;
+    add_sequence(g, s, first, last, length);
 }
 
 /* Characters first..last, cut where the length of their UTF-8 changes and around the surrogates. */
-static uint32_t one_run(struct exprs *g, uint32_t first, uint32_t last)
+static void add_run(struct exprs *g, struct sequences *s, uint32_t first, uint32_t last)
 {
     static const struct {
         uint32_t first, last;
         unsigned length;
     } parts[] = { { 0, 0x7f, 1 }, { 0x80, 0x7ff, 2 }, { 0x800, 0xd7ff, 3 }, { 0xe000, 0xffff, 3 }, { 0x10000, 0x10ffff, 4 } };
-    uint32_t x = EXPR_NEVER;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         const uint32_t low = first > parts[i].first ? first : parts[i].first;
         const uint32_t high = last < parts[i].last ? last : parts[i].last;
         if (low <= high)
-            x = expr_alt(g, x, same_length(g, low, high, parts[i].length));
+            add_same_length(g, s, low, high, parts[i].length);
+    }
+}
+
+/* Sequences that share their bytes before `at`: those with the same one there are put together. */
+static uint32_t join_sequences(struct exprs *g, const struct sequence *s, size_t n, unsigned at)
+{
+    uint32_t x = EXPR_NEVER;
+    if (n && (at == sizeof s->first || s->n == at))
+        return EXPR_EMPTY;
+    for (size_t end = n, i; end && !g->status; end = i) {
+        const uint8_t first = s[end - 1].first[at], last = s[end - 1].last[at];
+        for (i = end - 1; i && s[i - 1].first[at] == first && s[i - 1].last[at] == last;)
+            i--;
+        x = expr_alt(g, expr_seq(g, expr_bytes(g, first, last), join_sequences(g, s + i, end - i, at + 1)), x);
     }
     return x;
 }
 
 uint32_t expr_chars(struct exprs *g, struct chars *runs, size_t n, bool inverted)
 {
-    uint32_t x = EXPR_NEVER, next = 0;
+    struct sequences s = { .n = 0 };
+    uint32_t next = 0;
     n = chars_order(runs, n);
     for (size_t i = 0; i < n && !g->status; i++) {
         if (!inverted)
-            x = expr_alt(g, x, one_run(g, runs[i].first, runs[i].last));
+            add_run(g, &s, runs[i].first, runs[i].last);
         else if (runs[i].first > next)
-            x = expr_alt(g, x, one_run(g, next, runs[i].first - 1));
+            add_run(g, &s, next, runs[i].first - 1);
         next = runs[i].last + 1;
     }
-    return inverted && next <= LAST_CHAR ? expr_alt(g, x, one_run(g, next, LAST_CHAR)) : x;
+    if (inverted && next <= LAST_CHAR)
+        add_run(g, &s, next, LAST_CHAR);
+    const uint32_t x = join_sequences(g, s.list, s.n, 0);
+    mem_free(g->a, s.list);
+    return x;
 }
 
 /* ---- Rules ---- */

@@ -169,6 +169,22 @@ if [ -w /dev/full ]; then
     says "$err" 'cannot be written'
 fi
 
+# Grammars: the text is one of them and ends with it.
+try 0 --no-prompt-echo -s 1 --regex '(cat|dog){3}'
+grep -qE '^(cat|dog){3}$' "$out" || fail "no cats and dogs: $(cat "$out")"
+says "$err" 'the grammar ended it'
+try 0 --no-prompt-echo -s 1 --grammar 'root ::= "x" [0-9]{4}'
+grep -qE '^x[0-9]{4}$' "$out" || fail "no x and digits: $(cat "$out")"
+echo '{"type":"array","items":{"type":"boolean"},"minItems":2,"maxItems":2}' >"$dir/schema.json"
+try 0 --no-prompt-echo -s 1 -j "$dir/schema.json"
+tr -d ' \t\n' <"$out" | grep -qE '^\[(true|false),(true|false)\]$' || fail "no two booleans: $(cat "$out")"
+try 1 --grammar 'root ::= root "a" | "b"'
+says "$err" 'left-recursive'
+try 1 -j "$dir/none.json"
+says "$err" "$dir/none.json"
+try 1 --regex a -j '{}'
+says "$err" 'exclude each other'
+
 # Ctrl-C: what was written stays, the figures come, the code is 130.
 "$run" --ignore-eos -c 100000 </dev/null >"$out" 2>"$err" &
 pid=$!

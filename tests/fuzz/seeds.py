@@ -81,6 +81,26 @@ SEEDS = {
         "twice": importance([("q", 1, (1,)), ("q", 1, (1,))], 0, ""),
         "negative": importance([("q", 1, (-1,))], 0, ""),
     },
+    "gbnf": { # a grammar, a zero, a text
+        "tree": b'root ::= "(" root* ")" | word{1,3}\nword ::= [a-z^\\]] [^a-z]? # c\0(a(b)c)',
+        "escapes": b'root ::= ("\\x41\\u00e9\\U0001F600\\n" | . )+\0A',
+        "left": b'root ::= e root "x" | "y"\ne ::= "e"?',
+        "many": b'root ::= ("a"?){100} "a"{0,300}\0aaaa',
+    },
+    "schema": {
+        "object": json.dumps({"type": "object", "properties": {"a": {"type": "integer", "minimum": -3, "maximum": 12.5},
+                              "b": {"$ref": "#/$defs/s"}}, "required": ["a"], "patternProperties": {"^x": {"enum": [1, "b"]}},
+                              "$defs": {"s": {"anyOf": [{"pattern": "^a+$"}, {"$ref": "#"}], "maxLength": 4}}}).encode()
+                  + b'\0{"a": 3}',
+        "array": json.dumps({"prefixItems": [{"const": {"k": [None]}}], "items": {"type": ["string", "null"], "format": "date"},
+                             "minItems": 1, "not": {"type": "object"}, "type": "array"}).encode() + b'\0[{"k":[null]}]',
+        "if": json.dumps({"if": {"properties": {"t": {"const": 1}}}, "then": {"required": ["v"]}, "else": False,
+                          "dependentRequired": {"a": ["b"]}, "minProperties": 1, "multipleOf": 0.01}).encode(),
+    },
+    "regex": {
+        "classes": b"^(?=.*\\d)[^a-c\\w\\]-]{2,70}(?:x|y+?)*\\p{Lu}$\0ab",
+        "escapes": b"\\u00e9\\x41\\u{1F600}\\t\\/(?<n>a|b){3}\0a",
+    },
 }
 
 for name, seeds in SEEDS.items():
