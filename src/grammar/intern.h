@@ -28,7 +28,7 @@ uint32_t intern_add(struct intern *t, const uint32_t *words, size_t n, bool *add
 static inline const uint32_t *intern_get(const struct intern *t, uint32_t id, size_t *n)
 {
     *n = t->items[id + 1].start - t->items[id].start;
-    return t->words + t->items[id].start;
+    return t->words ? t->words + t->items[id].start : NULL; /* NULL: all lists are empty */
 }
 
 #endif
