@@ -8,7 +8,7 @@ enum {
     LARGE = 2000, /* and up to this size one that is called once; neither if it calls rules itself */
     PASSES = 8    /* levels of rules that can be copied into each other */
 };
-static const uint64_t most_work = 400000000;
+static const uint64_t most_work = 100000000;
 
 struct linker {
     struct automaton *m;

@@ -98,7 +98,7 @@ SEEDS = {
                           "dependentRequired": {"a": ["b"]}, "minProperties": 1, "multipleOf": 0.01}).encode(),
     },
     "regex": {
-        "classes": b"^(?=.*\\d)[^a-c\\w\\]-]{2,70}(?:x|y+?)*\\p{Lu}$\0ab",
+        "classes": b"^(?=.*\\d)[^a-c\\w\\]-]{2,7}(?:x|y+?)*\\p{Lu}$\0ab",
         "escapes": b"\\u00e9\\x41\\u{1F600}\\t\\/(?<n>a|b){3}\0a",
     },
 }
