@@ -422,9 +422,11 @@ typedef enum infer_kv_type {
 typedef struct infer_session_options {
     size_t size;               /**< sizeof(infer_session_options) */
     int32_t n_ctx;             /**< most tokens the session can hold; 0 = the smaller of what the model was trained on and 4096 (default).
-                                    A model that rotates otherwise in long contexts than in short ones (longrope)
-                                    does so if more are asked for than its short ones have */
-    int32_t n_batch;           /**< most tokens computed at once, 1..4096; 0 = 512 (default). More costs memory, not accuracy */
+                                    A model with a learned vector for each position can hold no more than it has, an
+                                    encoder no more than 16384. A model that rotates otherwise in long contexts than
+                                    in short ones (longrope) does so if more are asked for than its short ones have */
+    int32_t n_batch;           /**< most tokens computed at once, 1..4096; 0 = 512 (default). More costs memory, not
+                                    accuracy. Of an encoder, whose tokens see each other, it is n_ctx in any case */
     infer_precision precision; /**< INFER_FAST (default) */
     infer_kv_type kv_type_k;   /**< of keys; INFER_KV_DEFAULT (default). Types that do not fit the heads are refused */
     infer_kv_type kv_type_v;   /**< of values; INFER_KV_DEFAULT (default). DeepSeek 2 and 3 keep one latent vector for
@@ -445,6 +447,7 @@ INFER_API void infer_session_close(infer_session **session);
 /** Append tokens and compute the logits that follow the last of them.
  *  @param tokens n ids in [0, n_vocab), n may be 0. Not kept after the call.
  *  @return INFER_OK; INFER_E_FULL, INFER_E_CANCELLED, INFER_E_NOMEM or INFER_E_ARGUMENT with the session as it was before.
+ *          An encoder computes a text at once: tokens after some that are there already are INFER_E_ARGUMENT.
  *  @note The weights are read once for n_batch tokens, so feed a prompt in one call.
  *  @note Results do not depend on the number of threads. */
 INFER_API infer_status infer_session_eval(infer_session *session, const int32_t *tokens, size_t n, infer_error *err);
@@ -452,8 +455,9 @@ INFER_API infer_status infer_session_eval(infer_session *session, const int32_t 
  *  final hidden states (n, n_embd), rows without gaps. */
 INFER_API infer_status infer_session_eval_all(infer_session *session, const int32_t *tokens, size_t n, float *out,
                                               infer_error *err);
-/** Logits after the last token, n_vocab floats, valid until the next call on the session; NULL if there are none (no
- *  token yet, rewound, or infer_generate appended the last token: infer_session_eval of 0 tokens computes those). */
+/** Logits after the last token, n_vocab floats, valid until the next call on the session; NULL if there are none (an
+ *  encoder, no token yet, rewound, or infer_generate appended the last token: infer_session_eval of 0 tokens computes
+ *  those). */
 INFER_API const float *infer_session_logits(const infer_session *session);
 /** Forget all tokens but the first n_keep, a cheap operation. n_keep above the length is INFER_E_ARGUMENT. */
 INFER_API infer_status infer_session_rewind(infer_session *session, size_t n_keep, infer_error *err);

@@ -11,6 +11,7 @@ static const struct {
     uint64_t trait;
     const char *words;
 } traits[] = {
+    { TRAIT_ENCODER, "an encoder" },
     { TRAIT_EXPERTS, "mixture of experts" },
     { TRAIT_LATENT, "latent attention" },
     { TRAIT_QUERY_LATENT, "latent queries" },
@@ -30,16 +31,24 @@ static const struct {
     { TRAIT_NORM_BIAS, "with bias" },
     { TRAIT_NO_PRE_NORM, "no norm before a block" },
     { TRAIT_POST_NORM, "norms after attention and feed-forward network" },
+    { TRAIT_STREAM_NORM, "norms of the residual stream after attention and feed-forward network" },
+    { TRAIT_EMBD_NORM, "normalised embeddings" },
+    { TRAIT_POSITIONS, "learned positions" },
+    { TRAIT_TOKEN_TYPES, "token types" },
     { TRAIT_PARALLEL, "both read one norm" },
     { TRAIT_PARALLEL_NORMS, "both read the residual stream" },
     { TRAIT_ATTN_NORM_2, "attention under a norm of its own" },
     { TRAIT_NO_GATE, "no gate" },
+    { TRAIT_TURNED, "checkpoints with the rows' axis last" },
     { TRAIT_FUSED_QKV, "fused QKV" },
     { TRAIT_FUSED_GATE_UP, "fused gate and up" },
     { TRAIT_ROPE_FREQS, "llama3 rope scaling" },
     { TRAIT_ROPE_FACTORS, "longrope" },
     { TRAIT_EMBD_SCALE, "scaled embeddings" },
     { TRAIT_LOGIT_DIVISOR, "multipliers" },
+    { TRAIT_POOLER, "pooler" },
+    { TRAIT_CLASSES, "scores of classes" },
+    { TRAIT_PROJECTION, "vectors of tokens" },
 };
 
 /* Words with commas between them. */
@@ -68,7 +77,7 @@ static void put_traits(const struct arch *a, uint64_t set)
              a->window_period == 2 ? "nd" : "th");
     if (a->window_period)
         put(&any, period);
-    snprintf(period, sizeof period, "no rope in each %uth layer", a->still_period);
+    snprintf(period, sizeof period, a->still_period == 1 ? "no rope" : "no rope in each %uth layer", a->still_period);
     if (a->still_period)
         put(&any, period);
     if (a->local_base > 0)
@@ -135,8 +144,9 @@ int main(void)
         "those\n"
         "of every model of the family, *some* those that a model has if its tensors are there. Without a word on it a\n"
         "model has RMS norms before its blocks, SwiGLU, and rope in all layers.\n\n"
-        "The proof is a small random model in `" TINY "`, whose logits were computed in float64 elsewhere\n"
-        "(`make.py` there). `tests/reference` holds each to 2e-4 of the logits' standard deviation, in both formats\n"
+        "The proof is a small random model in `" TINY "`, whose logits, or an encoder's hidden states, were\n"
+        "computed in float64 elsewhere (`make.py` and `make_encoders.py` there). `tests/reference` holds each to 2e-4\n"
+        "of their standard deviation, in both formats\n"
         "unless it says one, in every instruction set, and its greedy ids to the same.\n\n"
         "| family | GGUF | Hugging Face | always | some | proof |\n|---|---|---|---|---|---|\n");
     for (size_t i = 0; (a = arch_row(i)); i++) {

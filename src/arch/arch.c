@@ -18,9 +18,9 @@ struct field {
 #define AT(member) offsetof(struct hparams, member)
 #define ROPE(name) "rope_scaling." name "|rope_parameters." name "|rope_parameters.full_attention." name
 static const struct field fields[] = {
-    { "embedding_length", "hidden_size", AT(n_embd), false, true, 0 },
-    { "block_count", "num_hidden_layers", AT(n_layer), false, true, 0 },
-    { "attention.head_count", "num_attention_heads", AT(n_head), false, true, 0 },
+    { "embedding_length", "hidden_size|n_embd", AT(n_embd), false, true, 0 },
+    { "block_count", "num_hidden_layers|n_layer", AT(n_layer), false, true, 0 },
+    { "attention.head_count", "num_attention_heads|n_head", AT(n_head), false, true, 0 },
     { "attention.head_count_kv", "num_key_value_heads|num_kv_heads", AT(n_head_kv), false, false, 0 },
     { "attention.key_length", "head_dim", AT(d_k), false, false, 0 },
     { "attention.value_length", "head_dim", AT(d_v), false, false, 0 },
@@ -29,8 +29,8 @@ static const struct field fields[] = {
     { "attention.key_length_mla", NULL, AT(d_head_k), false, false, 0 },
     { "attention.value_length_mla", "v_head_dim", AT(d_head_v), false, false, 0 },
     { NULL, "qk_nope_head_dim", AT(d_still), false, false, 0 },
-    { "feed_forward_length", "intermediate_size|ffn_hidden_size", AT(n_ff), false, false, 0 },
-    { "context_length", "max_position_embeddings", AT(n_ctx_train), false, false, 0 },
+    { "feed_forward_length", "intermediate_size|ffn_hidden_size|n_inner", AT(n_ff), false, false, 0 },
+    { "context_length", "max_position_embeddings|n_positions", AT(n_ctx_train), false, false, 0 },
     { "attention.sliding_window", "sliding_window", AT(window), false, false, 0 },
     { "attention.layer_norm_rms_epsilon|attention.layer_norm_epsilon",
       "rms_norm_eps|layer_norm_eps|norm_epsilon|layer_norm_epsilon", AT(eps), true, true, 0 },
@@ -74,6 +74,7 @@ static const struct field fields[] = {
     { "expert_group_count", "n_group", AT(routing.n_group), false, false, 0 },
     { "expert_group_used_count", "topk_group", AT(routing.n_group_used), false, false, 0 },
     { "expert_weights_scale", "routed_scaling_factor", AT(routing.scale), true, false, 1 },
+    { NULL, "type_vocab_size", AT(n_types), false, false, 2 },
     { NULL, "router_jitter_noise", AT(routing.jitter), true, false, 0.01 },
 };
 #undef ROPE
@@ -318,7 +319,7 @@ static void fill_in(struct hparams *h)
         h->n_layer -= h->n_next;
     if (!h->n_ctx_train)
         h->n_ctx_train = h->arch->n_ctx_usual;
-    if (!h->n_ff && h->n_embd <= MAX_WIDTH)
+    if (!h->n_ff && h->n_embd <= MAX_WIDTH) /* as GPT-2 and Falcon have it, where it is not said */
         h->n_ff = 4 * h->n_embd;
     if (!h->n_head_kv)
         h->n_head_kv = h->n_head;
@@ -390,12 +391,18 @@ infer_status arch_read(struct hparams *h, const struct weights *w, struct arena 
     fill_in(h);
     if ((status = check_widths(h, w->path, err)) != INFER_OK || (status = check_scales(h, w->path, err)) != INFER_OK ||
         (status = read_rope(h, w, err)) != INFER_OK || (status = check_rope(h, w->path, err)) != INFER_OK ||
-        (status = arch_read_layers(h, w, arena, err)) != INFER_OK)
+        (status = arch_read_layers(h, w, arena, err)) != INFER_OK ||
+        (status = arch_check_settings(h, w, err)) != INFER_OK)
         return status;
     derive(h, gguf);
     if (meta_get_bool(w, "tie_word_embeddings", &h->tied, err) == META_WRONG)
         return INFER_E_FORMAT;
     return INFER_OK;
+}
+
+uint32_t arch_output_width(const struct hparams *h)
+{
+    return arch_has(h, TRAIT_ENCODER) ? h->n_embd : h->n_vocab;
 }
 
 float arch_attention_scale(const struct hparams *h)
@@ -439,6 +446,24 @@ bool arch_next_name(const char **list, char name[ARCH_MAX_NAME], uint32_t layer,
     return true;
 }
 
+const struct tensor *arch_find_tensor(const struct weights *w, const char *list, uint32_t layer, uint32_t expert,
+                                      char name[ARCH_MAX_NAME])
+{
+    static const char *const bases[] = { "model.", "bert.", "transformer." };
+    const char *names = list;
+    *name = 0;
+    while (arch_next_name(&names, name, layer, expert)) {
+        const struct tensor *t = weights_tensor(w, text_of(name));
+        for (size_t i = 0; !t && w->format == WEIGHTS_HF && i < sizeof bases / sizeof *bases; i++)
+            if (!strncmp(name, bases[i], strlen(bases[i])))
+                t = weights_tensor(w, text_of(name + strlen(bases[i])));
+        if (t)
+            return t;
+    }
+    arch_next_name(&list, name, layer, expert);
+    return NULL;
+}
+
 void arch_gguf_name(const struct hparams *h, const struct tensor_spec *spec, uint32_t layer, char name[ARCH_MAX_NAME])
 {
     const char *list = spec->gguf;
@@ -477,6 +502,10 @@ uint64_t arch_dim(const struct hparams *h, enum dim dim)
     case DIM_FF_SHARED: return h->n_ff_shared;
     case DIM_NORMED:
         return arch_has(h, TRAIT_PARALLEL | TRAIT_PARALLEL_NORMS) || h->routing.n_expert ? h->n_embd : 0;
+    case DIM_POSITIONS: return h->n_ctx_train;
+    case DIM_TYPES: return h->n_types;
+    case DIM_CLASSES: return h->n_classes;
+    case DIM_PROJECTED: return h->n_projected;
     case DIM_BRANCH: return arch_has(h, TRAIT_POST_NORM) || h->residual_scale != 1 ? h->n_embd : 0;
     case DIM_COUNT: break;
     }

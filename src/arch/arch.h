@@ -25,7 +25,7 @@ enum trait {
     TRAIT_EXPERTS = 1ull << 10,    /* layers with a router choose among feed-forward networks */
     TRAIT_EXPERT_BIAS = 1ull << 11,
     TRAIT_ROUTER_BIAS = 1ull << 12,
-    TRAIT_CHOICE_BIAS = 1ull << 13, /* what is added to the experts' scores when they are chosen, but not when weighted */
+    TRAIT_CHOICE_BIAS = 1ull << 13, /* is added to the experts' scores when they are chosen, but not when weighted */
     TRAIT_SHARED_EXPERT = 1ull << 14, /* one more expert that every token uses */
     TRAIT_SHARED_SWITCH = 1ull << 15, /* weighted by a sigmoid of its own */
     TRAIT_SINKS = 1ull << 16,      /* a score without a value joins each head's soft-max */
@@ -45,6 +45,15 @@ enum trait {
     TRAIT_NORMALISE = 1ull << 28,  /* weights of the chosen experts are made to sum to 1, unless the file says not to */
     TRAIT_YARN_EXACT = 1ull << 29, /* YaRN's range is not widened to whole points */
     TRAIT_FUSED_EXPERTS = 1ull << 30, /* checkpoints hold all experts' gates and ups as rows of one tensor, in turn */
+    TRAIT_ENCODER = 1ull << 31,     /* tokens see those after them too; hidden states come out, not logits */
+    TRAIT_POSITIONS = 1ull << 32,   /* a learned vector for each position is added to the embedding */
+    TRAIT_TOKEN_TYPES = 1ull << 33, /* so is one for the first or the second text of a pair */
+    TRAIT_EMBD_NORM = 1ull << 34,   /* the sum is normalised */
+    TRAIT_STREAM_NORM = 1ull << 35, /* the residual stream is normalised after each block has joined it */
+    TRAIT_TURNED = 1ull << 36,      /* checkpoints hold a layer's matrices with the rows' axis last */
+    TRAIT_POOLER = 1ull << 37,      /* a head: a layer over the first token's hidden state, then its tanh */
+    TRAIT_CLASSES = 1ull << 38,     /* a score for each of some classes, over what the head gives */
+    TRAIT_PROJECTION = 1ull << 39,  /* hidden states are multiplied into narrower vectors of tokens (ColBERT) */
 };
 
 enum rope_kind { ROPE_PAIRS, ROPE_HALVES }; /* which two values of a head are one rotating point */
@@ -89,19 +98,29 @@ enum dim {
     DIM_FF_EXPERT,
     DIM_FF_SHARED,
     DIM_NORMED, /* n_embd, if several things read a norm's result; else 0 */
+    DIM_POSITIONS, /* n_ctx_train */
+    DIM_TYPES,   /* found from the table's shape, */
+    DIM_CLASSES, /* so are these, */
+    DIM_PROJECTED, /* and these */
     DIM_BRANCH, /* n_embd, if what a block gives is changed before it joins the residual stream; else 0 */
     DIM_COUNT
 };
 
 /** Roles of tensors: of the whole model, and of each layer. Those of one job, or of a fused tensor, are neighbours. */
-enum model_role { TOKEN_EMBD, OUTPUT_NORM, OUTPUT_NORM_BIAS, OUTPUT, OUTPUT_BIAS, ROPE_FREQS, ROPE_SHORT, ROPE_LONG,
-                  MODEL_ROLES };
+enum model_role {
+    TOKEN_EMBD, POSITION_EMBD, TYPE_EMBD, EMBD_NORM, EMBD_NORM_BIAS,
+    OUTPUT_NORM, OUTPUT_NORM_BIAS, OUTPUT, OUTPUT_BIAS, POOLER, POOLER_BIAS, CLASSES, CLASSES_BIAS, PROJECTION,
+    ROPE_FREQS, ROPE_SHORT, ROPE_LONG,
+    MODEL_ROLES
+};
 enum layer_role {
     ATTN_NORM, ATTN_NORM_BIAS, ATTN_NORM_2, ATTN_NORM_2_BIAS, ATTN_QKV, ATTN_QKV_BIAS,
     ATTN_Q_A, ATTN_KV_A, ATTN_Q, ATTN_K, ATTN_V, ATTN_Q_B, ATTN_K_B, ATTN_V_B, ATTN_OUT,
     ATTN_Q_BIAS, ATTN_K_BIAS, ATTN_V_BIAS, ATTN_OUT_BIAS,
-    ATTN_Q_NORM, ATTN_K_NORM, ATTN_Q_A_NORM, LATENT_NORM, ATTN_SINKS, ATTN_POST_NORM,
+    ATTN_Q_NORM, ATTN_K_NORM, ATTN_Q_A_NORM, LATENT_NORM, ATTN_SINKS, ATTN_POST_NORM, ATTN_STREAM_NORM,
+    ATTN_STREAM_NORM_BIAS,
     FFN_NORM, FFN_NORM_BIAS, FFN_GATE, FFN_UP, FFN_DOWN, FFN_GATE_BIAS, FFN_UP_BIAS, FFN_DOWN_BIAS, FFN_POST_NORM,
+    FFN_STREAM_NORM, FFN_STREAM_NORM_BIAS,
     ROUTER, ROUTER_BIAS, CHOICE_BIAS, EXPERT_GATE, EXPERT_UP, EXPERT_DOWN, EXPERT_GATE_BIAS, EXPERT_UP_BIAS,
     EXPERT_DOWN_BIAS, SHARED_GATE, SHARED_UP, SHARED_DOWN, SHARED_SWITCH,
     LAYER_ROLES
@@ -112,7 +131,8 @@ enum layer_kind { LAYER_ANY, LAYER_DENSE, LAYER_EXPERTS };
 
 struct tensor_spec {
     /* Names; "%u" stands for the layer's number. "A|B": the first that is there. NULL: this format has none. Where a
-     * directory has a tensor for each expert, a second "%u" stands for the expert's; it may have one for all, too. */
+     * directory has a tensor for each expert, a second "%u" stands for the expert's; it may have one for all, too.
+     * Where a checkpoint holds no more than the base model, its names lack the first part ("model.", "bert."). */
     const char *gguf, *hf;
     enum dim rows, cols; /* a matrix (rows, cols) multiplies vectors of cols values; rows DIM_ONE: a vector */
     uint64_t trait;      /* needed by models of all these traits only; 0: by all */
@@ -125,7 +145,7 @@ extern const struct tensor_spec model_tensors[MODEL_ROLES], layer_tensors[LAYER_
 
 /** Roles whose rows stand in one tensor, one behind the other; of experts, for each of them. */
 struct fusion {
-    const char *gguf, *hf; /* NULL: this format has none */
+    const char *gguf, *hf; /* as in struct tensor_spec */
     enum layer_role first;
     int n;
     uint64_t trait;
@@ -144,7 +164,8 @@ struct arch {
     enum gating gating;
     uint32_t n_ctx_usual;   /* where a file does not say it */
     uint32_t window_period; /* where there is a window: each layer of this number sees all */
-    uint32_t still_period;  /* each layer of this number has no rotation; as window_period: if there are windows */
+    uint32_t still_period;  /* each layer of this number has no rotation; as window_period: if there are windows; 1:
+                             * there is none */
     float local_base;       /* rope base of windowed layers, which then have no scaling; 0: as the others */
 #define LOCAL_UNSCALED (-1.0f) /* the same base */
     bool second_names;      /* where tensors have two names in GGUF files, those of this family have the second */
@@ -173,6 +194,7 @@ struct hparams {
     uint64_t traits;  /* that this model has whatever its tensors are: the family's, as far as its numbers agree */
     uint32_t n_vocab; /* 0 until the embedding is bound */
     uint32_t n_embd, n_layer, n_head, n_head_kv, d_k, d_v, n_ff, n_ctx_train;
+    uint32_t n_types, n_classes, n_projected; /* texts of a pair, scores of a head, width of a vector; as n_vocab */
     /* With a latent vector keys and values are one thing to attention: the latent vector, and behind it what rotates of
      * a key. All heads share it: n_head_kv is 1, d_k and d_v are its widths. A head's own query is brought to that form
      * by its part of K_B, and what it gets from it becomes d_head_v values by its part of V_B. */
@@ -214,6 +236,8 @@ uint64_t arch_dim(const struct hparams *h, enum dim dim);
 bool arch_layer_windowed(const struct hparams *h, uint32_t layer);
 /** Which rotation a layer has: 0 rope, 1 rope_local, -1 none. */
 int arch_layer_rope(const struct hparams *h, uint32_t layer);
+/** Width of what comes out for each token: logits, or an encoder's hidden state. */
+uint32_t arch_output_width(const struct hparams *h);
 /** What scores of queries and keys, embeddings and logits are multiplied with. */
 float arch_attention_scale(const struct hparams *h);
 float arch_embd_scale(const struct hparams *h);
@@ -228,6 +252,9 @@ enum need arch_needs(const struct hparams *h, const struct tensor_spec *spec, bo
 /** The next name of an "A|B" list, with numbers filled in; false after the last. */
 enum { ARCH_MAX_NAME = 160 };
 bool arch_next_name(const char **list, char name[ARCH_MAX_NAME], uint32_t layer, uint32_t expert);
+/** The first tensor of a list that is there, its name filled in; or NULL, and the first name. */
+const struct tensor *arch_find_tensor(const struct weights *w, const char *list, uint32_t layer, uint32_t expert,
+                                      char name[ARCH_MAX_NAME]);
 /** The name that a tensor gets in a GGUF file. */
 void arch_gguf_name(const struct hparams *h, const struct tensor_spec *spec, uint32_t layer, char name[ARCH_MAX_NAME]);
 /** The row of a name in GGUF files, or in config.json; or NULL. */

@@ -11,6 +11,7 @@ enum {
     GEMMA = T(NORM_OFFSET) | T(EMBD_SCALE),
     SHARED = T(EXPERTS) | T(SHARED_EXPERT) | T(SHARED_SWITCH),
     MLA = T(LATENT) | T(EXPERTS) | T(SHARED_EXPERT),
+    BERT = LAYER | T(ENCODER) | T(TOKEN_TYPES) | T(EMBD_NORM) | T(NO_PRE_NORM) | T(STREAM_NORM),
 };
 /* GGUF files of the llama family hold queries and keys permuted so that neighbouring values rotate together; the
  * original checkpoints, and GGUF files of the later families, rotate halves. */
@@ -88,6 +89,12 @@ static const struct arch rows[] = {
       .must = MLA | T(CHOICE_BIAS) | T(NORMALISE), .may = T(OUTPUT) | T(QUERY_LATENT) },
     { "Youtu", "deepseek2", "youtu", PAIRS, PAIRS, .must = T(LATENT), .may = T(OUTPUT) | T(QUERY_LATENT) },
     { "SmolLM 3", "smollm3", "smollm3", PAIRS, HALVES, .still_period = 4, .may = BIASES | T(OUTPUT) },
+    { "GPT-2", "gpt2", "gpt2", HALVES, HALVES, .activation = FFN_GELU_TANH, .still_period = 1,
+      .must = LAYER | BIASES | T(NO_GATE) | T(POSITIONS) | T(FUSED_QKV) | T(TURNED), .may = T(OUTPUT) },
+    { "BERT", "bert", "bert", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1,
+      .must = BERT | BIASES | T(NO_GATE) | T(POSITIONS), .may = T(POOLER) | T(CLASSES) | T(PROJECTION) },
+    { "Nomic BERT", "nomic-bert", "nomic_bert", HALVES, HALVES, .must = BERT | T(FUSED_QKV),
+      .may = BIASES | T(POOLER) | T(CLASSES) },
 };
 
 const struct arch *arch_row(size_t i)
@@ -95,17 +102,32 @@ const struct arch *arch_row(size_t i)
     return i < sizeof rows / sizeof *rows ? &rows[i] : NULL;
 }
 
-#define EMBEDDINGS "model.embed_tokens.weight|gpt_neox.embed_in.weight|transformer.word_embeddings.weight"
+#define EMBEDDINGS \
+    "model.embed_tokens.weight|gpt_neox.embed_in.weight|transformer.word_embeddings.weight|transformer.wte.weight|" \
+    "bert.embeddings.word_embeddings.weight"
 #define LAST_NORM(kind) \
     "model.norm." kind "|model.final_layernorm." kind "|gpt_neox.final_layer_norm." kind "|transformer.ln_f." kind
 const struct tensor_spec model_tensors[MODEL_ROLES] = {
     [TOKEN_EMBD] = { "token_embd.weight", EMBEDDINGS, DIM_VOCAB, DIM_EMBD, .trait = 0 },
-    [OUTPUT_NORM] = { "output_norm.weight", LAST_NORM("weight"), DIM_ONE, DIM_EMBD,
+    [POSITION_EMBD] = { "position_embd.weight", "bert.embeddings.position_embeddings.weight|transformer.wpe.weight",
+                        DIM_POSITIONS, DIM_EMBD, .trait = T(POSITIONS) },
+    [TYPE_EMBD] = { "token_types.weight", "bert.embeddings.token_type_embeddings.weight", DIM_TYPES, DIM_EMBD,
+                    .trait = T(TOKEN_TYPES) },
+    [EMBD_NORM] = { "token_embd_norm.weight", "bert.embeddings.LayerNorm.weight|bert.emb_ln.weight", DIM_ONE, DIM_EMBD,
+                    .trait = T(EMBD_NORM), .norm = true },
+    [EMBD_NORM_BIAS] = { "token_embd_norm.bias", "bert.embeddings.LayerNorm.bias|bert.emb_ln.bias", DIM_ONE, DIM_EMBD,
+                         .trait = T(EMBD_NORM) },
+    [OUTPUT_NORM] = { "output_norm.weight", LAST_NORM("weight"), DIM_ONE, DIM_EMBD, .unless = T(STREAM_NORM),
                       .norm = true },
-    [OUTPUT_NORM_BIAS] = { "output_norm.bias", LAST_NORM("bias"), DIM_ONE, DIM_EMBD,
-                           .trait = T(NORM_BIAS) },
+    [OUTPUT_NORM_BIAS] = { "output_norm.bias", LAST_NORM("bias"), DIM_ONE, DIM_EMBD, .trait = T(NORM_BIAS),
+                           .unless = T(STREAM_NORM) },
     [OUTPUT] = { "output.weight", "lm_head.weight|embed_out.weight", DIM_VOCAB, DIM_EMBD, .trait = T(OUTPUT) },
     [OUTPUT_BIAS] = { "output.bias", "lm_head.bias", DIM_ONE, DIM_VOCAB, .trait = T(OUTPUT_BIAS) },
+    [POOLER] = { "cls.weight", "bert.pooler.dense.weight", DIM_EMBD, DIM_EMBD, .trait = T(POOLER) },
+    [POOLER_BIAS] = { "cls.bias", "bert.pooler.dense.bias", DIM_ONE, DIM_EMBD, .trait = T(POOLER) },
+    [CLASSES] = { "cls.output.weight", "classifier.weight", DIM_CLASSES, DIM_EMBD, .trait = T(CLASSES) },
+    [CLASSES_BIAS] = { "cls.output.bias", "classifier.bias", DIM_ONE, DIM_CLASSES, .trait = T(CLASSES) },
+    [PROJECTION] = { NULL, "linear.weight", DIM_PROJECTED, DIM_EMBD, .trait = T(PROJECTION) },
     [ROPE_FREQS] = { "rope_freqs.weight", NULL, DIM_ONE, DIM_HALF_ROT, .trait = T(ROPE_FREQS) },
     [ROPE_SHORT] = { "rope_factors_short.weight", NULL, DIM_ONE, DIM_HALF_ROT, .trait = T(ROPE_FACTORS) },
     [ROPE_LONG] = { "rope_factors_long.weight", NULL, DIM_ONE, DIM_HALF_ROT, .trait = T(ROPE_FACTORS) },
@@ -115,18 +137,31 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
 #define H "model.layers.%u."
 #define NEOX "gpt_neox.layers.%u."
 #define FALCON "transformer.h.%u."
+#define GPT2 "transformer.h.%u."
+#define BERT_LAYER "bert.encoder.layer.%u."
+#define NOMIC "bert.encoder.layers.%u."
 #define MOE H "block_sparse_moe."
 #define EXPERT(name, w) H "mlp.experts.%u." name ".weight|" MOE "experts.%u." w ".weight"
 #define SHARED_HF(name) H "mlp.shared_expert." name ".weight|" H "mlp.shared_experts." name ".weight"
 #define CHOICE_HF \
     H "mlp.gate.e_score_correction_bias|" H "mlp.moe_statics.e_score_correction_bias|" MOE "e_score_correction_bias"
 #define FIRST_NORM(kind) \
-    H "input_layernorm." kind "|" NEOX "input_layernorm." kind "|" FALCON "ln_mlp." kind "|" \
-    FALCON "input_layernorm." kind
-#define SECOND_NORM(kind) NEOX "post_attention_layernorm." kind "|" FALCON "post_attention_layernorm." kind
-#define OLDER(name) "|" NEOX name "|" FALCON name
+    H "input_layernorm." kind "|" NEOX "input_layernorm." kind "|" FALCON "ln_mlp." kind "|" FALCON \
+    "input_layernorm." kind "|" GPT2 "ln_1." kind
+#define SECOND_NORM(kind) \
+    NEOX "post_attention_layernorm." kind "|" FALCON "post_attention_layernorm." kind "|" GPT2 "ln_2." kind
+#define FFN_FIRST(kind) \
+    "|" NEOX "mlp.dense_h_to_4h." kind "|" FALCON "mlp.dense_h_to_4h." kind "|" GPT2 "mlp.c_fc." kind "|" BERT_LAYER \
+    "intermediate.dense." kind "|" NOMIC "mlp.fc11." kind
+#define FFN_LAST(kind) \
+    "|" NEOX "mlp.dense_4h_to_h." kind "|" FALCON "mlp.dense_4h_to_h." kind "|" GPT2 "mlp.c_proj." kind "|" BERT_LAYER \
+    "output.dense." kind "|" NOMIC "mlp.fc2." kind
+#define STREAM_NORM(bert, nomic, kind) BERT_LAYER bert ".LayerNorm." kind "|" NOMIC nomic "." kind
+#define BERT_HEADS(name) "|" BERT_LAYER "attention.self." name
 #define QKV(kind) NEOX "attention.query_key_value." kind "|" FALCON "self_attention.query_key_value." kind
-#define ATTN_DENSE(kind) "|" NEOX "attention.dense." kind "|" FALCON "self_attention.dense." kind
+#define ATTN_DENSE(kind) \
+    "|" NEOX "attention.dense." kind "|" FALCON "self_attention.dense." kind "|" GPT2 "attn.c_proj." kind "|" \
+    BERT_LAYER "attention.output.dense." kind "|" NOMIC "attn.out_proj." kind
 /* Norms of one name do different things in different families: the more special name stands first. */
 const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [ATTN_NORM] = { L "attn_norm.weight", FIRST_NORM("weight"), DIM_ONE, DIM_EMBD, .unless = T(NO_PRE_NORM),
@@ -142,11 +177,11 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
                    .trait = T(QUERY_LATENT) },
     [ATTN_KV_A] = { L "attn_kv_a_mqa.weight", H "self_attn.kv_a_proj_with_mqa.weight", DIM_K, DIM_EMBD,
                     .trait = T(LATENT) },
-    [ATTN_Q] = { L "attn_q.weight", H "self_attn.q_proj.weight", DIM_QUERIES, DIM_EMBD,
+    [ATTN_Q] = { L "attn_q.weight", H "self_attn.q_proj.weight" BERT_HEADS("query.weight"), DIM_QUERIES, DIM_EMBD,
                  .unless = T(QUERY_LATENT) | T(GROUPED_QKV) },
-    [ATTN_K] = { L "attn_k.weight", H "self_attn.k_proj.weight", DIM_K, DIM_EMBD,
+    [ATTN_K] = { L "attn_k.weight", H "self_attn.k_proj.weight" BERT_HEADS("key.weight"), DIM_K, DIM_EMBD,
                  .unless = T(LATENT) | T(GROUPED_QKV) },
-    [ATTN_V] = { L "attn_v.weight", H "self_attn.v_proj.weight", DIM_V, DIM_EMBD,
+    [ATTN_V] = { L "attn_v.weight", H "self_attn.v_proj.weight" BERT_HEADS("value.weight"), DIM_V, DIM_EMBD,
                  .unless = T(LATENT) | T(GROUPED_QKV) },
     [ATTN_Q_B] = { L "attn_q_b.weight", H "self_attn.q_b_proj.weight", DIM_QUERIES, DIM_QUERY_LATENT,
                    .trait = T(QUERY_LATENT) },
@@ -154,15 +189,14 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [ATTN_V_B] = { L "attn_v_b.weight", NULL, DIM_HEAD_V, DIM_LATENT, .trait = T(LATENT), .each = DIM_HEADS },
     [ATTN_OUT] = { L "attn_output.weight", H "self_attn.o_proj.weight|" H "self_attn.dense.weight" ATTN_DENSE("weight"),
                    DIM_EMBD, DIM_VALUES, .trait = 0 },
-    [ATTN_Q_BIAS] = { L "attn_q.bias", H "self_attn.q_proj.bias", DIM_ONE, DIM_Q, .trait = T(QKV_BIAS),
-                      .unless = T(GROUPED_QKV) },
-    [ATTN_K_BIAS] = { L "attn_k.bias", H "self_attn.k_proj.bias", DIM_ONE, DIM_K, .trait = T(QKV_BIAS),
-                      .unless = T(GROUPED_QKV) },
-    [ATTN_V_BIAS] = { L "attn_v.bias", H "self_attn.v_proj.bias", DIM_ONE, DIM_V, .trait = T(QKV_BIAS),
-                      .unless = T(GROUPED_QKV) },
+    [ATTN_Q_BIAS] = { L "attn_q.bias", H "self_attn.q_proj.bias" BERT_HEADS("query.bias"), DIM_ONE, DIM_Q,
+                      .trait = T(QKV_BIAS), .unless = T(GROUPED_QKV) },
+    [ATTN_K_BIAS] = { L "attn_k.bias", H "self_attn.k_proj.bias" BERT_HEADS("key.bias"), DIM_ONE, DIM_K,
+                      .trait = T(QKV_BIAS), .unless = T(GROUPED_QKV) },
+    [ATTN_V_BIAS] = { L "attn_v.bias", H "self_attn.v_proj.bias" BERT_HEADS("value.bias"), DIM_ONE, DIM_V,
+                      .trait = T(QKV_BIAS), .unless = T(GROUPED_QKV) },
     [ATTN_OUT_BIAS] = { L "attn_output.bias", H "self_attn.o_proj.bias|" H "self_attn.dense.bias" ATTN_DENSE("bias"),
-                        DIM_ONE, DIM_EMBD,
-                        .trait = T(OUT_BIAS) },
+                        DIM_ONE, DIM_EMBD, .trait = T(OUT_BIAS) },
     [ATTN_Q_NORM] = { L "attn_q_norm.weight", H "self_attn.q_norm.weight", DIM_ONE, DIM_Q_NORM, .trait = T(QK_NORM),
                       .norm = true },
     [ATTN_K_NORM] = { L "attn_k_norm.weight", H "self_attn.k_norm.weight", DIM_ONE, DIM_K_NORM, .trait = T(QK_NORM),
@@ -175,32 +209,38 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [ATTN_POST_NORM] = { L "post_attention_norm.weight",
                          H "post_self_attn_layernorm.weight|" H "post_attention_layernorm.weight",
                          DIM_ONE, DIM_EMBD, .trait = T(POST_NORM), .norm = true },
+    [ATTN_STREAM_NORM] = { L "attn_output_norm.weight", STREAM_NORM("attention.output", "norm1", "weight"), DIM_ONE,
+                           DIM_EMBD, .trait = T(STREAM_NORM), .norm = true },
+    [ATTN_STREAM_NORM_BIAS] = { L "attn_output_norm.bias", STREAM_NORM("attention.output", "norm1", "bias"), DIM_ONE,
+                                DIM_EMBD, .trait = T(STREAM_NORM) },
     [FFN_NORM] = { L "ffn_norm.weight|" L "post_attention_norm.weight",
                    H "pre_feedforward_layernorm.weight|" H "post_attention_layernorm.weight|" SECOND_NORM("weight"),
                    DIM_ONE, DIM_EMBD,
                    .unless = T(NO_PRE_NORM) | T(PARALLEL), .norm = true },
-    [FFN_NORM_BIAS] = { L "ffn_norm.bias", H "post_attention_layernorm.bias|" SECOND_NORM("bias"),
-                        DIM_ONE, DIM_EMBD, .trait = T(NORM_BIAS),
-                        .unless = T(NO_PRE_NORM) | T(PARALLEL) },
-    [FFN_GATE] = { L "ffn_gate.weight", H "mlp.gate_proj.weight", DIM_FF, DIM_EMBD, .unless = T(NO_GATE),
-                   .kind = LAYER_DENSE },
-    [FFN_UP] = { L "ffn_up.weight", H "mlp.up_proj.weight|" H "mlp.c_fc.weight|" H "mlp.fc1.weight"
-                 OLDER("mlp.dense_h_to_4h.weight"), DIM_FF, DIM_EMBD,
+    [FFN_NORM_BIAS] = { L "ffn_norm.bias", H "post_attention_layernorm.bias|" SECOND_NORM("bias"), DIM_ONE, DIM_EMBD,
+                        .trait = T(NORM_BIAS), .unless = T(NO_PRE_NORM) | T(PARALLEL) },
+    [FFN_GATE] = { L "ffn_gate.weight", H "mlp.gate_proj.weight|" NOMIC "mlp.fc12.weight", DIM_FF, DIM_EMBD,
+                   .unless = T(NO_GATE), .kind = LAYER_DENSE },
+    [FFN_UP] = { L "ffn_up.weight", H "mlp.up_proj.weight|" H "mlp.c_fc.weight|" H "mlp.fc1.weight" FFN_FIRST("weight"),
+                 DIM_FF, DIM_EMBD,
                  .kind = LAYER_DENSE },
     [FFN_DOWN] = { L "ffn_down.weight", H "mlp.down_proj.weight|" H "mlp.c_proj.weight|" H "mlp.fc2.weight"
-                   OLDER("mlp.dense_4h_to_h.weight"), DIM_EMBD,
+                   FFN_LAST("weight"), DIM_EMBD,
                    DIM_FF, .kind = LAYER_DENSE },
-    [FFN_GATE_BIAS] = { L "ffn_gate.bias", H "mlp.gate_proj.bias", DIM_ONE, DIM_FF, .trait = T(FFN_BIAS),
-                        .unless = T(NO_GATE), .kind = LAYER_DENSE },
-    [FFN_UP_BIAS] = { L "ffn_up.bias", H "mlp.up_proj.bias|" H "mlp.c_fc.bias|" H "mlp.fc1.bias"
-                      OLDER("mlp.dense_h_to_4h.bias"), DIM_ONE, DIM_FF,
-                      .trait = T(FFN_BIAS), .kind = LAYER_DENSE },
-    [FFN_DOWN_BIAS] = { L "ffn_down.bias", H "mlp.down_proj.bias|" H "mlp.c_proj.bias|" H "mlp.fc2.bias"
-                        OLDER("mlp.dense_4h_to_h.bias"), DIM_ONE,
-                        DIM_EMBD, .trait = T(FFN_BIAS), .kind = LAYER_DENSE },
+    [FFN_GATE_BIAS] = { L "ffn_gate.bias", H "mlp.gate_proj.bias|" NOMIC "mlp.fc12.bias", DIM_ONE, DIM_FF,
+                        .trait = T(FFN_BIAS), .unless = T(NO_GATE), .kind = LAYER_DENSE },
+    [FFN_UP_BIAS] = { L "ffn_up.bias", H "mlp.up_proj.bias|" H "mlp.c_fc.bias|" H "mlp.fc1.bias" FFN_FIRST("bias"),
+                      DIM_ONE, DIM_FF, .trait = T(FFN_BIAS), .kind = LAYER_DENSE },
+    [FFN_DOWN_BIAS] = { L "ffn_down.bias",
+                        H "mlp.down_proj.bias|" H "mlp.c_proj.bias|" H "mlp.fc2.bias" FFN_LAST("bias"),
+                        DIM_ONE, DIM_EMBD, .trait = T(FFN_BIAS), .kind = LAYER_DENSE },
     [FFN_POST_NORM] = { L "post_ffw_norm.weight", H "post_mlp_layernorm.weight|" H "post_feedforward_layernorm.weight",
                         DIM_ONE, DIM_EMBD,
                         .trait = T(POST_NORM), .norm = true },
+    [FFN_STREAM_NORM] = { L "layer_output_norm.weight", STREAM_NORM("output", "norm2", "weight"), DIM_ONE, DIM_EMBD,
+                          .trait = T(STREAM_NORM), .norm = true },
+    [FFN_STREAM_NORM_BIAS] = { L "layer_output_norm.bias", STREAM_NORM("output", "norm2", "bias"), DIM_ONE, DIM_EMBD,
+                               .trait = T(STREAM_NORM) },
     [ROUTER] = { L "ffn_gate_inp.weight", H "mlp.gate.weight|"
                  H "mlp.router.weight|" MOE "gate.weight|" MOE "router.layer.weight", DIM_EXPERTS, DIM_EMBD,
                  .trait = T(EXPERTS), .kind = LAYER_EXPERTS },
@@ -231,8 +271,10 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
 };
 
 const struct fusion fusions[] = {
-    { L "attn_qkv.weight", H "self_attn.qkv_proj.weight", ATTN_Q, 3, T(FUSED_QKV) },
-    { L "attn_qkv.bias", H "self_attn.qkv_proj.bias", ATTN_Q_BIAS, 3, T(FUSED_QKV) | T(QKV_BIAS) },
+    { L "attn_qkv.weight", H "self_attn.qkv_proj.weight|" NOMIC "attn.Wqkv.weight|" GPT2 "attn.c_attn.weight", ATTN_Q,
+      3, T(FUSED_QKV) },
+    { L "attn_qkv.bias", H "self_attn.qkv_proj.bias|" NOMIC "attn.Wqkv.bias|" GPT2 "attn.c_attn.bias", ATTN_Q_BIAS, 3,
+      T(FUSED_QKV) | T(QKV_BIAS) },
     { L "ffn_up.weight", H "mlp.gate_up_proj.weight", FFN_GATE, 2, T(FUSED_GATE_UP) },
     { NULL, MOE "input_linear.weight", EXPERT_GATE, 2, T(EXPERTS) },
 };

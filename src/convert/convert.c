@@ -71,6 +71,9 @@ infer_status convert_numbers(struct weights *gguf, const struct hparams *h, infe
     snprintf(key, sizeof key, "%s.expert_gating_func", name);
     if (status == INFER_OK && h->routing.n_expert && h->routing.gating == GATING_SIGMOID)
         status = convert_u32(gguf, key, 2, err);
+    snprintf(key, sizeof key, "%s.attention.causal", name);
+    if (status == INFER_OK && arch_has(h, TRAIT_ENCODER))
+        status = convert_bool(gguf, key, false, err);
     snprintf(key, sizeof key, "%s.vocab_size", name);
     return status == INFER_OK ? convert_u32(gguf, key, h->n_vocab, err) : status;
 }
@@ -142,7 +145,6 @@ static infer_status add_tensor(struct converting *k, const struct tensor *from, 
     struct row_order order = order_of(&k->h, spec);
     const bool less_one = spec->norm && arch_has(&k->h, TRAIT_NORM_OFFSET);
     struct tensor t = *from;
-    k->used[from - k->hf->tensors] = true;
     if ((order.head && spec->rows == DIM_ONE) || less_one) {
         const infer_status status = remake(k, &t, order, less_one ? 1 : 0);
         if (status != INFER_OK)
@@ -157,8 +159,11 @@ static infer_status add_tensor(struct converting *k, const struct tensor *from, 
 
 static infer_status check_shape(struct converting *k, const struct tensor *t, const struct tensor_spec *spec)
 {
+    const uint32_t found = (uint32_t)(t->ne[1] < UINT32_MAX ? t->ne[1] : 0);
     if (spec == &model_tensors[TOKEN_EMBD])
-        k->h.n_vocab = (uint32_t)(t->ne[1] < UINT32_MAX ? t->ne[1] : 0);
+        k->h.n_vocab = found;
+    else if (spec->rows == DIM_TYPES || spec->rows == DIM_CLASSES)
+        *(spec->rows == DIM_TYPES ? &k->h.n_types : &k->h.n_classes) = found;
     const uint64_t rows = arch_dim(&k->h, spec->rows), cols = arch_dim(&k->h, spec->cols);
     if (t->ne[0] == cols && t->ne[1] == rows && t->ne[2] == 1 && t->ne[3] == 1 && rows && cols)
         return INFER_OK;
@@ -167,17 +172,24 @@ static infer_status check_shape(struct converting *k, const struct tensor *t, co
                 (unsigned long long)cols);
 }
 
-/* The tensor of a role in a layer, by the first of its names that is there; or NULL, and the first name. */
-static const struct tensor *find_tensor(const struct converting *k, const struct tensor_spec *spec, uint32_t layer,
-                                        uint32_t expert, char name[ARCH_MAX_NAME])
+/* The first tensor of a list that is there, marked as used; or NULL, and the first name. */
+static const struct tensor *find_tensor(struct converting *k, const char *list, uint32_t layer, uint32_t expert,
+                                        char name[ARCH_MAX_NAME])
 {
-    const char *names = spec->hf, *list = spec->hf;
-    const struct tensor *t = NULL;
-    while (!t && arch_next_name(&names, name, layer, expert))
-        t = weights_tensor(k->hf, text_of(name));
-    if (!t)
-        arch_next_name(&list, name, layer, expert);
+    const struct tensor *t = arch_find_tensor(k->hf, list, layer, expert, name);
+    if (t)
+        k->used[t - k->hf->tensors] = true;
     return t;
+}
+
+/* A layer's matrix; or a copy whose rows are columns of what the file has, where that is the family's way. NULL if
+ * memory is out. */
+static const struct tensor *upright(struct converting *k, const struct tensor *t)
+{
+    if (!arch_has(&k->h, TRAIT_TURNED) || t->n_dims != 2)
+        return t;
+    struct tensor *turned = arena_new(&k->c->gguf->arena, 1, sizeof *turned);
+    return turned && tensor_turn(turned, t, &k->c->gguf->arena) ? turned : NULL;
 }
 
 static infer_status fail_missing(struct converting *k, const char *name)
@@ -213,7 +225,7 @@ static infer_status add_stack(struct converting *k, const struct tensor *first, 
         first->ne[1] == arch_dim(&k->h, spec->rows) && first->ne[2] == n)
         return add_tensor(k, first, spec, name);
     for (uint32_t e = 0; e < n; e++) {
-        const struct tensor *of = find_tensor(k, spec, layer, e, from);
+        const struct tensor *of = find_tensor(k, spec->hf, layer, e, from);
         if (!of)
             return fail_missing(k, from);
         const infer_status status = check_shape(k, of, spec);
@@ -222,7 +234,6 @@ static infer_status add_stack(struct converting *k, const struct tensor *first, 
         if (of->type != first->type)
             return fail(k->err, INFER_E_FORMAT, "%s: tensor %s is of type %s, that of the first expert of type %s",
                         k->hf->path, from, dtype_name(of->type), dtype_name(first->type));
-        k->used[of - k->hf->tensors] = true;
         parts[e] = of->data;
     }
     return add_parts(k, first->type, first->ne[0], DIM_EXPERTS,
@@ -237,9 +248,11 @@ static infer_status convert_tensor(struct converting *k, const struct tensor_spe
     if (!spec->hf || !spec->gguf || need == NEED_NOT)
         return INFER_OK;
     arch_gguf_name(&k->h, spec, layer, to);
-    const struct tensor *t = find_tensor(k, spec, layer, 0, from);
+    const struct tensor *t = find_tensor(k, spec->hf, layer, 0, from);
     if (!t)
         return need == NEED_MUST ? fail_missing(k, from) : INFER_OK;
+    if (spec >= layer_tensors && spec < layer_tensors + LAYER_ROLES && spec->rows != DIM_ONE && !(t = upright(k, t)))
+        return fail_memory(k->err, from);
     if (spec->each == DIM_EXPERTS)
         return add_stack(k, t, spec, layer, to);
     const infer_status status = check_shape(k, t, spec);
@@ -259,7 +272,6 @@ static infer_status split_experts(struct converting *k, const struct tensor *t, 
     uint64_t bytes = 0, at = 0;
     infer_status status = INFER_OK;
     dtype_row_bytes(t->type, t->ne[0], &bytes);
-    k->used[t - k->hf->tensors] = true;
     for (int part = 0; part < f->n && status == INFER_OK; part++) {
         const struct tensor_spec *spec = &layer_tensors[f->first + part];
         const void **parts = arena_new(&k->c->gguf->arena, n, sizeof *parts);
@@ -303,10 +315,11 @@ static infer_status convert_fused(struct converting *k, uint32_t layer, bool fus
     for (size_t i = 0; i < n_fusions && status == INFER_OK; i++) {
         const struct fusion *f = &fusions[i];
         char name[ARCH_MAX_NAME];
-        const char *from = f->hf;
-        if ((f->trait & ~(k->h.arch->must | k->h.arch->may)) || !arch_next_name(&from, name, layer, 0))
+        if (f->trait & ~(k->h.arch->must | k->h.arch->may))
             continue;
-        const struct tensor *t = weights_tensor(k->hf, text_of(name));
+        const struct tensor *t = find_tensor(k, f->hf, layer, 0, name);
+        if (t && layer_tensors[f->first].rows != DIM_ONE && !(t = upright(k, t)))
+            return fail_memory(k->err, name);
         for (int part = 0; t && part < f->n; part++)
             fused[f->first + part] = true;
         status = t ? convert_fusion(k, t, f, layer) : INFER_OK;
@@ -355,7 +368,7 @@ static infer_status convert_layer(struct converting *k, uint32_t layer)
     bool fused[LAYER_ROLES] = { false };
     char name[ARCH_MAX_NAME];
     const bool experts = k->h.routing.n_expert && arch_needs(&k->h, &layer_tensors[ROUTER], true) != NEED_NOT &&
-                         find_tensor(k, &layer_tensors[ROUTER], layer, 0, name);
+                         find_tensor(k, layer_tensors[ROUTER].hf, layer, 0, name);
     infer_status status = convert_fused(k, layer, fused);
     if (status == INFER_OK && arch_has(&k->h, TRAIT_LATENT))
         status = convert_latent(k, layer);

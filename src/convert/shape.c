@@ -4,8 +4,33 @@
 #include "src/arch/arch.h"
 #include "src/formats/weights.h"
 
+#include <stdio.h>
+
+/* Whether the model's class is named so: "BertForSequenceClassification" ends in the second part. */
+static bool is_class(const struct weights *config, const char *ending)
+{
+    const struct meta *names = weights_meta(config, "architectures");
+    if (!names || names->type != META_ARRAY || names->element != META_STRING || !names->n)
+        return false;
+    const uint8_t *at = names->elements;
+    return text_ends(meta_next_string(&at), ending);
+}
+
+/* What follows from the model's class: a base model has no output matrix, BERT's pooler stands in it and under a head of
+ * scores, and these are as many as have names. */
+static uint64_t class_traits(const struct weights *config, struct hparams *h)
+{
+    const bool base = is_class(config, "Model"), scores = is_class(config, "ForSequenceClassification");
+    char key[32];
+    while (snprintf(key, sizeof key, "id2label.%u", h->n_classes) > 0 && weights_meta(config, key))
+        h->n_classes++;
+    h->n_classes = h->n_classes ? h->n_classes : 2; /* where no names are said */
+    return (h->tied || base ? 0 : TRAIT_OUTPUT) | (scores ? TRAIT_CLASSES : 0) |
+           ((base && arch_has(h, TRAIT_POSITIONS)) || scores ? TRAIT_POOLER : 0);
+}
+
 /* Traits that some models of a family have, and how a config.json says so. */
-static infer_status read_traits(const struct weights *config, const struct hparams *h, uint64_t *traits,
+static infer_status read_traits(const struct weights *config, struct hparams *h, uint64_t *traits,
                                 infer_error *err)
 {
     static const struct {
@@ -15,11 +40,12 @@ static infer_status read_traits(const struct weights *config, const struct hpara
         { "attention_bias", TRAIT_QKV_BIAS | TRAIT_OUT_BIAS }, { "use_qkv_bias", TRAIT_QKV_BIAS },
         { "mlp_bias", TRAIT_FFN_BIAS },                        { "lm_head_bias", TRAIT_OUTPUT_BIAS },
         { "use_qk_norm", TRAIT_QK_NORM },
+        { "qkv_proj_bias", TRAIT_QKV_BIAS | TRAIT_OUT_BIAS }, { "mlp_fc1_bias", TRAIT_FFN_BIAS },
         { "bias", TRAIT_QKV_BIAS | TRAIT_OUT_BIAS | TRAIT_FFN_BIAS },
         { "new_decoder_architecture", TRAIT_ATTN_NORM_2 },
         { "use_bias", TRAIT_QKV_BIAS | TRAIT_OUT_BIAS | TRAIT_FFN_BIAS },
     };
-    *traits = h->traits | (h->tied ? 0 : TRAIT_OUTPUT);
+    *traits = h->traits | class_traits(config, h);
     *traits |= h->rope.scaling == SCALING_LONGROPE ? TRAIT_ROPE_FACTORS : 0;
     *traits |= h->rope.scaling == SCALING_LLAMA3 ? TRAIT_ROPE_FREQS : 0;
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {

@@ -52,11 +52,31 @@ struct gated {
     enum activation act;
 };
 
-/** Tokens of one step: n of them at consecutive positions of one session. */
+/** A text among those of a step, by slots of the cache: its tokens count their positions from `begin`, and see no other
+ *  text's. */
+struct passage {
+    uint32_t begin, end;
+    uint32_t second; /* tokens from here on are those of a pair's second text */
+};
+
+/** Tokens of one step: n of them in consecutive slots of one session's cache. */
 struct span {
     struct kv *kv;
-    uint32_t first; /* position of the first token */
+    uint32_t first; /* slot of the first token */
     uint32_t n;
+    const struct passage *passages; /* n: each token's text; NULL: all are of one that began in slot 0 */
+};
+
+/** The text that a token of a span belongs to. */
+static inline struct passage span_passage(const struct span *s, uint32_t token)
+{
+    return s->passages ? s->passages[token] : (struct passage){ 0, s->first + s->n, UINT32_MAX };
+}
+
+/** Tables whose rows are added to make a token's embedding: by its id, its position and which text of a pair it is of.
+ *  The last two may be absent. */
+struct tables {
+    const struct weight *tokens, *positions, *types;
 };
 
 /** Queries, keys or values: those of a KV head are side by side, first + token * stride + head * head_stride. */
@@ -70,7 +90,7 @@ struct attention {
     float scale;        /* of the scores */
     float soft_cap;     /* scores become cap * tanh(score / cap); 0: none */
     uint32_t window;    /* a token sees no position that is `window` or more away from its own; 0: all */
-    bool causal;        /* no token sees one after it; else it sees the whole span and what is before it */
+    bool causal;        /* no token sees one after it; else it sees what there is of its text */
     const float *sinks; /* n_head scores without a value that join every soft-max, or NULL */
     int rope;           /* the rotation of queries and keys: 0 or 1, of those of the network; -1: none */
 };
@@ -88,9 +108,9 @@ struct expert_rows {
  * number of tokens and chooses the way, even if a product's rows are fewer. */
 struct device_ops {
     const char *name;
-    /* y (n, table->k): rows of the table. */
-    void (*embed)(struct device *d, float *y, const struct weight *table, const int32_t *ids, uint32_t n);
-    /* The first `width` values of n rows, which are `stride` apart; y may be x. */
+    /* y (s->n, tables->tokens->k): sums of the tables' rows. */
+    void (*embed)(struct device *d, float *y, const struct tables *tables, const int32_t *ids, const struct span *s);
+    /* The first `width` values of n rows, which are `stride` apart; y may be x. how NULL: whole rows as they are. */
     void (*norm)(struct device *d, float *y, const float *x, const struct norm *how, uint32_t n, uint32_t width,
                  uint32_t stride);
     /* Products that read the same n rows. */

@@ -27,7 +27,7 @@ infer_status step_buffers_init(struct step_buffers *b, const infer_allocator *a,
     for (int i = 0; i < N; i++) {
         offset[i] = b->bytes;
         b->bytes += round_up(n_batch * (size_t)arch_dim(h, buffers[i].width) * sizeof(float), CACHE_LINE);
-    } /* no overflow: widths are at most 2^24, n_batch at most 2^12 */
+    } /* no overflow: widths are at most 2^24, n_batch at most 2^14 */
     b->memory = mem_raw(a, b->bytes, 1);
     if (!b->memory)
         return fail(err, INFER_E_NOMEM, "out of memory for %zu bytes of work buffers; n_batch can be lowered",
@@ -101,6 +101,17 @@ static void add_branch(const struct forward *f, const struct span *s, const stru
     if (post_norm->data)
         f->ops->norm(f->device, b->branch, b->branch, &norm, n, h->n_embd, h->n_embd);
     f->ops->add(f->device, last_rows(b->x, s, n, h->n_embd), b->branch, h->residual_scale, n, h->n_embd);
+}
+
+/* The residual stream itself, where a family normalises it after a block. */
+static void norm_stream(const struct forward *f, const struct span *s, const struct weight *w,
+                        const struct weight *bias, uint32_t n)
+{
+    const uint32_t width = f->net->h.n_embd;
+    float *const x = last_rows(f->buffers->x, s, n, width);
+    const struct norm norm = norm_of(&f->net->h, w, bias);
+    if (w->data && n)
+        f->ops->norm(f->device, x, x, &norm, n, width, width);
 }
 
 /* Where queries, keys and values lie. */
@@ -194,8 +205,8 @@ static void attention_block(const struct forward *f, const struct span *s, uint3
                             : w[ATTN_QKV].data ? project_grouped
                                                : project_heads)(f, s, w, &in, n);
     const struct attention how = {
-        .scale = arch_attention_scale(h), .soft_cap = h->attention_cap, .window = layer->window, .causal = true,
-        .sinks = vector_of(&w[ATTN_SINKS]), .rope = layer->rope,
+        .scale = arch_attention_scale(h), .soft_cap = h->attention_cap, .window = layer->window,
+        .causal = !arch_has(h, TRAIT_ENCODER), .sinks = vector_of(&w[ATTN_SINKS]), .rope = layer->rope,
     };
     f->ops->attention(f->device, s, l, &how, n, last_rows(b->out, s, n, arch_dim(h, DIM_OUT)), &qkv.q, &qkv.k,
                       &qkv.v);
@@ -209,6 +220,7 @@ static void attention_block(const struct forward *f, const struct span *s, uint3
     const struct product out = join(f, s, &w[ATTN_OUT], &w[ATTN_OUT_BIAS], n);
     f->ops->matmul(f->device, &out, 1, &attended, s->n);
     add_branch(f, s, &w[ATTN_POST_NORM], n);
+    norm_stream(f, s, &w[ATTN_STREAM_NORM], &w[ATTN_STREAM_NORM_BIAS], n);
 }
 
 _Static_assert((int)FFN_SILU == (int)ACTIVATION_SILU && (int)FFN_GELU == (int)ACTIVATION_GELU &&
@@ -246,16 +258,46 @@ static void feed_forward_block(const struct forward *f, const struct span *s, ui
     else if (n)
         f->ops->feed_forward(f->device, &gated, &down, &in, s->n);
     add_branch(f, s, &w[FFN_POST_NORM], n);
+    norm_stream(f, s, &w[FFN_STREAM_NORM], &w[FFN_STREAM_NORM_BIAS], n);
 }
 
-/* Of the last layer's results only those of the last n_out tokens are read by anything. */
-infer_status forward_step(const struct forward *f, const struct span *s, const int32_t *ids, uint32_t n_out, float *logits)
+/* The residual stream before the first layer. */
+static void embed(const struct forward *f, const struct span *s, const int32_t *ids)
 {
     const struct hparams *h = &f->net->h;
     const struct weight *w = f->net->w;
-    struct step_buffers *b = f->buffers;
-    f->ops->embed(f->device, b->x, &w[TOKEN_EMBD], ids, s->n);
-    f->ops->scale(f->device, b->x, arch_embd_scale(h), 0, s->n, h->n_embd);
+    float *const x = f->buffers->x;
+    const struct tables tables = { &w[TOKEN_EMBD], &w[POSITION_EMBD], &w[TYPE_EMBD] };
+    const struct norm norm = norm_of(h, &w[EMBD_NORM], &w[EMBD_NORM_BIAS]);
+    f->ops->embed(f->device, x, &tables, ids, s);
+    f->ops->scale(f->device, x, arch_embd_scale(h), 0, s->n, h->n_embd);
+    if (w[EMBD_NORM].data)
+        f->ops->norm(f->device, x, x, &norm, s->n, h->n_embd, h->n_embd);
+}
+
+/* The last n rows of the residual stream under the last norm, as hidden states or multiplied into logits. */
+static void put_out(const struct forward *f, const struct span *s, enum forward_output kind, uint32_t n, float *out)
+{
+    const struct hparams *h = &f->net->h;
+    const struct weight *w = f->net->w;
+    const struct norm norm = norm_of(h, &w[OUTPUT_NORM], &w[OUTPUT_NORM_BIAS]);
+    const struct operand in = { f->buffers->x, &norm };
+    const float *const x = last_rows(f->buffers->x, s, n, h->n_embd);
+    if (kind == FORWARD_HIDDEN) {
+        f->ops->norm(f->device, out, x, norm.w->data ? &norm : NULL, n, h->n_embd, h->n_embd);
+    } else {
+        const struct product output = product(&w[OUTPUT], &w[OUTPUT_BIAS], n, out, false);
+        f->ops->matmul(f->device, &output, 1, &in, s->n);
+        f->ops->scale(f->device, out, arch_logit_scale(h), h->logit_cap, n, h->n_vocab);
+    }
+}
+
+/* Of the last layer's results only those of the last n_out tokens are read by anything. */
+infer_status forward_step(const struct forward *f, const struct span *s, const int32_t *ids, enum forward_output kind,
+                          uint32_t n_out, float *out)
+{
+    const struct hparams *h = &f->net->h;
+    embed(f, s, ids);
     f->ops->angles(f->device, s);
     for (uint32_t l = 0; l < h->n_layer; l++) {
         const uint32_t n = l + 1 < h->n_layer ? s->n : n_out;
@@ -264,10 +306,28 @@ infer_status forward_step(const struct forward *f, const struct span *s, const i
         attention_block(f, s, l, n);
         feed_forward_block(f, s, l, n);
     }
-    const struct norm norm = norm_of(h, &w[OUTPUT_NORM], &w[OUTPUT_NORM_BIAS]);
-    const struct operand in = { b->x, &norm };
-    const struct product output = product(&w[OUTPUT], &w[OUTPUT_BIAS], n_out, logits, false);
-    f->ops->matmul(f->device, &output, 1, &in, s->n);
-    f->ops->scale(f->device, logits, arch_logit_scale(h), h->logit_cap, n_out, h->n_vocab);
+    put_out(f, s, kind, n_out, out);
     return INFER_OK;
+}
+
+void forward_classes(const struct forward *f, const float *x, uint32_t n, float *scores)
+{
+    const struct weight *w = f->net->w;
+    float *const pooled = f->buffers->x;
+    struct operand in = { x, NULL };
+    const struct product pooler = product(&w[POOLER], &w[POOLER_BIAS], n, pooled, false);
+    const struct product classes = product(&w[CLASSES], &w[CLASSES_BIAS], n, scores, false);
+    if (w[POOLER].data) {
+        f->ops->matmul(f->device, &pooler, 1, &in, n);
+        f->ops->scale(f->device, pooled, 1, 1, n, f->net->h.n_embd); /* tanh */
+        in.x = pooled;
+    }
+    f->ops->matmul(f->device, &classes, 1, &in, n);
+}
+
+void forward_project(const struct forward *f, const float *x, uint32_t n, float *y)
+{
+    const struct product projection = product(&f->net->w[PROJECTION], NULL, n, y, false);
+    const struct operand in = { x, NULL };
+    f->ops->matmul(f->device, &projection, 1, &in, n);
 }

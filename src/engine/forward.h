@@ -32,10 +32,20 @@ struct forward {
     atomic_bool *cancel; /* looked at between layers */
 };
 
+/** What comes out for a token: n_vocab logits, or the n_embd numbers of its last hidden state, under the last norm if
+ *  there is one. */
+enum forward_output { FORWARD_LOGITS, FORWARD_HIDDEN };
+
 /** Run the span's tokens through the layers; their keys and values go to the cache.
- *  Logits of the last n_out tokens of the span are written to logits (n_out, n_vocab); n_out may be 0.
+ *  What comes out of the last n_out tokens of the span is written to out, row by row; n_out may be 0. Encoders have no
+ *  logits.
  *  @return INFER_OK or INFER_E_CANCELLED. */
-infer_status forward_step(const struct forward *f, const struct span *span, const int32_t *ids, uint32_t n_out,
-                          float *logits);
+infer_status forward_step(const struct forward *f, const struct span *span, const int32_t *ids,
+                          enum forward_output kind, uint32_t n_out, float *out);
+/** The head of a model that has one: scores (n, n_classes) of texts, from the last hidden states x (n, n_embd) of their
+ *  first tokens. n is at most n_batch. */
+void forward_classes(const struct forward *f, const float *x, uint32_t n, float *scores);
+/** y (n, n_projected): vectors of tokens from their last hidden states x (n, n_embd), by a model that projects them. */
+void forward_project(const struct forward *f, const float *x, uint32_t n, float *y);
 
 #endif

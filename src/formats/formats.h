@@ -8,7 +8,9 @@
  * Names: GGUF's keys stand as they are ("llama.block_count"); arrays of arrays are left out. config.json's keys stand
  * flattened with dots ("rope_scaling.factor"); those of generation_config.json follow after "generation_config.", those
  * of tokenizer_config.json after "tokenizer_config." (chat_template.jinja is "tokenizer_config.chat_template"), those
- * of a SafeTensors file's header after "__metadata__.". Of two equal keys of JSON the first stays. Left out are null,
+ * of a SafeTensors file's header after "__metadata__.". Of sentence-transformers' files, modules.json gives the folder of
+ * each module as "modules.TYPE" ("modules.Pooling"); the keys of the pooling module's config.json follow after
+ * "pooling.", those of sentence_bert_config.json after "sentence_bert_config.". Of two equal keys of JSON the first stays. Left out are null,
  * arrays that mix types (integers among reals become reals) or hold objects or arrays, and keys that are not printable
  * or longer than 255 bytes. An empty JSON array is one of META_I64.
  *
@@ -84,6 +86,9 @@ void weights_close(struct weights **w);
 
 const struct meta *weights_meta(const struct weights *w, const char *key);       /* or NULL */
 const struct tensor *weights_tensor(const struct weights *w, struct text name);  /* or NULL */
+
+/** A copy of a matrix whose values are no blocks, with its rows as columns; false if memory is out. */
+bool tensor_turn(struct tensor *turned, const struct tensor *t, struct arena *arena);
 
 /** Typed access: META_ABSENT leaves *value alone; META_WRONG fills err with file, key, what was found and what was
  *  expected. Integers of any width convert if the value fits; floats take integers too. */

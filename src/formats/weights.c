@@ -207,3 +207,23 @@ uint32_t *tensors_by_address(const struct weights *w, size_t first)
     }
     return order;
 }
+
+bool tensor_turn(struct tensor *turned, const struct tensor *t, struct arena *arena)
+{
+    enum { TILE = 16 }; /* so many rows and columns at once: of both, whole cache lines are read and written */
+    const size_t rows = (size_t)t->ne[1], cols = (size_t)t->ne[0], bytes = dtype_info(t->type)->bytes;
+    const uint8_t *from = t->data;
+    uint8_t *to = arena_new(arena, (size_t)t->bytes, 1);
+    if (!to)
+        return false;
+    for (size_t r0 = 0; r0 < rows; r0 += TILE)
+        for (size_t c0 = 0; c0 < cols; c0 += TILE)
+            for (size_t c = c0; c < cols && c < c0 + TILE; c++)
+                for (size_t r = r0; r < rows && r < r0 + TILE; r++)
+                    memcpy(to + (c * rows + r) * bytes, from + (r * cols + c) * bytes, bytes);
+    *turned = *t;
+    turned->ne[0] = rows;
+    turned->ne[1] = cols;
+    turned->data = to;
+    return true;
+}

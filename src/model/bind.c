@@ -15,14 +15,26 @@ static void shape_text(char text[64], const struct tensor *t)
         snprintf(text + used, 64 - used, ")");
 }
 
+/* What the rows of a matrix are whose number is found from its shape; NULL for others. */
+static const char *found_rows(enum dim rows)
+{
+    switch (rows) {
+    case DIM_VOCAB: return "vocabulary";
+    case DIM_TYPES: return "types";
+    case DIM_CLASSES: return "classes";
+    case DIM_PROJECTED: return "projected";
+    default: return NULL;
+    }
+}
+
 /* "(rows, cols)" as the spec has it. */
 static void wanted_text(char text[64], const struct hparams *h, const struct tensor_spec *spec)
 {
     const uint64_t cols = arch_dim(h, spec->cols), rows = arch_dim(h, spec->rows);
     if (spec->rows == DIM_ONE)
         snprintf(text, 64, "(%llu)", (unsigned long long)cols);
-    else if (spec->rows == DIM_VOCAB && !rows)
-        snprintf(text, 64, "(vocabulary, %llu)", (unsigned long long)cols);
+    else if (found_rows(spec->rows) && !rows)
+        snprintf(text, 64, "(%s, %llu)", found_rows(spec->rows), (unsigned long long)cols);
     else
         snprintf(text, 64, "(%llu, %llu)", (unsigned long long)rows, (unsigned long long)cols);
 }
@@ -33,10 +45,10 @@ static infer_status check_shape(const struct infer_model *m, const struct tensor
 {
     const uint64_t cols = arch_dim(&m->net.h, spec->cols);
     const bool vector = spec->rows == DIM_ONE;
-    const uint64_t found_rows = t->ne[1] * t->ne[2] * t->ne[3]; /* no overflow: their product with ne[0] was checked */
+    const uint64_t all_rows = t->ne[1] * t->ne[2] * t->ne[3]; /* no overflow: their product with ne[0] was checked */
     if (n_stacked && t->ne[0] == cols && t->ne[1] == rows && t->ne[2] == n_stacked && t->ne[3] == 1)
         return INFER_OK;
-    if (!n_stacked && t->ne[0] == cols && (found_rows == rows || spec->rows == DIM_VOCAB) && (vector || t->n_dims == 2))
+    if (!n_stacked && t->ne[0] == cols && (all_rows == rows || found_rows(spec->rows)) && (vector || t->n_dims == 2))
         return INFER_OK;
     char found[64], want[64];
     shape_text(found, t);
@@ -48,14 +60,20 @@ static infer_status check_shape(const struct infer_model *m, const struct tensor
                 want);
 }
 
-/* The embedding decides how many tokens there are; config.json must not say otherwise. */
-static infer_status set_vocabulary(struct infer_model *m, const struct tensor *t, infer_error *err)
+/* A table decides how many rows there are of its kind; config.json must not say otherwise of the vocabulary. */
+static infer_status set_rows(struct infer_model *m, const struct tensor *t, enum dim rows, infer_error *err)
 {
     uint32_t said = 0;
+    struct hparams *h = &m->net.h;
     if (t->ne[1] < 1 || t->ne[1] > 1 << 24)
         return fail(err, INFER_E_FORMAT, "%s: tensor %s has %llu rows, expected 1 to 2^24", m->weights->path, t->name.p,
                     (unsigned long long)t->ne[1]);
-    m->net.h.n_vocab = (uint32_t)t->ne[1];
+    uint32_t *const number = rows == DIM_TYPES     ? &h->n_types
+                             : rows == DIM_CLASSES ? &h->n_classes
+                             : rows == DIM_PROJECTED ? &h->n_projected : &h->n_vocab;
+    *number = (uint32_t)t->ne[1];
+    if (rows != DIM_VOCAB)
+        return INFER_OK;
     if (m->weights->format == WEIGHTS_HF && meta_get_u32(m->weights, "vocab_size", &said, err) == META_WRONG)
         return INFER_E_FORMAT;
     if (said && said != m->net.h.n_vocab)
@@ -91,8 +109,8 @@ static infer_status bind_vectors(struct infer_model *m, struct weight *w, const 
     return INFER_OK;
 }
 
-/* Can the kernels compute with the tensor's type, in rows of whole blocks? Marks it as used. */
-static infer_status check_type(struct infer_model *m, const struct tensor *t, uint64_t *stride, infer_error *err)
+/* Can the kernels compute with the tensor's type, in rows of whole blocks? */
+static infer_status check_type(const struct infer_model *m, const struct tensor *t, uint64_t *stride, infer_error *err)
 {
     const struct kernels *k = &m->context->kernels;
     if (!k->dequantize[t->type] || !k->matmul[PRECISION_EXACT][t->type].way->fn)
@@ -101,7 +119,6 @@ static infer_status check_type(struct infer_model *m, const struct tensor *t, ui
     if (!dtype_row_bytes(t->type, t->ne[0], stride))
         return fail(err, INFER_E_FORMAT, "%s: tensor %s: rows of %llu values are no whole blocks of type %s",
                     m->weights->path, t->name.p, (unsigned long long)t->ne[0], dtype_name(t->type));
-    m->used[t - m->weights->tensors] = true;
     return INFER_OK;
 }
 
@@ -115,8 +132,8 @@ static infer_status bind_tensor(struct infer_model *m, struct weight *w, const s
 {
     uint64_t stride;
     infer_status status = check_shape(m, t, spec, arch_dim(&m->net.h, spec->rows), 0, err);
-    if (status == INFER_OK && spec == &model_tensors[TOKEN_EMBD])
-        status = set_vocabulary(m, t, err);
+    if (status == INFER_OK && found_rows(spec->rows) && spec != &model_tensors[OUTPUT])
+        status = set_rows(m, t, spec->rows, err);
     if (status == INFER_OK && spec->rows == DIM_VOCAB && t->ne[1] != m->net.h.n_vocab)
         status = fail(err, INFER_E_FORMAT, "%s: tensor %s has %llu rows, but the vocabulary has %u", m->weights->path,
                       t->name.p, (unsigned long long)t->ne[1], m->net.h.n_vocab);
@@ -131,21 +148,31 @@ static infer_status bind_tensor(struct infer_model *m, struct weight *w, const s
     return INFER_OK;
 }
 
-/* ---- Stacks: a matrix for each expert or head ---- */
+/* ---- Finding ---- */
 
-/* The tensor of a role in a layer, by the first of its names that is there; or NULL, and the first name. */
-static const struct tensor *find_tensor(const struct infer_model *m, const struct tensor_spec *spec, uint32_t layer,
+/* The first tensor of the format's list that is there, marked as used; or NULL, and the first name. */
+static const struct tensor *find_tensor(struct infer_model *m, const char *gguf, const char *hf, uint32_t layer,
                                         uint32_t expert, char name[ARCH_MAX_NAME])
 {
-    const char *list = m->weights->format == WEIGHTS_GGUF ? spec->gguf : spec->hf;
-    const char *names = list;
-    const struct tensor *t = NULL;
-    while (!t && arch_next_name(&names, name, layer, expert))
-        t = weights_tensor(m->weights, text_of(name));
-    if (!t)
-        arch_next_name(&list, name, layer, expert);
+    const char *list = m->weights->format == WEIGHTS_GGUF ? gguf : hf;
+    const struct tensor *t = arch_find_tensor(m->weights, list, layer, expert, name);
+    if (t)
+        m->used[t - m->weights->tensors] = true;
     return t;
 }
+
+/* A layer's matrix; or a copy whose rows are columns of what the file has, where that is the family's way. NULL if
+ * memory is out. */
+static const struct tensor *upright(struct infer_model *m, const struct tensor *t)
+{
+    if (m->weights->format != WEIGHTS_HF || !arch_has(&m->net.h, TRAIT_TURNED) || t->n_dims != 2)
+        return t;
+    struct tensor *turned = arena_new(&m->arena, 1, sizeof *turned);
+    return turned && tensor_turn(turned, t, &m->arena) ? turned : NULL;
+}
+
+/* ---- Stacks: a matrix for each expert or head ---- */
+
 
 static infer_status bind_stack(struct infer_model *m, struct weight *w, const struct tensor *t,
                                const struct tensor_spec *spec, uint32_t layer, infer_error *err)
@@ -159,7 +186,7 @@ static infer_status bind_stack(struct infer_model *m, struct weight *w, const st
         return fail_memory(err, t->name.p);
     char name[ARCH_MAX_NAME];
     for (uint32_t e = 0; e < n; e++) {
-        const struct tensor *of = one ? t : find_tensor(m, spec, layer, e, name);
+        const struct tensor *of = one ? t : find_tensor(m, spec->gguf, spec->hf, layer, e, name);
         uint64_t stride;
         if (!of)
             return fail(err, INFER_E_FORMAT, "%s: tensor %s is missing, one of %u experts", m->weights->path, name, n);
@@ -258,12 +285,14 @@ static infer_status bind_fused(struct infer_model *m, struct layer *layer, uint3
     infer_status status = INFER_OK;
     for (size_t i = 0; i < n_fusions && status == INFER_OK; i++) {
         const struct fusion *f = &fusions[i];
-        const char *list = m->weights->format == WEIGHTS_GGUF ? f->gguf : f->hf;
         char name[ARCH_MAX_NAME];
-        if ((f->trait & ~(m->net.h.arch->must | m->net.h.arch->may)) || !arch_next_name(&list, name, l, 0))
+        if (f->trait & ~(m->net.h.arch->must | m->net.h.arch->may))
             continue;
-        const struct tensor *t = weights_tensor(m->weights, text_of(name));
-        status = t ? bind_fusion(m, &layer->w[f->first], t, f, err) : INFER_OK;
+        const struct tensor *t = find_tensor(m, f->gguf, f->hf, l, 0, name);
+        if (t && layer_tensors[f->first].rows != DIM_ONE && !(t = upright(m, t)))
+            status = fail_memory(err, name);
+        else if (t)
+            status = bind_fusion(m, &layer->w[f->first], t, f, err);
     }
     return status;
 }
@@ -280,7 +309,7 @@ static infer_status bind_latent(struct infer_model *m, struct weight *w, uint32_
     const uint32_t n = h->n_head, rows = h->d_still + h->d_head_v;
     char name[ARCH_MAX_NAME];
     uint64_t stride;
-    const struct tensor *t = find_tensor(m, &spec, layer, 0, name);
+    const struct tensor *t = find_tensor(m, spec.gguf, spec.hf, layer, 0, name);
     if (!t && m->weights->format == WEIGHTS_GGUF)
         return INFER_OK; /* newer: apart */
     if (!t)
@@ -329,11 +358,13 @@ static infer_status bind_table(struct infer_model *m, struct weight *w, const st
         if (w[i].data || !(gguf ? spec->gguf : spec->hf) || need == NEED_NOT)
             continue;
         char name[ARCH_MAX_NAME];
-        const struct tensor *t = find_tensor(m, spec, layer, 0, name);
+        const struct tensor *t = find_tensor(m, spec->gguf, spec->hf, layer, 0, name);
         if (!t && need == NEED_MUST)
             return fail(err, INFER_E_FORMAT, "%s: tensor %s is missing, which a %s model needs", m->weights->path, name,
                         m->net.h.name);
         infer_status status = INFER_OK;
+        if (t && specs == layer_tensors && spec->rows != DIM_ONE && !(t = upright(m, t)))
+            return fail_memory(err, name);
         if (t)
             status =
                 spec->each != DIM_ONE ? bind_stack(m, &w[i], t, spec, layer, err) : bind_tensor(m, &w[i], t, spec, err);
@@ -348,7 +379,7 @@ static infer_status bind_layer(struct infer_model *m, struct layer *layer, uint3
     const struct hparams *h = &m->net.h;
     char name[ARCH_MAX_NAME];
     const bool experts = h->routing.n_expert && arch_needs(h, &layer_tensors[ROUTER], true) != NEED_NOT &&
-                         find_tensor(m, &layer_tensors[ROUTER], l, 0, name);
+                         find_tensor(m, layer_tensors[ROUTER].gguf, layer_tensors[ROUTER].hf, l, 0, name);
     infer_status status = bind_fused(m, layer, l, err);
     if (status == INFER_OK && experts)
         status = bind_packed(m, layer, l, err);
@@ -406,8 +437,8 @@ infer_status model_bind(struct infer_model *m, infer_error *err)
         status = bind_factors(m, err);
     for (uint32_t l = 0; status == INFER_OK && l < net->h.n_layer; l++)
         status = bind_layer(m, &net->layers[l], l, err);
-    if (status == INFER_OK && !net->w[OUTPUT].data)
+    if (status == INFER_OK && !net->w[OUTPUT].data && !arch_has(&net->h, TRAIT_ENCODER))
         net->w[OUTPUT] = net->w[TOKEN_EMBD];
-    net->w[OUTPUT].precise = true;
+    net->w[OUTPUT].precise = net->w[POOLER].precise = net->w[CLASSES].precise = true;
     return status;
 }

@@ -167,7 +167,7 @@ void infer_model_get_info(const infer_model *m, infer_model_info *info)
         .n_head = (int32_t)h->n_head,
         .n_head_kv = (int32_t)h->n_head_kv,
         .n_ctx_train = (int32_t)h->n_ctx_train,
-        .encoder = false,
+        .encoder = h->arch && arch_has(h, TRAIT_ENCODER),
         .runnable = m->runnable,
         .n_params = m->n_params,
         .bytes = m->bytes,

@@ -6,7 +6,7 @@
 #include "src/engine/forward.h"
 #include "src/model/model.h"
 
-enum { DEFAULT_CTX = 4096, DEFAULT_BATCH = 512, MAX_BATCH = 4096, MAX_CTX = 1 << 27 };
+enum { DEFAULT_CTX = 4096, DEFAULT_BATCH = 512, MAX_BATCH = 4096, MAX_CTX = 1 << 27, MAX_ENCODED = 1 << 14 };
 
 struct infer_session {
     infer_model *model;
@@ -18,7 +18,8 @@ struct infer_session {
     int32_t *tokens; /* n_ctx */
     uint32_t n_tokens;
     uint32_t n_done; /* tokens whose keys and values are in the cache; the others wait for the next eval */
-    float *logits; /* n_vocab, of the last token */
+    uint32_t n_out; /* width of what comes out for a token */
+    float *logits;  /* n_out, of the last token */
     bool has_logits;
     atomic_bool cancel;
 };
@@ -38,20 +39,27 @@ static infer_status read_kv_type(infer_kv_type *type, const char *name, infer_pr
 static infer_status read_options(infer_session_options *o, const infer_session_options *given, const infer_model *m,
                                  infer_error *err)
 {
+    const struct hparams *h = &m->net.h;
     *o = infer_session_defaults();
     if (given)
         memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
     if (!o->n_batch)
         o->n_batch = DEFAULT_BATCH;
     if (!o->n_ctx)
-        o->n_ctx = m->net.h.n_ctx_train < DEFAULT_CTX ? (int32_t)m->net.h.n_ctx_train : DEFAULT_CTX;
+        o->n_ctx = h->n_ctx_train < DEFAULT_CTX ? (int32_t)h->n_ctx_train : DEFAULT_CTX;
     if (o->n_ctx < 1 || o->n_ctx > MAX_CTX)
         return fail(err, INFER_E_ARGUMENT, "session options: n_ctx is %d, expected 1 to %d", o->n_ctx, MAX_CTX);
     if (o->n_batch < 1 || o->n_batch > MAX_BATCH)
         return fail(err, INFER_E_ARGUMENT, "session options: n_batch is %d, expected 1 to %d", o->n_batch, MAX_BATCH);
     if (o->precision != INFER_FAST && o->precision != INFER_EXACT)
         return fail(err, INFER_E_ARGUMENT, "session options: precision is %d, expected INFER_FAST or INFER_EXACT", (int)o->precision);
-    if (o->n_batch > o->n_ctx)
+    if (arch_has(h, TRAIT_POSITIONS) && (uint32_t)o->n_ctx > h->n_ctx_train)
+        return fail(err, INFER_E_ARGUMENT, "session options: n_ctx is %d, but the model has positions for %u tokens",
+                    o->n_ctx, h->n_ctx_train);
+    if (arch_has(h, TRAIT_ENCODER) && o->n_ctx > MAX_ENCODED)
+        return fail(err, INFER_E_ARGUMENT, "session options: n_ctx is %d, expected 1 to %d of an encoder", o->n_ctx,
+                    MAX_ENCODED);
+    if (o->n_batch > o->n_ctx || arch_has(h, TRAIT_ENCODER)) /* all tokens of a text see each other */
         o->n_batch = o->n_ctx;
     const infer_status status = read_kv_type(&o->kv_type_k, "kv_type_k", o->precision, err);
     return status == INFER_OK ? read_kv_type(&o->kv_type_v, "kv_type_v", o->precision, err) : status;
@@ -64,7 +72,8 @@ static infer_status make_session(infer_session *s, const infer_session_options *
     s->n_ctx = (uint32_t)o->n_ctx;
     s->n_batch = (uint32_t)o->n_batch;
     s->tokens = mem_raw(a, s->n_ctx, sizeof *s->tokens);
-    s->logits = mem_raw(a, h->n_vocab, sizeof *s->logits);
+    s->n_out = arch_output_width(h);
+    s->logits = mem_raw(a, s->n_out, sizeof *s->logits);
     if (!s->tokens || !s->logits)
         return fail_memory(err, "the session");
     s->kv_type_k = o->kv_type_k;
@@ -87,14 +96,17 @@ infer_session *infer_session_open(infer_model *m, const infer_session_options *o
         return fail_null(err, INFER_E_ARGUMENT, "a session needs a model");
     if (!m->runnable)
         return fail_null(err, INFER_E_ARGUMENT, "%s: the model was opened for inspection only", m->weights->path);
-    if (read_options(&o, options, m, err) != INFER_OK)
-        return NULL;
+    return read_options(&o, options, m, err) == INFER_OK ? session_open(m, &o, err) : NULL;
+}
+
+infer_session *session_open(infer_model *m, const infer_session_options *o, infer_error *err)
+{
     infer_session *s = mem_new(&m->context->a, 1, sizeof *s);
     if (!s)
         return fail_memory(err, "the session"), NULL;
     s->model = infer_model_retain(m);
     atomic_init(&s->cancel, false);
-    if (make_session(s, &o, err) != INFER_OK)
+    if (make_session(s, o, err) != INFER_OK)
         infer_session_close(&s);
     return s;
 }
@@ -124,23 +136,32 @@ static infer_status check_tokens(const infer_session *s, const int32_t *tokens, 
     for (size_t i = 0; i < n; i++)
         if (tokens[i] < 0 || (uint32_t)tokens[i] >= n_vocab)
             return fail(err, INFER_E_ARGUMENT, "token %zu of %zu is %d, expected 0 to %u", i, n, tokens[i], n_vocab - 1);
+    if (s->n_tokens && n && arch_has(&s->model->net.h, TRAIT_ENCODER))
+        return fail(err, INFER_E_ARGUMENT, "an encoder computes a text at once: rewind to 0 before the next one");
     if (n > s->n_ctx - s->n_tokens)
         return fail(err, INFER_E_FULL, "the context holds %u tokens, %u are there and %zu more do not fit", s->n_ctx, s->n_tokens, n);
     return INFER_OK;
+}
+
+struct forward session_forward(infer_session *s)
+{
+    return (struct forward){ &s->model->net, &cpu_ops, s->device, &s->buffers, &s->cancel };
 }
 
 /* Evaluate s->tokens up to `end` in steps of n_batch; the outputs of all tokens go to `all`, or those of the last one to
  * s->logits. */
 static infer_status run_steps(infer_session *s, uint32_t end, float *all, infer_error *err)
 {
-    const struct forward f = { &s->model->net, &cpu_ops, s->device, &s->buffers, &s->cancel };
-    const size_t n_vocab = s->model->net.h.n_vocab;
+    const struct forward f = session_forward(s);
+    const enum forward_output kind = arch_has(&s->model->net.h, TRAIT_ENCODER) ? FORWARD_HIDDEN : FORWARD_LOGITS;
+    const size_t width = s->n_out;
     for (uint32_t at = s->n_done; at < end;) {
-        const struct span span = { &s->kv, at, end - at < s->n_batch ? end - at : s->n_batch };
+        const struct span span = { &s->kv, at, end - at < s->n_batch ? end - at : s->n_batch, NULL };
         const uint32_t n_out = all ? span.n : at + span.n == end;
         infer_status status = kv_reserve(&s->kv, at + span.n, err);
         if (status == INFER_OK)
-            status = forward_step(&f, &span, s->tokens + at, n_out, all ? all + (at - s->n_done) * n_vocab : s->logits);
+            status = forward_step(&f, &span, s->tokens + at, kind, n_out,
+                                  all ? all + (at - s->n_done) * width : s->logits);
         if (status == INFER_E_CANCELLED) {
             atomic_store(&s->cancel, false);
             return fail(err, status, "cancelled while evaluating %u tokens", end - s->n_done);
@@ -150,9 +171,24 @@ static infer_status run_steps(infer_session *s, uint32_t end, float *all, infer_
         at += span.n;
     }
     if (all)
-        memcpy(s->logits, all + (end - s->n_done - 1) * n_vocab, n_vocab * sizeof *all);
+        memcpy(s->logits, all + (end - s->n_done - 1) * width, width * sizeof *all);
     s->n_done = end;
     return INFER_OK;
+}
+
+infer_status session_hidden(infer_session *s, const int32_t *ids, const struct span *where, uint32_t n_out, float *out,
+                            infer_error *err)
+{
+    const struct forward f = session_forward(s);
+    const struct span span = { &s->kv, where->first, where->n, where->passages };
+    infer_status status = kv_reserve(&s->kv, span.first + span.n, err);
+    if (status == INFER_OK)
+        status = forward_step(&f, &span, ids, FORWARD_HIDDEN, n_out, out);
+    if (status == INFER_E_CANCELLED) {
+        atomic_store(&s->cancel, false);
+        return fail(err, status, "cancelled while computing %u tokens", span.n);
+    }
+    return status;
 }
 
 infer_status infer_session_eval_all(infer_session *s, const int32_t *tokens, size_t n, float *out, infer_error *err)
@@ -183,7 +219,7 @@ infer_status infer_session_eval(infer_session *s, const int32_t *tokens, size_t 
 
 const float *infer_session_logits(const infer_session *s)
 {
-    return s->has_logits ? s->logits : NULL;
+    return s->has_logits && !arch_has(&s->model->net.h, TRAIT_ENCODER) ? s->logits : NULL;
 }
 
 infer_status infer_session_rewind(infer_session *s, size_t n_keep, infer_error *err)
@@ -238,7 +274,7 @@ const int32_t *infer_session_tokens(const infer_session *s)
 size_t infer_session_bytes(const infer_session *s)
 {
     return kv_taken(&s->kv) + s->buffers.bytes + cpu_bytes(s->device) +
-           s->n_ctx * sizeof *s->tokens + s->model->net.h.n_vocab * sizeof *s->logits;
+           s->n_ctx * sizeof *s->tokens + s->n_out * sizeof *s->logits;
 }
 
 void infer_session_get_info(const infer_session *s, infer_session_info *info)

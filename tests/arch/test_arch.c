@@ -201,6 +201,40 @@ static void an_unknown_family_is_named_with_the_nearest(void **state)
     assert_refused("granitemoehybrid", "", INFER_E_UNKNOWN, "are granitemoe, granite");
 }
 
+static void settings_that_no_tensor_shows_are_refused(void **state)
+{
+    (void)state;
+    static const char *const sound[][2] = {
+        { "bert", "\"hidden_act\":\"gelu\",\"position_embedding_type\":\"absolute\"" },
+        { "gpt2", "\"activation_function\":\"gelu_new\",\"scale_attn_by_inverse_layer_idx\":false" },
+        { "nomic_bert", "\"activation_function\":\"swiglu\",\"hidden_act\":\"silu\",\"prenorm\":false" },
+        { "gemma", "\"hidden_act\":\"gelu\"" }, /* says so, and means the tanh */
+    };
+    for (size_t i = 0; i < sizeof sound / sizeof *sound; i++) {
+        struct read r = open_config(sound[i][0], sound[i][1]);
+        weights_close(&r.w);
+    }
+    assert_refused("bert", "\"hidden_act\":\"gelu_new\"", INFER_E_UNKNOWN, "hidden_act is gelu_new, which");
+    assert_refused("bert", "\"position_embedding_type\":\"relative_key\"", INFER_E_UNKNOWN, "is relative_key");
+    assert_refused("bert", "\"is_decoder\":true", INFER_E_UNKNOWN, "is_decoder is true");
+    assert_refused("gpt2", "\"activation_function\":\"relu\"", INFER_E_UNKNOWN, "known is gelu_new");
+    assert_refused("gpt2", "\"scale_attn_by_inverse_layer_idx\":true", INFER_E_UNKNOWN, "known is false");
+    assert_refused("nomic_bert", "\"prenorm\":true", INFER_E_UNKNOWN, "prenorm is true");
+    assert_refused("nomic_bert", "\"activation_function\":\"geglu\"", INFER_E_UNKNOWN, "known is silu");
+}
+
+static void a_width_that_is_not_said_is_four_times_the_hidden_one(void **state)
+{
+    (void)state;
+    struct read r = { .w = weights_new(&mem_default, "config", WEIGHTS_HF, NULL) };
+    assert_int_equal(config_parse(r.w, text_of("{\"model_type\":\"gpt2\",\"n_embd\":8,\"n_layer\":1,\"n_head\":2,"
+                                               "\"n_positions\":16,\"layer_norm_epsilon\":1e-5,\"n_inner\":null}"),
+                                  "", NULL), INFER_OK);
+    assert_int_equal(arch_read(&r.h, r.w, &r.w->arena, NULL), INFER_OK);
+    assert_int_equal(r.h.n_ff, 32);
+    weights_close(&r.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +245,8 @@ int main(void)
         cmocka_unit_test(flags_say_what_falcon_and_neox_models_are),
         cmocka_unit_test(numbers_of_experts_are_checked),
         cmocka_unit_test(an_unknown_family_is_named_with_the_nearest),
+        cmocka_unit_test(settings_that_no_tensor_shows_are_refused),
+        cmocka_unit_test(a_width_that_is_not_said_is_four_times_the_hidden_one),
     };
     return cmocka_run_group_tests_name("architectures", tests, NULL, NULL);
 }

@@ -88,7 +88,7 @@ static void directories_become_what_llama_cpp_makes_of_them(void **unused)
         "phimoe", "gemma",
         "gemma2", "gemma3", "granite", "granitemoe", "olmo2", "stablelm", "starcoder2", "command-r", "deepseek",
         "smollm3",
-        "phi2", "cohere2", "glm4moe", "dots1", "ernie4_5", "ernie4_5-moe", "seed_oss", "minimax-m2",
+        "phi2", "cohere2", "gpt2", "glm4moe", "dots1", "ernie4_5", "ernie4_5-moe", "seed_oss", "minimax-m2",
         "deepseek2", "deepseek3", "gptneox", "falcon", "falcon-new", "olmo3",
         "exaone4", "exaone4-plain", "internlm3", "glm", "glm4", "glm4moelite", "youtu", "kimi-k2",
     };

@@ -49,6 +49,8 @@ struct sequence {
     uint32_t n_tokens, n_spans, span[64], n_q[64]; /* lengths, and how many queries of each */
     float *q, *k, *v, *sinks;
     double *keys; /* rotated */
+    bool packed;  /* a span is several texts, which see only themselves */
+    struct passage *texts; /* n_tokens: of each, the text that it is of */
     double error; /* of a result, allowed */
 };
 
@@ -87,12 +89,27 @@ static void choose_spans(struct sequence *s)
     }
 }
 
+/* Each token's text: all up to the end of its span, or a part of the span. */
+static void choose_texts(struct sequence *s)
+{
+    s->packed = random_in(0, 2) == 0;
+    s->texts = calloc(s->n_tokens, sizeof *s->texts);
+    for (uint32_t i = 0, at = 0; i < s->n_spans; at += s->span[i++])
+        for (uint32_t begin = at, end = at + s->span[i], n; begin < end; begin += n) {
+            n = s->packed ? random_in(1, 90) : end - begin;
+            n = n < end - begin ? n : end - begin;
+            for (uint32_t t = begin; t < begin + n; t++)
+                s->texts[t] = (struct passage){ s->packed ? begin : 0, begin + n, begin + n };
+        }
+}
+
 static void sequence_new(struct sequence *s, enum dtype k_type, enum dtype v_type)
 {
     *s = (struct sequence){ 0 };
     struct hparams *const h = &s->net.h;
     choose_shape(s, k_type, v_type);
     choose_spans(s);
+    choose_texts(s);
     s->q = random_floats((size_t)s->n_tokens * h->n_head * h->d_k);
     s->k = random_floats((size_t)s->n_tokens * h->n_head_kv * h->d_k);
     s->v = random_floats((size_t)s->n_tokens * h->n_head_kv * h->d_v);
@@ -108,7 +125,7 @@ static void sequence_new(struct sequence *s, enum dtype k_type, enum dtype v_typ
 
 static void sequence_free(struct sequence *s)
 {
-    free(s->q), free(s->k), free(s->v), free(s->sinks), free(s->keys);
+    free(s->q), free(s->k), free(s->v), free(s->sinks), free(s->keys), free(s->texts);
 }
 
 /* ---- Truth ---- */
@@ -136,19 +153,20 @@ static void rotate_keys(struct sequence *s)
     const size_t rows = (size_t)s->n_tokens * h->n_head_kv;
     s->keys = malloc(rows * h->d_k * sizeof *s->keys);
     for (size_t i = 0; i < rows; i++)
-        rotate(s->keys + i * h->d_k, s->k + i * h->d_k, h, (uint32_t)(i / h->n_head_kv));
+        rotate(s->keys + i * h->d_k, s->k + i * h->d_k, h,
+               (uint32_t)(i / h->n_head_kv) - s->texts[i / h->n_head_kv].begin);
 }
 
-/* The attention of a query head of the token at `own`, of a span that ends before `end`. */
-static void truth(double *out, const struct sequence *s, uint32_t own, uint32_t end, uint32_t head)
+/* The attention of a query head of the token at `own`. */
+static void truth(double *out, const struct sequence *s, uint32_t own, uint32_t head)
 {
     static double score[MAX_TOKENS];
     const struct hparams *h = &s->net.h;
     const struct attention *how = &s->how;
-    const uint32_t kv_head = head / (h->n_head / h->n_head_kv);
+    const uint32_t kv_head = head / (h->n_head / h->n_head_kv), begin = s->texts[own].begin, end = s->texts[own].end;
     double q[96], max = how->sinks ? (double)how->sinks[head] : -INFINITY, sum = 0;
-    rotate(q, s->q + ((size_t)own * h->n_head + head) * h->d_k, h, own);
-    for (uint32_t j = 0; j < end; j++) {
+    rotate(q, s->q + ((size_t)own * h->n_head + head) * h->d_k, h, own - begin);
+    for (uint32_t j = begin; j < end; j++) {
         const uint32_t away = j > own ? j - own : own - j;
         score[j] = -INFINITY;
         if ((how->causal && j > own) || (how->window && away >= how->window))
@@ -164,7 +182,7 @@ static void truth(double *out, const struct sequence *s, uint32_t own, uint32_t 
     }
     for (uint32_t i = 0; i < h->d_v; i++)
         out[i] = 0;
-    for (uint32_t j = 0; j < end; j++) {
+    for (uint32_t j = begin; j < end; j++) {
         const double weight = exp(score[j] - max);
         sum += weight;
         for (uint32_t i = 0; i < h->d_v; i++)
@@ -191,7 +209,7 @@ static float *run(const struct sequence *s, infer_context *c, enum precision pre
     if (!d)
         fail_msg("%s", err.message);
     for (uint32_t i = 0, at = 0; i < s->n_spans; at += s->span[i++]) {
-        const struct span span = { &kv, at, s->span[i] };
+        const struct span span = { &kv, at, s->span[i], s->packed ? s->texts + at : NULL };
         const uint32_t first = at + span.n - s->n_q[i];
         assert_int_equal(kv_reserve(&kv, at + span.n, &err), INFER_OK);
         cpu_ops.angles(d, &span);
@@ -231,17 +249,17 @@ static void check(const struct sequence *s, const infer_context *c, const float 
             for (uint32_t head = 0; head < h->n_head; head++) {
                 double want[96];
                 const bool wanted = t >= at + s->span[i] - s->n_q[i];
-                truth(want, s, t, at + s->span[i], head);
+                truth(want, s, t, head);
                 for (uint32_t j = 0; j < h->d_v; j++) {
                     const double got = (double)out[((size_t)t * h->n_head + head) * h->d_v + j];
                     if (wanted && !(fabs(got - want[j]) <= most))
                         fail_msg("%s %s, %s/%s, token %u of a span %u + %u (%u queries), head %u of %u/%u, %u x %u "
-                                 "wide, window %u, %s, cap %g%s: out[%u] = %g, want %g within %.2g",
+                                 "wide, window %u, %s, cap %g%s%s: out[%u] = %g, want %g within %.2g",
                                  c->kernels.name, precision == PRECISION_FAST ? "fast" : "exact",
                                  dtype_name(s->k_type), dtype_name(s->v_type), t, at, s->span[i], s->n_q[i], head,
                                  h->n_head, h->n_head_kv, h->d_k, h->d_v, s->how.window,
                                  s->how.causal ? "causal" : "both ways", (double)s->how.soft_cap,
-                                 s->sinks ? ", sinks" : "", j, got, want[j], most);
+                                 s->sinks ? ", sinks" : "", s->packed ? ", packed" : "", j, got, want[j], most);
                     assert_true(wanted || got == 0);
                 }
             }

@@ -86,14 +86,21 @@ static inline infer_context *open_context(const char *cpu, int n_threads)
     return c;
 }
 
-/* Logits of every token in a session of these options, (n, n_vocab): the caller frees them. */
-static inline float *session_logits(infer_model *m, const infer_session_options *o, const struct ids *ids)
+/* Width of what comes out for a token. */
+static inline size_t output_width(const infer_model *m)
 {
     infer_model_info info = { .size = sizeof info };
     infer_model_get_info(m, &info);
+    return (size_t)(info.encoder ? info.n_embd : info.n_vocab);
+}
+
+/* Logits of every token in a session of these options, (n, n_vocab), or an encoder's hidden states: the caller frees
+ * them. */
+static inline float *session_logits(infer_model *m, const infer_session_options *o, const struct ids *ids)
+{
     infer_error err = { 0 };
     infer_session *s = infer_session_open(m, o, &err);
-    float *logits = calloc(ids->n * (size_t)info.n_vocab, sizeof *logits);
+    float *logits = calloc(ids->n * output_width(m), sizeof *logits);
     if (!s || infer_session_eval_all(s, ids->v, ids->n, logits, &err) != INFER_OK)
         fail_msg("%s", err.message);
     infer_session_close(&s);

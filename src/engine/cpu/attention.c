@@ -183,9 +183,10 @@ static void start_rows(const struct attention_job *job, const struct attention_t
 /* The positions that a token sees: from *first on, before *last. */
 static void seen(const struct attention_job *job, uint32_t token, uint32_t *first, uint32_t *last)
 {
-    const uint32_t own = job->span->first + token, end = job->span->first + job->span->n, window = job->how->window;
-    *first = window && own >= window ? own - window + 1 : 0;
-    *last = job->how->causal ? own + 1 : window && end - own > window ? own + window : end;
+    const struct passage text = span_passage(job->span, token);
+    const uint32_t own = job->span->first + token, window = job->how->window;
+    *first = window && own - text.begin >= window ? own - window + 1 : text.begin;
+    *last = job->how->causal ? own + 1 : window && text.end - own > window ? own + window : text.end;
 }
 
 /* Which of the n_keys keys from the first of the task's pages on each row sees. */

@@ -120,8 +120,9 @@ struct row_job {
     float *y;
     const float *x;
     const struct norm *norm;
-    const struct weight *table;
+    const struct tables *tables;
     const int32_t *ids;
+    const struct span *span;
     float by, cap;
 };
 
@@ -138,20 +139,39 @@ static void rows_of(const struct row_job *job, int task, uint32_t *first, uint32
     *last = job->n - *first < job->per_task ? job->n : *first + job->per_task;
 }
 
-static void embed_task(void *arg, int task, int thread)
+static void read_row(const struct kernels *k, float *y, const struct weight *table, uint32_t row)
 {
-    (void)thread;
-    const struct row_job *job = arg;
-    const struct weight *w = job->table;
-    uint32_t first, last;
-    rows_of(job, task, &first, &last);
-    for (uint32_t i = first; i < last; i++)
-        job->d->k->dequantize[w->type](job->y + (size_t)i * w->k, (const uint8_t *)w->data + (size_t)job->ids[i] * w->stride, w->k);
+    k->dequantize[table->type](y, (const uint8_t *)table->data + (size_t)row * table->stride, table->k);
 }
 
-static void cpu_embed(struct device *d, float *y, const struct weight *table, const int32_t *ids, uint32_t n)
+static void embed_task(void *arg, int task, int thread)
 {
-    run_rows(&(struct row_job){ .d = d, .n = n, .width = table->k, .y = y, .table = table, .ids = ids }, embed_task);
+    const struct row_job *job = arg;
+    const struct kernels *k = job->d->k;
+    const struct tables *t = job->tables;
+    float *const row = cpu_scratch(job->d, thread);
+    uint32_t first, last;
+    rows_of(job, task, &first, &last);
+    for (uint32_t i = first; i < last; i++) {
+        float *const y = job->y + (size_t)i * job->width;
+        const struct passage passage = span_passage(job->span, i);
+        const uint32_t slot = job->span->first + i;
+        read_row(k, y, t->tokens, (uint32_t)job->ids[i]);
+        if (t->types->data) {
+            read_row(k, row, t->types, slot >= passage.second && t->types->rows > 1);
+            k->add(y, y, row, job->width);
+        }
+        if (t->positions->data) {
+            read_row(k, row, t->positions, slot - passage.begin);
+            k->add(y, y, row, job->width);
+        }
+    }
+}
+
+static void cpu_embed(struct device *d, float *y, const struct tables *tables, const int32_t *ids, const struct span *s)
+{
+    run_rows(&(struct row_job){ .d = d, .n = s->n, .width = tables->tokens->k, .y = y, .tables = tables, .ids = ids,
+                                .span = s }, embed_task);
 }
 
 void cpu_norm_row(const struct device *d, float *y, const float *x, const struct norm *how, size_t width)
@@ -168,7 +188,10 @@ static void norm_task(void *arg, int task, int thread)
     const struct row_job *job = arg;
     uint32_t first, last;
     rows_of(job, task, &first, &last);
-    for (uint32_t i = first; i < last; i++)
+    if (!job->norm)
+        memcpy(job->y + (size_t)first * job->stride, job->x + (size_t)first * job->stride,
+               (size_t)(last - first) * job->stride * sizeof *job->y);
+    for (uint32_t i = first; i < last && job->norm; i++)
         cpu_norm_row(job->d, job->y + (size_t)i * job->stride, job->x + (size_t)i * job->stride, job->norm, job->width);
 }
 
@@ -218,8 +241,8 @@ static void cpu_angles(struct device *d, const struct span *s)
     for (const struct rotation *r = d->rotations; r < d->rotations + 2; r++) {
         const size_t half = r->rope ? r->rope->n_rot / 2 : 0;
         for (uint32_t t = 0; t < s->n && half; t++)
-            d->k->angles(r->cosine + t * half, r->sine + t * half, r->frequency, (float)(s->first + t), r->magnitude,
-                         half);
+            d->k->angles(r->cosine + t * half, r->sine + t * half, r->frequency,
+                         (float)(s->first + t - span_passage(s, t).begin), r->magnitude, half);
     }
 }
 
