@@ -1,6 +1,8 @@
 /* hf.c - Hugging Face model directories: config.json, tokenizer.json and SafeTensors in one file or in shards. */
 #include "src/formats/json.h"
 
+#include <stdio.h>
+
 struct opening {
     struct weights *w;
     struct text directory;
@@ -73,6 +75,32 @@ static infer_status read_tokenizer(struct opening *o)
     return status == INFER_OK ? read_config(o, "tokenizer_config.json", "tokenizer_config.") : status;
 }
 
+/* A name that cannot lead out of the directory. */
+static bool is_plain_name(const char *name)
+{
+    return *name && *name != '.' && !strpbrk(name, "/\\") && text_is_clean(text_of(name));
+}
+
+/* What sentence-transformers keeps beside the model: how vectors of texts are made of it. */
+static infer_status read_modules(struct opening *o)
+{
+    struct text json = { NULL, 0 }, folder;
+    infer_status status = map_text(o, "modules.json", &json);
+    if (status != INFER_OK || !json.p)
+        return status;
+    if ((status = modules_parse(o->w, json, o->err)) != INFER_OK)
+        return fail_prefix(o->err, "modules.json"), fail_prefix(o->err, o->w->path);
+    char file[256];
+    if (meta_get_text(o->w, "modules.Pooling", &folder, o->err) == META_FOUND) {
+        if (!is_plain_name(folder.p) || folder.n + sizeof "/config.json" > sizeof file)
+            return fail(o->err, INFER_E_FORMAT,
+                        "%s: modules.json: the path \"%s\", expected a folder of this directory", o->w->path, quote(folder).s);
+        snprintf(file, sizeof file, "%s/config.json", folder.p);
+        status = read_config(o, file, "pooling.");
+    }
+    return status == INFER_OK ? read_config(o, "sentence_bert_config.json", "sentence_bert_config.") : status;
+}
+
 static infer_status read_tensor_file(struct opening *o, const char *path)
 {
     struct mapping m;
@@ -81,12 +109,6 @@ static infer_status read_tensor_file(struct opening *o, const char *path)
         return status;
     status = safetensors_parse(o->w, m.data, m.size, o->err);
     return status == INFER_OK ? status : (fail_prefix(o->err, path), status);
-}
-
-/* A name that cannot lead out of the directory. */
-static bool is_plain_name(const char *name)
-{
-    return *name && *name != '.' && !strpbrk(name, "/\\") && text_is_clean(text_of(name));
 }
 
 /* Open every file that weight_map names, once; its number among the mappings is the value in `files`. */
@@ -183,6 +205,8 @@ static infer_status read_all(struct opening *o, const char *file, bool vocabular
         status = read_config(o, "generation_config.json", "generation_config.");
     if (status == INFER_OK)
         status = read_tokenizer(o);
+    if (status == INFER_OK && !vocabulary_only)
+        status = read_modules(o);
     if (status != INFER_OK || vocabulary_only)
         return status;
     return file ? read_tensor_file(o, path_of(o, file)) : read_weights(o);

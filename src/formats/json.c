@@ -16,7 +16,8 @@ struct flattener {
     char key[MAX_JSON_KEY + 1];
 };
 
-json_t *json_read(struct text text, bool *reals, infer_error *err)
+/* Any value; NULL and an error if it is none. */
+static json_t *read_any(struct text text, bool *reals, infer_error *err)
 {
     if (text.n > MAX_JSON)
         return fail_null(err, INFER_E_FORMAT, "%zu bytes of JSON, expected at most %d", text.n, MAX_JSON);
@@ -31,10 +32,26 @@ json_t *json_read(struct text text, bool *reals, infer_error *err)
     if (!root)
         return fail_null(err, INFER_E_FORMAT, "JSON, line %d, column %d: %s", e.line, e.column,
                          quote(text_of(e.text)).s);
-    if (json_is_object(root))
+    return root;
+}
+
+json_t *json_read(struct text text, bool *reals, infer_error *err)
+{
+    json_t *root = read_any(text, reals, err);
+    if (!root || json_is_object(root))
         return root;
     json_decref(root);
     return fail_null(err, INFER_E_FORMAT, "expected a JSON object");
+}
+
+json_t *json_read_list(struct text text, infer_error *err)
+{
+    bool reals;
+    json_t *root = read_any(text, &reals, err);
+    if (!root || json_is_array(root))
+        return root;
+    json_decref(root);
+    return fail_null(err, INFER_E_FORMAT, "expected a JSON array");
 }
 
 static bool is_whole(double x)

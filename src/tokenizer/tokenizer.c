@@ -188,3 +188,8 @@ const char *infer_tokenizer_chat_template(const infer_tokenizer *t)
 {
     return t->chat_template;
 }
+
+struct token_frame tokenizer_around(const infer_tokenizer *t)
+{
+    return (struct token_frame){ t->prefix, t->suffix, t->n_prefix, t->n_suffix };
+}

@@ -198,6 +198,35 @@ static void a_vocabulary_needs_neither_config_nor_tensors(void **state)
     folder_remove(folder);
 }
 
+static void modules_of_sentence_transformers_are_listed_by_their_type(void **state)
+{
+    (void)state;
+    static const char good[] = "[{\"path\":\"\",\"type\":\"a.b.Transformer\"},{\"path\":\"1_P\",\"type\":\"Pooling\"},"
+                               "{\"path\":\"2_D\",\"type\":\"x.Dense\"},{\"path\":\"3_D\",\"type\":\"x.Dense\"}]";
+    static const char *const bad[] = { "{}", "[", "[1]", "[{\"path\":\"a\"}]", "[{\"type\":\"a.B\"}]",
+                                       "[{\"type\":\"a.\",\"path\":\"\"}]" };
+    infer_error err = { 0 };
+    struct weights *w = weights_new(&mem_default, "modules.json", WEIGHTS_HF, &err);
+    assert_int_equal(modules_parse(w, text_of(good), &err), INFER_OK);
+    assert_true(text_is(weights_meta(w, "modules.Transformer")->value.s, ""));
+    assert_true(text_is(weights_meta(w, "modules.Pooling")->value.s, "1_P"));
+    assert_true(text_is(weights_meta(w, "modules.Dense")->value.s, "2_D"));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(modules_parse(w, text_of(bad[i]), &err), INFER_E_FORMAT);
+        assert_int_equal(modules_parse(w, text_of(bad[i]), NULL), INFER_E_FORMAT);
+    }
+    weights_close(&w);
+    char folder[64];
+    folder_make(folder);
+    write_text(folder, "config.json", "{}");
+    write_tensor(folder, "model.safetensors", "w");
+    write_text(folder, "modules.json", "[{\"path\":\"../other\",\"type\":\"Pooling\"}]");
+    path_refused(folder, INFER_E_FORMAT, "the path \"../other\", expected a folder of this directory");
+    write_text(folder, "modules.json", "[3]");
+    path_refused(folder, INFER_E_FORMAT, "modules.json: a module is no object");
+    folder_remove(folder);
+}
+
 static void directories_without_a_model_are_refused(void **state)
 {
     (void)state;
@@ -346,6 +375,7 @@ int main(void)
         cmocka_unit_test(a_directory_yields_tensors_and_the_metadata_of_all_its_files),
         cmocka_unit_test(the_tensors_are_those_of_the_file_that_was_named),
         cmocka_unit_test(a_vocabulary_needs_neither_config_nor_tensors),
+        cmocka_unit_test(modules_of_sentence_transformers_are_listed_by_their_type),
         cmocka_unit_test(directories_without_a_model_are_refused),
         cmocka_unit_test(shards_are_opened_through_their_index),
         cmocka_unit_test(an_index_that_does_not_fit_its_shards_is_refused),

@@ -76,6 +76,11 @@ SEEDS = {
         "large": b'{"model_max_length": 1000000000000000019884624838656, "n": [1, 2.0, -3]}',
         "odd": b'{"": 1, "a.b": 1, "a": {"b": [[], {}, null]}, "s": "\\u0000\\ud83d\\ude00", "e": []}',
     },
+    "modules": {
+        "three": json.dumps([{"idx": i, "path": path, "type": "sentence_transformers.models." + kind} for i, (path, kind) in
+                             enumerate([("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Dense", "Dense")])]).encode(),
+        "odd": b'[{"type":"Pooling","path":"a"},{"type":"x.Pooling","path":""},{"type":"x.","path":"a"}]',
+    },
     "imatrix": {
         "two": importance([("q.weight", 7, (1, 2, 0)), ("e.weight", 0, (0.5,))], 5, "book.txt"),
         "twice": importance([("q", 1, (1,)), ("q", 1, (1,))], 0, ""),

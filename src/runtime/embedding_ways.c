@@ -1,0 +1,105 @@
+/* embedding_ways.c - how a model makes vectors of texts: what GGUF's metadata and sentence-transformers' files say. */
+#include "src/base/error.h"
+#include "src/runtime/embedder.h"
+
+#include <stdio.h>
+
+/* Names of a pooling: GGUF's number, what older and newer config.json of the pooling module have. */
+static const struct {
+    infer_pooling pooling;
+    uint32_t gguf;
+    const char *flag, *name;
+} poolings[] = {
+    { INFER_POOLING_MEAN, 1, "pooling.pooling_mode_mean_tokens", "mean" },
+    { INFER_POOLING_CLS, 2, "pooling.pooling_mode_cls_token", "cls" },
+    { INFER_POOLING_LAST, 3, "pooling.pooling_mode_lasttoken", "lasttoken" },
+    { INFER_POOLING_NONE, 0, NULL, "none" },
+    { INFER_POOLING_CLS, 4, NULL, "rank" }, /* what a cross-encoder scores */
+};
+enum { N_POOLINGS = sizeof poolings / sizeof *poolings };
+
+static infer_status refuse(const struct weights *w, const char *what, infer_error *err)
+{
+    return fail(err, INFER_E_UNKNOWN, "%s: its vectors of texts are pooled by %s; known are mean, CLS and last token",
+                w->path, what);
+}
+
+static infer_status read_gguf(infer_pooling *pooling, const struct weights *w, const struct hparams *h,
+                              infer_error *err)
+{
+    char key[ARCH_MAX_NAME];
+    uint32_t number = 0;
+    snprintf(key, sizeof key, "%s.pooling_type", h->arch->gguf);
+    const enum meta_result result = meta_get_u32(w, key, &number, err);
+    if (result != META_FOUND)
+        return result == META_WRONG ? INFER_E_FORMAT : INFER_OK;
+    for (int i = 0; i < N_POOLINGS; i++)
+        if (poolings[i].gguf == number) {
+            *pooling = poolings[i].pooling;
+            return INFER_OK;
+        }
+    return refuse(w, "a way that is not known", err);
+}
+
+/* One of several flags must be set. Those that are not known here are counted too. */
+static infer_status read_flags(infer_pooling *pooling, const struct weights *w, infer_error *err)
+{
+    static const char *const others[] = { "pooling.pooling_mode_max_tokens", "pooling.pooling_mode_weightedmean_tokens",
+                                          "pooling.pooling_mode_mean_sqrt_len_tokens" };
+    bool set = false;
+    int n = 0;
+    for (int i = 0; i < N_POOLINGS; i++) {
+        set = false;
+        if (poolings[i].flag && meta_get_bool(w, poolings[i].flag, &set, err) == META_WRONG)
+            return INFER_E_FORMAT;
+        *pooling = set ? poolings[i].pooling : *pooling;
+        n += set;
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        set = false;
+        if (meta_get_bool(w, others[i], &set, err) == META_WRONG)
+            return INFER_E_FORMAT;
+        n += 2 * set;
+    }
+    return n > 1 ? refuse(w, "several ways at once, or by one that is not known", err) : INFER_OK;
+}
+
+static infer_status read_directory(infer_pooling *pooling, const struct weights *w, infer_error *err)
+{
+    struct text name;
+    const struct meta *m = weights_meta(w, "pooling.pooling_mode");
+    if (weights_meta(w, "modules.Dense"))
+        return fail(err, INFER_E_UNKNOWN,
+                    "%s: modules.json names a further layer (Dense) over vectors, which is not known", w->path);
+    if (!m)
+        return read_flags(pooling, w, err);
+    if (m->type != META_STRING)
+        return refuse(w, "several ways at once", err);
+    name = m->value.s;
+    for (int i = 0; i < N_POOLINGS; i++)
+        if (text_is(name, poolings[i].name)) {
+            *pooling = poolings[i].pooling;
+            return INFER_OK;
+        }
+    return refuse(w, "a way that is not known", err);
+}
+
+infer_status embedding_ways_read(struct embedding_ways *ways, const infer_model *m, infer_error *err)
+{
+    const struct hparams *h = &m->net.h;
+    const struct weights *w = m->weights;
+    const bool encoder = arch_has(h, TRAIT_ENCODER);
+    const infer_pooling usual = m->net.w[PROJECTION].data ? INFER_POOLING_NONE
+                                : encoder                 ? INFER_POOLING_MEAN
+                                                          : INFER_POOLING_LAST;
+    uint32_t most = h->n_ctx_train;
+    *ways = (struct embedding_ways){ .pooling = usual };
+    const infer_status status =
+        w->format == WEIGHTS_GGUF ? read_gguf(&ways->pooling, w, h, err) : read_directory(&ways->pooling, w, err);
+    if (status != INFER_OK)
+        return status;
+    if (meta_get_u32(w, "sentence_bert_config.max_seq_length", &most, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    ways->n_ctx = most && most < h->n_ctx_train ? most : h->n_ctx_train;
+    return INFER_OK;
+}
