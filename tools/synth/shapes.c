@@ -13,6 +13,11 @@
     ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":" #factor ",\"low_freq_factor\":1.0," \
     "\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192}"
 
+#define BERT(layers, embd, heads, ff) \
+    "{\"model_type\":\"bert\",\"architectures\":[\"BertModel\"],\"num_hidden_layers\":" #layers \
+    ",\"hidden_size\":" #embd ",\"num_attention_heads\":" #heads ",\"intermediate_size\":" #ff \
+    ",\"vocab_size\":30522,\"max_position_embeddings\":512,\"type_vocab_size\":2,\"layer_norm_eps\":1e-12}"
+
 static const struct shape shapes[] = {
     { "tiny", CONFIG("llama", 2, 32, 1, 1, 32, 64, 100, 128, 1e4, 1e-5, ) },
     { "tinyllama-1.1b", CONFIG("llama", 22, 2048, 32, 4, 64, 5632, 32000, 2048, 1e4, 1e-5, ) },
@@ -50,6 +55,9 @@ static const struct shape shapes[] = {
                            "\"final_logit_softcapping\":30.0") },
     { "gemma-3-1b", CONFIG("gemma3_text", 26, 1152, 4, 1, 256, 6912, 262144, 32768, 1e6, 1e-6,
                            ",\"sliding_window\":512,\"query_pre_attn_scalar\":256,\"rope_local_base_freq\":10000") },
+    { "all-minilm-l6", BERT(6, 384, 12, 1536) },
+    { "bge-small", BERT(12, 384, 12, 1536) },
+    { "bge-large", BERT(24, 1024, 16, 4096) },
 };
 
 const struct shape *shape_at(size_t i)
