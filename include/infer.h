@@ -492,7 +492,7 @@ typedef enum infer_notation {
                             *   so or no property is named. oneOf is taken as anyOf, a format that is not known as a comment.
                             *   What a grammar cannot say (uniqueItems ...) is refused */
     INFER_REGEX = 2        /**< a regular expression that the whole text matches: characters, classes, groups, | * + ? {m,n},
-                            *   \\d \\w \\s, \\p{..}, and at the start (?=..) and (?!..) */
+                            *   \d \w \s, \p{..}, and at the start (?=..) and (?!..) */
 } infer_notation;
 
 typedef struct infer_grammar_options {

@@ -292,7 +292,8 @@ static json_t *match(struct worker *w, infer_grammar *grammar, const json_t *req
         const infer_status status = infer_matcher_accept_text(m, text, length, &w->err);
         const bool alive = status == INFER_OK, whole = alive && infer_matcher_may_end(m);
         if (alive || status == INFER_E_ARGUMENT)
-            answer = alive_too ? json_pack("{sbsb}", "match", whole, "alive", alive) : json_pack("{sb}", "match", whole);
+            answer = alive_too ? json_pack("{sbsb}", "match", whole, "alive", alive)
+                               : json_pack("{sb}", "match", whole);
     }
     infer_matcher_close(&m);
     infer_grammar_close(&grammar);
@@ -306,7 +307,8 @@ static json_t *grammar(struct worker *w, const infer_tokenizer *t, const json_t 
     const json_t *source = json_object_get(request, "grammar");
     if (!json_is_string(source))
         return refuse(w, "%s", "\"grammar\" is no string");
-    infer_grammar *g = infer_grammar_open(w->context, INFER_GBNF, json_string_value(source), json_string_length(source), NULL, &w->err);
+    infer_grammar *g = infer_grammar_open(w->context, INFER_GBNF, json_string_value(source),
+                                          json_string_length(source), NULL, &w->err);
     return match(w, g, request, true);
 }
 

@@ -194,13 +194,10 @@ static void find_empty(struct linker *l, bool *empty)
     }
 }
 
-/* Keep what is alive; everything moves down in its arrays. */
-static void drop_dead(struct automaton *m, const bool *live, uint32_t *moved)
+/* Keep what is alive; everything moves down in its arrays. moved: new numbers of states. */
+static void drop_dead(struct automaton *m, const bool *live, const uint32_t *moved)
 {
     uint32_t n = 0, edges = 0, calls = 0;
-    for (uint32_t i = 0; i < m->n_states; i++)
-        moved[i] = live[i] ? n++ : UINT32_MAX;
-    n = 0;
     for (uint32_t i = 0; i < m->n_states; i++) {
         const struct state old = m->states[i], next = m->states[i + 1];
         if (!live[i])
@@ -299,8 +296,10 @@ static void refuse_left_recursion(struct linker *l, const bool *empty)
     if (!good)
         exprs_nomem(g);
     if (rule != UINT32_MAX)
-        exprs_fail(g, INFER_E_ARGUMENT, "rule \"%.64s\" is left-recursive: it may begin with itself; write it with * or "
-                   "right recursion", g->rules[l->rule_of[rule]].name.p);
+        exprs_fail(g, INFER_E_ARGUMENT,
+                   "rule \"%.64s\" is left-recursive: it may begin with itself; write it with * or "
+                   "right recursion",
+                   g->rules[l->rule_of[rule]].name.p);
     mem_free(g->a, list);
     mem_free(g->a, reached);
     mem_free(g->a, caller);
@@ -383,6 +382,8 @@ static void analyse(struct linker *l)
             exprs_fail(g, INFER_E_ARGUMENT, "no text at all matches the grammar");
     }
     if (!g->status) {
+        for (uint32_t i = 0, kept = 0; i < m->n_states; i++)
+            moved[i] = live[i] ? kept++ : UINT32_MAX;
         drop_dead(m, live, moved);
         for (size_t i = 0; i < m->n_states; i++)
             m->states[i].tail = m->states[i].accepts && m->states[i].first_edge == m->states[i + 1].first_edge &&

@@ -101,8 +101,7 @@ static bool product_state(struct maker *m, const struct dfa *x, const struct dfa
         if (to[0] == NOWHERE || (to[1] == NOWHERE && !minus))
             continue;
         const uint32_t target = intern_add(pairs, to, 2, NULL);
-        if (target == INTERN_NONE || !dfa_add_edge(out, (uint8_t)first, (uint8_t)last, target) ||
-            !maker_works(m, 16))
+        if (target == INTERN_NONE || !dfa_add_edge(out, (uint8_t)first, (uint8_t)last, target) || !maker_works(m, 16))
             return false;
     }
     return true;
@@ -190,8 +189,8 @@ static void sign(struct partition *p, uint32_t i)
     p->n_words = (size_t)(w - p->words);
 }
 
-/* Moore's refinement: until no part is split any more. It begins with the distances, which hardly leave it anything to do
- * in long chains. False if memory is out. */
+/* Moore's refinement: until no part is split any more. It begins with the distances, which hardly leave it anything
+ * to do in long chains. False if memory is out. */
 static bool refine(struct maker *m, struct partition *p, uint32_t *next)
 {
     const struct dfa *d = p->d;

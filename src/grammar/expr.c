@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 enum {
-    CHUNK = 64,    /* longer repetitions of what is no single character are made of rules that repeat so often */
-    LARGE = 4096,  /* what would have more bytes and rules than that is a rule itself */
+    CHUNK = 64,   /* longer repetitions of what is no single character are made of rules that repeat so often */
+    LARGE = 4096, /* what would have more bytes and rules than that is a rule itself */
     MOST_COST = 65535
 };
 
@@ -77,7 +77,8 @@ static struct expr_size size_of(const struct exprs *g, enum expr_kind kind, uint
         return (struct expr_size){ 1, kind == EXPR_MULTIPLE && a < MOST_COST ? (uint16_t)a : 1 };
     const unsigned left = depth_of(g, a) + 1, right = kind == EXPR_STAR ? 0 : depth_of(g, b) + is_pair;
     const size_t cost = cost_of(g, a) + (kind == EXPR_STAR ? 0 : cost_of(g, b));
-    return (struct expr_size){ (uint16_t)(left > right ? left : right), (uint16_t)(cost < MOST_COST ? cost : MOST_COST) };
+    return (struct expr_size){ (uint16_t)(left > right ? left : right),
+                               (uint16_t)(cost < MOST_COST ? cost : MOST_COST) };
 }
 
 static uint32_t make(struct exprs *g, enum expr_kind kind, uint32_t a, uint32_t b)
@@ -341,7 +342,9 @@ static void add_run(struct exprs *g, struct sequences *s, uint32_t first, uint32
     static const struct {
         uint32_t first, last;
         unsigned length;
-    } parts[] = { { 0, 0x7f, 1 }, { 0x80, 0x7ff, 2 }, { 0x800, 0xd7ff, 3 }, { 0xe000, 0xffff, 3 }, { 0x10000, 0x10ffff, 4 } };
+    } parts[] = {
+        { 0, 0x7f, 1 }, { 0x80, 0x7ff, 2 }, { 0x800, 0xd7ff, 3 }, { 0xe000, 0xffff, 3 }, { 0x10000, 0x10ffff, 4 }
+    };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         const uint32_t low = first > parts[i].first ? first : parts[i].first;
         const uint32_t high = last < parts[i].last ? last : parts[i].last;

@@ -34,7 +34,7 @@ struct rule {
     struct text name; /* for messages; lives in the arena */
     uint32_t expr;
     bool defined;
-    bool apart;       /* never copied into the rules that call it */
+    bool apart; /* never copied into the rules that call it */
 };
 
 struct exprs {
@@ -43,7 +43,7 @@ struct exprs {
     struct intern nodes; /* kind, a, b */
     struct expr_size {
         uint16_t depth, cost; /* cost: bytes and calls of rules in it, up to 65535 */
-    } *sizes; /* (nodes.n) */
+    } * sizes;                /* (nodes.n) */
     size_t room_sizes;
     struct rule *rules;
     size_t n_rules, room_rules;
@@ -90,7 +90,8 @@ uint32_t expr_seq_of(struct exprs *g, const uint32_t *list, size_t n);
 uint32_t expr_alt_of(struct exprs *g, const uint32_t *list, size_t n);
 /** x from `least` to `most` times; most UINT32_MAX is no limit. */
 uint32_t expr_repeat(struct exprs *g, uint32_t x, uint32_t least, uint32_t most);
-/** One character of any of the runs, in UTF-8, or where `inverted` of none; surrogates are no characters. Orders the runs. */
+/** One character of any of the runs, in UTF-8, or where `inverted` of none; surrogates are no characters. Orders the
+ *  runs. */
 uint32_t expr_chars(struct exprs *g, struct chars *runs, size_t n, bool inverted);
 /** Put runs in order and join those that touch; returns how many are left. */
 size_t chars_order(struct chars *runs, size_t n);

@@ -27,11 +27,13 @@ static infer_status keep_triggers(infer_grammar *g, const infer_grammar_options 
     g->lazy = o->n_triggers > 0;
     g->triggers = arena_new(&g->arena, o->n_triggers, sizeof *g->triggers);
     if (o->n_triggers > MOST_TRIGGERS)
-        return fail(err, INFER_E_ARGUMENT, "a grammar with %zu triggers, expected at most %d", o->n_triggers, MOST_TRIGGERS);
+        return fail(err, INFER_E_ARGUMENT, "a grammar with %zu triggers, expected at most %d", o->n_triggers,
+                    MOST_TRIGGERS);
     for (size_t i = 0; i < o->n_triggers && g->triggers; i++) {
         const size_t n = o->triggers[i] ? strlen(o->triggers[i]) : 0;
         if (!n || n > MOST_TRIGGER)
-            return fail(err, INFER_E_ARGUMENT, "trigger %zu of a grammar has %zu bytes, expected 1 to %d", i, n, MOST_TRIGGER);
+            return fail(err, INFER_E_ARGUMENT, "trigger %zu of a grammar has %zu bytes, expected 1 to %d", i, n,
+                        MOST_TRIGGER);
         g->triggers[i] = (struct text){ arena_text(&g->arena, o->triggers[i], n), n };
         g->n_triggers += g->triggers[i].p != NULL;
     }
@@ -80,12 +82,14 @@ infer_grammar *grammar_of(infer_context *context, struct exprs *x, uint32_t whol
     return g;
 }
 
-static infer_status check(const infer_context *context, const void *text, const infer_grammar_options *o, infer_error *err)
+static infer_status check(const infer_context *context, const void *text, const infer_grammar_options *o,
+                          infer_error *err)
 {
     if (!context || !text)
         return fail(err, INFER_E_ARGUMENT, "a grammar needs a context and a text, found NULL");
     if (o && o->size < sizeof o->size)
-        return fail(err, INFER_E_ARGUMENT, "grammar options: size is %zu; start from infer_grammar_defaults()", o->size);
+        return fail(err, INFER_E_ARGUMENT, "grammar options: size is %zu; start from infer_grammar_defaults()",
+                    o->size);
     return INFER_OK;
 }
 
@@ -93,7 +97,9 @@ infer_grammar *infer_grammar_open(infer_context *context, infer_notation notatio
                                   const infer_grammar_options *options, infer_error *err)
 {
     static uint32_t (*const readers[])(struct exprs *, struct text) = {
-        [INFER_GBNF] = gbnf_read, [INFER_JSON_SCHEMA] = schema_read, [INFER_REGEX] = regex_read,
+        [INFER_GBNF] = gbnf_read,
+        [INFER_JSON_SCHEMA] = schema_read,
+        [INFER_REGEX] = regex_read,
     };
     if (check(context, text, options, err) != INFER_OK)
         return NULL;

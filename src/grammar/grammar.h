@@ -13,10 +13,10 @@ struct infer_grammar {
     infer_context *context; /* kept alive */
     struct automaton m;
     atomic_uint owners;
-    bool lazy;              /* text is free up to a trigger */
-    struct text *triggers;  /* n_triggers */
+    bool lazy;             /* text is free up to a trigger */
+    struct text *triggers; /* n_triggers */
     size_t n_triggers;
-    struct arena arena;     /* of their bytes */
+    struct arena arena;            /* of their bytes */
     _Atomic(struct masks *) masks; /* of the tokenizers it has been used with */
 };
 

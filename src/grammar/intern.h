@@ -12,7 +12,7 @@ struct intern {
     size_t n_words, room_words;
     struct intern_item {
         uint32_t start, hash; /* in words; the list ends where the next one starts */
-    } *items; /* n + 1 */
+    } * items;                /* n + 1 */
     size_t n, room_items;
     uint32_t *slots; /* ids + 1, 0 is free; n_slots a power of two, at most half used */
     size_t n_slots;

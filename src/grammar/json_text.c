@@ -17,8 +17,9 @@ static bool is_in(const struct chars *runs, size_t n, bool inverted, uint32_t c)
 
 static uint32_t hex_digit(struct exprs *g, unsigned digit)
 {
-    const uint32_t lower = expr_bytes(g, (uint8_t)"0123456789abcdef"[digit], (uint8_t)"0123456789abcdef"[digit]);
-    return digit < 10 ? lower : expr_alt(g, lower, expr_bytes(g, (uint8_t)('A' + digit - 10), (uint8_t)('A' + digit - 10)));
+    const uint32_t lower = expr_bytes(g, (uint8_t) "0123456789abcdef"[digit], (uint8_t) "0123456789abcdef"[digit]);
+    return digit < 10 ? lower
+                      : expr_alt(g, lower, expr_bytes(g, (uint8_t)('A' + digit - 10), (uint8_t)('A' + digit - 10)));
 }
 
 /* The escape of a character that cannot stand as it is. */
@@ -120,8 +121,8 @@ uint32_t json_space(struct exprs *g)
 {
     const uint32_t blank = expr_alt(g, expr_literal(g, " "), expr_literal(g, "\t"));
     const uint32_t lines = expr_repeat(g, expr_literal(g, "\n"), 1, 2);
-    return expr_optional(g, expr_alt(g, expr_literal(g, " "),
-                                     expr_seq(g, lines, expr_repeat(g, blank, 0, MOST_BLANKS))));
+    return expr_optional(g,
+                         expr_alt(g, expr_literal(g, " "), expr_seq(g, lines, expr_repeat(g, blank, 0, MOST_BLANKS))));
 }
 
 /* ---- Constants ---- */
@@ -137,7 +138,8 @@ static uint32_t constant_members(struct exprs *g, const json_t *object)
     size_t n;
     json_t *value;
     uint32_t x = EXPR_EMPTY, all = EXPR_EMPTY;
-    json_object_keylen_foreach((json_t *)object, key, n, value) {
+    json_object_keylen_foreach((json_t *)object, key, n, value)
+    {
         x = json_quoted(g, json_inside(g, key, n));
         x = expr_seq(g, spaced(g, x), spaced(g, expr_literal(g, ":")));
         x = expr_seq(g, x, spaced(g, json_constant(g, value)));

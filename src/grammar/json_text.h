@@ -18,7 +18,7 @@ uint32_t json_free_char(struct exprs *g);
 uint32_t json_inside(struct exprs *g, const char *text, size_t n);
 /** x between quotes. */
 uint32_t json_quoted(struct exprs *g, uint32_t x);
-/** Space that may stand between the parts of a value: none, one blank, or a line's end and the next one's indentation. */
+/** Space that may stand between the parts of a value: none, one blank, or a line's end and the next indentation. */
 uint32_t json_space(struct exprs *g);
 /** One value, written in any way but with its members in their order. */
 uint32_t json_constant(struct exprs *g, const json_t *value);

@@ -22,7 +22,7 @@ struct state_mask {
 struct masks {
     struct masks *next; /* of another tokenizer */
     const struct trie *trie;
-    size_t n_words;     /* of bits over the vocabulary */
+    size_t n_words; /* of bits over the vocabulary */
     atomic_size_t bytes;
     _Atomic(struct state_mask *) of_state[];
 };
@@ -35,9 +35,9 @@ struct mask_maker {
     const infer_allocator *a;
     const struct automaton *m;
     struct masks *masks;
-    uint32_t *path;   /* (deepest + 1) sets after the bytes of a node */
-    uint32_t *bits;   /* where tokens are marked */
-    uint32_t *own;    /* (n_words) for masks of states */
+    uint32_t *path; /* (deepest + 1) sets after the bytes of a node */
+    uint32_t *bits; /* where tokens are marked */
+    uint32_t *own;  /* (n_words) for masks of states */
     uint32_t *escapes;
     size_t n_escapes, room_escapes;
     struct state_mask *loose; /* the last one that was not kept */

@@ -13,7 +13,7 @@ struct infer_matcher {
     infer_grammar *g;
     const infer_tokenizer *tokenizer; /* or NULL */
     struct stacks stacks;
-    uint32_t *places; /* (n + 1) sets: the start, then one after each call of accept */
+    uint32_t *places;     /* (n + 1) sets: the start, then one after each call of accept */
     size_t n, room, many; /* many: how many sets are worth while to clean up */
     struct mask_maker maker;
     struct kept { /* masks of the last places, by the number of their set */
@@ -30,9 +30,12 @@ static uint32_t place(const infer_matcher *m)
 
 static infer_status fail_place(const infer_matcher *m, infer_error *err)
 {
-    return m->stacks.out_of_memory ? fail_memory(err, "a grammar's state") :
-        fail(err, INFER_E_FULL, "the grammar is too ambiguous: a text has more than %d readings at once, or all that were "
-             "met are more than fit", MOST_CONFIGS);
+    return m->stacks.out_of_memory
+               ? fail_memory(err, "a grammar's state")
+               : fail(err, INFER_E_FULL,
+                      "the grammar is too ambiguous: a text has more than %d readings at once, or all that were "
+                      "met are more than fit",
+                      MOST_CONFIGS);
 }
 
 static infer_matcher *matcher_new(infer_grammar *g, const infer_tokenizer *tokenizer, infer_error *err)
@@ -183,8 +186,8 @@ static uint32_t read_token(infer_matcher *m, int32_t id)
 infer_status infer_matcher_accept(infer_matcher *m, int32_t id, infer_error *err)
 {
     const uint32_t set = read_token(m, id);
-    return set == SET_DEAD ? fail(err, INFER_E_ARGUMENT, "the grammar does not allow token %d here", id) :
-                             go_to(m, set, err);
+    return set == SET_DEAD ? fail(err, INFER_E_ARGUMENT, "the grammar does not allow token %d here", id)
+                           : go_to(m, set, err);
 }
 
 bool infer_matcher_allows(infer_matcher *m, int32_t id)

@@ -1,8 +1,8 @@
 /* nfa.c - from an expression to its deterministic automaton.
  *
- * First a non-deterministic one (Thompson's construction, 1968) is built from the end to the front: what an expression becomes depends on
- * the state that follows it, and the same expression before the same state is built once. So the tails that alternatives
- * share are shared here. Then sets of its states become the states of the deterministic one. Calls of rules are letters
+ * First a non-deterministic one (Thompson's construction, 1968) is built from the end to the front: what an expression
+ * becomes depends on the state that follows it, and the same expression before the same state is built once. So the
+ * tails that alternatives share are shared here. Then sets of its states become the states of the deterministic one. Calls of rules are letters
  * like bytes. */
 #include "src/grammar/dfa.h"
 
@@ -75,8 +75,7 @@ static uint32_t *built(struct nfa *n, uint32_t expr, uint32_t next, bool *is_new
 {
     const uint32_t key[2] = { expr, next };
     const uint32_t id = intern_add(&n->built, key, 2, is_new);
-    if (id == INTERN_NONE ||
-        !mem_grow(n->a, &n->built_state, &n->room_built, n->built.n, sizeof *n->built_state)) {
+    if (id == INTERN_NONE || !mem_grow(n->a, &n->built_state, &n->room_built, n->built.n, sizeof *n->built_state)) {
         exprs_nomem(n->m->g);
         return NULL;
     }
@@ -228,9 +227,9 @@ struct subsets {
     struct intern sets; /* states with links that are not free, and the last one, in order */
     uint32_t *seen;     /* (n->n) number of the closure that last met a state */
     uint32_t n_closures;
-    uint32_t *found;    /* (n->n) */
+    uint32_t *found; /* (n->n) */
     size_t n_found;
-    uint32_t *todo;     /* (n->n) */
+    uint32_t *todo; /* (n->n) */
     size_t n_todo;
     struct link *letters; /* of the set at hand */
     size_t n_letters, room_letters;
@@ -278,8 +277,8 @@ static uint32_t end_set(struct subsets *s)
     if (id == INTERN_NONE)
         return exprs_nomem(n->m->g);
     if (id >= MOST_RULE_STATES)
-        return exprs_fail(n->m->g, INFER_E_ARGUMENT, "the grammar is too complex: a part of it needs more than %d states",
-                          MOST_RULE_STATES);
+        return exprs_fail(n->m->g, INFER_E_ARGUMENT,
+                          "the grammar is too complex: a part of it needs more than %d states", MOST_RULE_STATES);
     maker_works(n->m, steps + s->n_found);
     return id;
 }

@@ -1,7 +1,8 @@
 /* regex.c - regular expressions, as the patterns of JSON Schema and most others have them.
  *
  * What is read: characters, classes, \d \w \s \D \W \S, \p{..} by general category, groups of all kinds, | * + ? {m,n}
- * also with ? or + behind them (the same texts match), ^ and $ at the ends, and at the start of a text (?=..) and (?!..).
+ * also with ? or + behind them (the same texts match), ^ and $ at the ends, and at the start of a text (?=..) and
+ * (?!..).
  * Back references, look-behind, \b and anchors elsewhere are refused: they are no regular expressions, or seldom. */
 #include "src/grammar/dfa.h"
 #include "src/grammar/json_text.h"
@@ -38,8 +39,18 @@ static const struct shorthand {
 } shorthands[] = {
     { 'd', 1, { { '0', '9' } } },
     { 'w', 4, { { '0', '9' }, { 'A', 'Z' }, { '_', '_' }, { 'a', 'z' } } },
-    { 's', 10, { { '\t', '\r' }, { ' ', ' ' }, { 0xa0, 0xa0 }, { 0x1680, 0x1680 }, { 0x2000, 0x200a }, { 0x2028, 0x2029 },
-                 { 0x202f, 0x202f }, { 0x205f, 0x205f }, { 0x3000, 0x3000 }, { 0xfeff, 0xfeff } } },
+    { 's',
+      10,
+      { { '\t', '\r' },
+        { ' ', ' ' },
+        { 0xa0, 0xa0 },
+        { 0x1680, 0x1680 },
+        { 0x2000, 0x200a },
+        { 0x2028, 0x2029 },
+        { 0x202f, 0x202f },
+        { 0x205f, 0x205f },
+        { 0x3000, 0x3000 },
+        { 0xfeff, 0xfeff } } },
 };
 
 /* Add runs, or what is between them. */

@@ -15,8 +15,8 @@ uint32_t scan_fail(struct scan *s, const char *format, ...)
     vsnprintf(why, sizeof why, format, list);
     va_end(list);
     const int room = s->end - s->p < 16 ? (int)(s->end - s->p) : 16;
-    return exprs_fail(s->g, INFER_E_FORMAT, "line %zu: %s, found %s%.*s%s", line, why, room ? "'" : "the end", room, s->p,
-                      room ? "'" : "");
+    return exprs_fail(s->g, INFER_E_FORMAT, "line %zu: %s, found %s%.*s%s", line, why, room ? "'" : "the end", room,
+                      s->p, room ? "'" : "");
 }
 
 uint32_t scan_char(struct scan *s)
@@ -35,7 +35,9 @@ uint32_t scan_hex(struct scan *s, unsigned n)
     const char *begin = s->p;
     for (unsigned i = 0; i < n; i++, s->p++) {
         const char c = s->p < s->end ? *s->p : 0;
-        const int digit = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+        const int digit = c >= '0' && c <= '9'                 ? c - '0'
+                          : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                               : -1;
         if (digit < 0) {
             s->p = begin;
             return scan_fail(s, "expected %u hexadecimal digits", n);

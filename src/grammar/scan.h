@@ -10,9 +10,9 @@ enum { MOST_GROUPS = 200 }; /* groups within each other */
 struct scan {
     const char *start, *p, *end;
     struct exprs *g;
-    struct table names;     /* of rules */
-    unsigned depth;         /* of groups */
-    struct chars *runs;     /* of the class at hand */
+    struct table names; /* of rules */
+    unsigned depth;     /* of groups */
+    struct chars *runs; /* of the class at hand */
     size_t n_runs, room_runs;
 };
 

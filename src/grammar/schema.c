@@ -59,11 +59,9 @@ static const json_t *find_anchor(const json_t *at, const char *name, unsigned de
     if (depth > MOST_SCHEMAS)
         return NULL;
     if (!found && json_is_array(at))
-        json_array_foreach((json_t *)at, i, value)
-            found = found ? found : find_anchor(value, name, depth + 1);
+        json_array_foreach((json_t *)at, i, value) found = found ? found : find_anchor(value, name, depth + 1);
     if (!found && json_is_object(at))
-        json_object_foreach((json_t *)at, key, value)
-            found = found ? found : find_anchor(value, name, depth + 1);
+        json_object_foreach((json_t *)at, key, value) found = found ? found : find_anchor(value, name, depth + 1);
     return found;
 }
 
@@ -117,8 +115,7 @@ void schema_add(struct schemas *s, struct together *all, const json_t *schema)
     const json_t *all_of = json_object_get(schema, "allOf");
     if (all_of && !json_is_array(all_of))
         schema_refuse(s, "allOf", "expected an array");
-    json_array_foreach((json_t *)all_of, i, part)
-        schema_add(s, all, part);
+    json_array_foreach((json_t *)all_of, i, part) schema_add(s, all, part);
     static const char *const names[] = { "$ref", "$dynamicRef" };
     for (i = 0; i < 2; i++) {
         const json_t *name = json_object_get(schema, names[i]);
@@ -165,8 +162,7 @@ static uint32_t any_of(struct schemas *s, const struct together *all, const json
     uint32_t x = EXPR_NEVER;
     if (!json_is_array(value))
         return schema_refuse(s, "anyOf", "expected an array, as of \"oneOf\"");
-    json_array_foreach((json_t *)value, i, part)
-        x = expr_alt(s->g, x, with(s, all, part, NULL));
+    json_array_foreach((json_t *)value, i, part) x = expr_alt(s->g, x, with(s, all, part, NULL));
     return x;
 }
 
@@ -193,13 +189,15 @@ static uint32_t without(struct schemas *s, const struct together *all, const jso
         return with(s, all, more, schema_keep(s, json_pack("{sO}", "not", schema)));
     if ((part = json_object_get(schema, "type")))
         x = with(s, all, more, schema_keep(s, json_pack("{s{sO}}", "not", "type", part)));
-    json_object_foreach((json_t *)properties, key, part)
-        x = expr_alt(s->g, x, with(s, all, more, schema_keep(s, json_pack("{ss,s[s],s{s{sO}}}", "type", "object", "required",
-                                                                         key, "properties", key, "not", part))));
-    json_array_foreach((json_t *)required, i, part)
-        if (json_is_string(part))
-            x = expr_alt(s->g, x, with(s, all, more, schema_keep(s, json_pack("{ss,s{sb}}", "type", "object", "properties",
-                                                                             json_string_value(part), 0))));
+    json_object_foreach((json_t *)properties, key, part) x =
+        expr_alt(s->g, x,
+                 with(s, all, more,
+                      schema_keep(s, json_pack("{ss,s[s],s{s{sO}}}", "type", "object", "required", key, "properties",
+                                               key, "not", part))));
+    json_array_foreach((json_t *)required, i, part) if (json_is_string(part)) x = expr_alt(
+        s->g, x,
+        with(s, all, more,
+             schema_keep(s, json_pack("{ss,s{sb}}", "type", "object", "properties", json_string_value(part), 0))));
     return x;
 }
 
@@ -217,7 +215,7 @@ static uint32_t is_not(struct schemas *s, const struct together *all, const json
     return is_shape(value) || json_is_boolean(value) ? without(s, all, value, NULL) : with(s, all, NULL, NULL);
 }
 
-/* For each key: it is missing, or it is there and more has to hold. The rest of the keys are left to a schema made here. */
+/* For each key: it is missing, or it is there and more has to hold. The other keys are left to a schema made here. */
 static uint32_t depends(struct schemas *s, const struct together *all, const json_t *schema, const json_t *value)
 {
     (void)schema;
@@ -244,8 +242,13 @@ static const struct branching {
     const char *keyword;
     branch_fn *run;
 } branchings[] = {
-    { "anyOf", any_of }, { "oneOf", any_of }, { "if", if_then }, { "not", is_not },
-    { "dependentRequired", depends }, { "dependentSchemas", depends }, { "dependencies", depends },
+    { "anyOf", any_of },
+    { "oneOf", any_of },
+    { "if", if_then },
+    { "not", is_not },
+    { "dependentRequired", depends },
+    { "dependentSchemas", depends },
+    { "dependencies", depends },
 };
 _Static_assert(sizeof branchings / sizeof *branchings <= 8, "together.done has a bit for each");
 
@@ -316,8 +319,13 @@ uint32_t schema_read(struct exprs *g, struct text text)
     json_t *root = json_loadb(text.p, text.n, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
     if (!root)
         return exprs_fail(g, INFER_E_FORMAT, "the schema is no JSON: line %d: %.160s", why.line, why.text);
-    struct schemas s = { .g = g, .root = root, .made = json_array(), .string = UINT32_MAX, .number = UINT32_MAX,
-                         .integer = UINT32_MAX, .value = UINT32_MAX };
+    struct schemas s = { .g = g,
+                         .root = root,
+                         .made = json_array(),
+                         .string = UINT32_MAX,
+                         .number = UINT32_MAX,
+                         .integer = UINT32_MAX,
+                         .value = UINT32_MAX };
     intern_init(&s.seen, g->a);
     const uint32_t x = s.made ? schema_value(&s, root) : exprs_nomem(g);
     intern_free(&s.seen);

@@ -1,4 +1,4 @@
-/* schema.h - JSON Schema to expressions, in parts. A value is held to a conjunction: all schemas that apply to it at once.
+/* schema.h - JSON Schema to expressions, in parts. A value is held to a conjunction: all schemas that apply at once.
  *
  * schema.c         references, what applies together, alternatives
  * schema_types.c   a value of each type, constants, what is excluded
@@ -15,8 +15,17 @@ enum {
     MOST_BRANCHES = 20000 /* alternatives looked at, over all */
 };
 
-enum type { TYPE_NULL = 1, TYPE_BOOLEAN = 2, TYPE_INTEGER = 4, TYPE_FRACTION = 8, TYPE_STRING = 16, TYPE_ARRAY = 32,
-            TYPE_OBJECT = 64, TYPE_ALL = 127, TYPE_NUMBER = TYPE_INTEGER | TYPE_FRACTION };
+enum type {
+    TYPE_NULL = 1,
+    TYPE_BOOLEAN = 2,
+    TYPE_INTEGER = 4,
+    TYPE_FRACTION = 8,
+    TYPE_STRING = 16,
+    TYPE_ARRAY = 32,
+    TYPE_OBJECT = 64,
+    TYPE_ALL = 127,
+    TYPE_NUMBER = TYPE_INTEGER | TYPE_FRACTION
+};
 
 struct together {
     const json_t *item[MOST_TOGETHER]; /* objects, none twice */
@@ -29,8 +38,8 @@ struct together {
 struct schemas {
     struct exprs *g;
     const json_t *root;
-    json_t *made;         /* an array that keeps schemas made here */
-    struct intern seen;   /* conjunctions with references in them: pointers, marks */
+    json_t *made;       /* an array that keeps schemas made here */
+    struct intern seen; /* conjunctions with references in them: pointers, marks */
     uint32_t *seen_rule;
     size_t room_seen;
     unsigned depth, n_branches;

@@ -37,7 +37,8 @@ static uint32_t after_comma(struct exprs *g, uint32_t x)
 }
 
 /* Items from place i on: those with a place are optional once there are enough; then the others. */
-static uint32_t items_from(struct schemas *s, const struct together *all, size_t n_places, uint32_t least, uint32_t most)
+static uint32_t items_from(struct schemas *s, const struct together *all, size_t n_places, uint32_t least,
+                           uint32_t most)
 {
     struct exprs *g = s->g;
     const uint32_t placed = (uint32_t)n_places, left = least > placed ? least - placed : 0;

@@ -201,8 +201,10 @@ static const struct {
     const char *keyword;
     bool upper, strict;
 } keywords[] = {
-    { "minimum", false, false }, { "exclusiveMinimum", false, true },
-    { "maximum", true, false },  { "exclusiveMaximum", true, true },
+    { "minimum", false, false },
+    { "exclusiveMinimum", false, true },
+    { "maximum", true, false },
+    { "exclusiveMaximum", true, true },
 };
 
 /* The bounds of one schema; draft 4 has exclusiveMinimum as a flag. */

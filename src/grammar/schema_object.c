@@ -52,11 +52,11 @@ static void collect_names(struct object *o)
         const json_t *properties = json_object_get(o->all->item[i], "properties");
         if (properties && !json_is_object(properties))
             schema_refuse(o->s, "properties", "expected an object");
-        json_object_keylen_foreach((json_t *)properties, name, length, value)
-            add_name(o, name, length);
+        json_object_keylen_foreach((json_t *)properties, name, length, value) add_name(o, name, length);
     }
     for (size_t i = 0; i < o->all->n && !o->s->g->status; i++)
-        json_array_foreach(json_object_get(o->all->item[i], "required"), j, value) {
+        json_array_foreach(json_object_get(o->all->item[i], "required"), j, value)
+        {
             const char *wanted = json_string_value(value);
             if (!wanted)
                 continue;
@@ -84,11 +84,11 @@ static void add_property(struct schemas *s, const json_t *schema, const struct p
     json_t *value;
     if (named)
         schema_add(s, here, named);
-    json_object_foreach(json_object_get(schema, "patternProperties"), pattern, value)
-        if (pattern_has(s, pattern, p)) {
-            schema_add(s, here, value);
-            known = true;
-        }
+    json_object_foreach(json_object_get(schema, "patternProperties"), pattern, value) if (pattern_has(s, pattern, p))
+    {
+        schema_add(s, here, value);
+        known = true;
+    }
     const json_t *additional = json_object_get(schema, "additionalProperties");
     if (!known && additional)
         schema_add(s, here, additional);
@@ -125,7 +125,8 @@ static void collect_patterns(struct object *o, struct patterns *p)
     const char *pattern;
     json_t *value;
     for (size_t i = 0; i < o->all->n; i++)
-        json_object_foreach(json_object_get(o->all->item[i], "patternProperties"), pattern, value) {
+        json_object_foreach(json_object_get(o->all->item[i], "patternProperties"), pattern, value)
+        {
             if (p->n == MOST_PATTERNS) {
                 schema_refuse(o->s, "patternProperties", "more than 3 patterns");
                 return;
@@ -204,8 +205,8 @@ static uint32_t extras(const struct object *o, uint32_t count)
         return expr_repeat(g, next, left, room);
     if (!room || o->extra == EXPR_NEVER)
         return left ? EXPR_NEVER : EXPR_EMPTY;
-    const uint32_t some = expr_seq(g, o->extra, expr_repeat(g, next, left ? left - 1 : 0,
-                                                            room == UINT32_MAX ? room : room - 1));
+    const uint32_t some =
+        expr_seq(g, o->extra, expr_repeat(g, next, left ? left - 1 : 0, room == UINT32_MAX ? room : room - 1));
     return left ? some : expr_optional(g, some);
 }
 
@@ -262,7 +263,10 @@ static void read_names(struct object *o)
 uint32_t schema_object(struct schemas *s, const struct together *all)
 {
     struct exprs *g = s->g;
-    struct object o = { .s = s, .all = all, .key = UINT32_MAX, .least = schema_least(s, all, "minProperties"),
+    struct object o = { .s = s,
+                        .all = all,
+                        .key = UINT32_MAX,
+                        .least = schema_least(s, all, "minProperties"),
                         .most = schema_most(s, all, "maxProperties") };
     collect_names(&o);
     read_names(&o);

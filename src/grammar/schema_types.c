@@ -15,10 +15,28 @@ static const struct {
 
 /* Assertions of each type, by which a "not" is known to speak of no other. */
 static const char *const of_strings[] = { "minLength", "maxLength", "pattern", "format", NULL };
-static const char *const of_numbers[] = { "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", NULL };
-static const char *const of_others[] = { "items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains", "properties",
-                                         "required", "additionalProperties", "patternProperties", "propertyNames",
-                                         "minProperties", "maxProperties", "allOf", "anyOf", "oneOf", "not", "if", "$ref", NULL };
+static const char *const of_numbers[] = { "minimum",          "maximum",    "exclusiveMinimum",
+                                          "exclusiveMaximum", "multipleOf", NULL };
+static const char *const of_others[] = { "items",
+                                         "prefixItems",
+                                         "minItems",
+                                         "maxItems",
+                                         "uniqueItems",
+                                         "contains",
+                                         "properties",
+                                         "required",
+                                         "additionalProperties",
+                                         "patternProperties",
+                                         "propertyNames",
+                                         "minProperties",
+                                         "maxProperties",
+                                         "allOf",
+                                         "anyOf",
+                                         "oneOf",
+                                         "not",
+                                         "if",
+                                         "$ref",
+                                         NULL };
 
 static unsigned type_of(struct schemas *s, const json_t *name)
 {
@@ -39,8 +57,7 @@ static unsigned types_of(struct schemas *s, const json_t *schema)
         return TYPE_ALL;
     if (!json_is_array(type))
         types = type_of(s, type);
-    json_array_foreach((json_t *)type, i, one)
-        types |= type_of(s, one);
+    json_array_foreach((json_t *)type, i, one) types |= type_of(s, one);
     return json_is_true(json_object_get(schema, "nullable")) ? types | TYPE_NULL : types;
 }
 
@@ -158,7 +175,9 @@ static uint32_t take_off(struct schemas *s, const struct together *all, uint32_t
         const json_t *schema = json_object_get(all->item[i], "not");
         bool gone = false;
         const uint32_t y = schema && !json_is_boolean(schema) && !json_object_get(schema, "properties") &&
-                                   !json_object_get(schema, "required") ? excluded(s, schema, type, &gone) : EXPR_NEVER;
+                                   !json_object_get(schema, "required")
+                               ? excluded(s, schema, type, &gone)
+                               : EXPR_NEVER;
         x = gone ? EXPR_NEVER : expr_minus(s->g, x, y);
     }
     return x;

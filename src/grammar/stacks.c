@@ -130,8 +130,7 @@ static uint32_t keep_set(struct stacks *s)
     s->words[0] = s->ends;
     memcpy(s->words + 1, s->found, n * sizeof *s->found);
     const uint32_t id = intern_add(&s->set, s->words, 2 * n + 1, &added);
-    if (id == INTERN_NONE ||
-        !mem_grow(s->a, &s->step, &s->room_step, s->set.n * m->n_classes, sizeof *s->step)) {
+    if (id == INTERN_NONE || !mem_grow(s->a, &s->step, &s->room_step, s->set.n * m->n_classes, sizeof *s->step)) {
         s->out_of_memory = true;
         return SET_FAILED;
     }

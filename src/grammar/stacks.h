@@ -12,7 +12,7 @@ enum {
     MOST_CONFIGS = 4096,      /* looked at within one step */
     MOST_SET_WORDS = 1 << 23, /* of all sets */
     MOST_SETS = 1 << 20,
-    MANY_SETS = 1 << 15       /* from then on it is worth while to forget those not needed any more */
+    MANY_SETS = 1 << 15 /* from then on it is worth while to forget those not needed any more */
 };
 
 /** The lowest stacks. The end of one is the end of the text; of the other nothing is known but its rule. */
@@ -34,11 +34,11 @@ struct stacks {
     size_t room_step;
     struct config *found; /* (MOST_CONFIGS) of the step at hand */
     size_t n_found;
-    uint32_t *slots;      /* (2 MOST_CONFIGS) where in found, by hash */
-    uint32_t n_begun;     /* sets that slots were filled for */
-    uint32_t *words;      /* (2 MOST_CONFIGS + 1) */
+    uint32_t *slots;  /* (2 MOST_CONFIGS) where in found, by hash */
+    uint32_t n_begun; /* sets that slots were filled for */
+    uint32_t *words;  /* (2 MOST_CONFIGS + 1) */
     bool ends;
-    bool out_of_memory;   /* the last SET_FAILED was for want of memory, else the grammar is too ambiguous */
+    bool out_of_memory; /* the last SET_FAILED was for want of memory, else the grammar is too ambiguous */
 };
 
 bool stacks_init(struct stacks *s, const struct automaton *m, const infer_allocator *a);

@@ -16,8 +16,7 @@ static infer_status try_tool(const infer_allocator *a, const infer_tool *tool, i
     struct exprs x;
     struct automaton m;
     exprs_init(&x, a, err);
-    const uint32_t whole = tool->name ? arguments_of(&x, tool)
-                                      : exprs_fail(&x, INFER_E_ARGUMENT, "a tool has no name");
+    const uint32_t whole = tool->name ? arguments_of(&x, tool) : exprs_fail(&x, INFER_E_ARGUMENT, "a tool has no name");
     const uint32_t root = exprs_add_rule(&x, text_of("root"));
     if (!x.status)
         x.rules[root].expr = whole;
@@ -54,7 +53,8 @@ infer_grammar *infer_grammar_open_tools(infer_context *context, const infer_tool
     if (!context || (!tools && n))
         return fail_null(err, INFER_E_ARGUMENT, "infer_grammar_open_tools needs a context and tools, found NULL");
     if (options && options->size < sizeof options->size)
-        return fail_null(err, INFER_E_ARGUMENT, "tools options: size is %zu; start from infer_tools_defaults()", options->size);
+        return fail_null(err, INFER_E_ARGUMENT, "tools options: size is %zu; start from infer_tools_defaults()",
+                         options->size);
     if (options)
         memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     const infer_allocator *a = context_allocator(context);

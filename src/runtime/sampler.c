@@ -8,9 +8,9 @@
  *   the vocabulary steps over these exceptions when it meets one that is large enough to matter, and they are offered
  *   after it.
  * - Soft-max needs no more than exp(logit - largest) and its sum.
- * A grammar comes before all stages. Its mask lets the pass leave out what cannot be chosen, 32 tokens at a time. Where the
- * mask is not known so far, the best tokens are tried one by one instead: if as many as top-k keeps are allowed, they are
- * the ones that it would have kept with a mask.
+ * A grammar comes before all stages. Its mask lets the pass leave out what cannot be chosen, 32 tokens at a time. Where
+ * the mask is not known so far, the best tokens are tried one by one instead: if as many as top-k keeps are allowed,
+ * they are the ones that it would have kept with a mask.
  * All arithmetic is IEEE addition, multiplication, division and comparison in a fixed order: the same tokens
  * everywhere. */
 #include "src/runtime/sampler.h"
@@ -458,7 +458,8 @@ static int32_t choose(infer_sampler *s, const float *logits, int32_t n_vocab, co
 }
 
 /* The k best tokens that the grammar allows, asked for one by one; none if there are not so many among the best. */
-static struct candidates try_best(infer_sampler *s, const float *logits, int32_t n_vocab, const struct banned *b, size_t k)
+static struct candidates try_best(infer_sampler *s, const float *logits, int32_t n_vocab, const struct banned *b,
+                                  size_t k)
 {
     const struct candidates all = take_best(s, logits, n_vocab, b, k + SPARE);
     size_t n = 0;

@@ -32,7 +32,10 @@ static int by_bytes(const void *x, const void *y)
         return a->head < b->head ? -1 : 1;
     const size_t n = a->text.n < b->text.n ? a->text.n : b->text.n;
     const int order = memcmp(a->text.p, b->text.p, n);
-    return order ? order : a->text.n != b->text.n ? (a->text.n < b->text.n ? -1 : 1) : a->id < b->id ? -1 : a->id > b->id;
+    return order                    ? order
+           : a->text.n != b->text.n ? (a->text.n < b->text.n ? -1 : 1)
+           : a->id < b->id          ? -1
+                                    : a->id > b->id;
 }
 
 static struct entry *sorted(const infer_tokenizer *t, size_t *n)

@@ -8,15 +8,15 @@
 #include "src/tokenizer/tokenizer.h"
 
 struct trie {
-    uint32_t n;       /* nodes; the root is none */
-    uint32_t *skip;   /* (n) */
-    uint32_t *first;  /* (n + 1) ids[first[i]] up to ids[first[i + 1]] have the bytes that lead to node i */
-    uint16_t *depth;  /* (n) bytes up to it, at least 1 */
-    uint8_t *byte;    /* (n) the last of them */
-    int32_t *ids;     /* in the order of their bytes */
-    int32_t n_vocab;  /* ids are below it */
+    uint32_t n;      /* nodes; the root is none */
+    uint32_t *skip;  /* (n) */
+    uint32_t *first; /* (n + 1) ids[first[i]] up to ids[first[i + 1]] have the bytes that lead to node i */
+    uint16_t *depth; /* (n) bytes up to it, at least 1 */
+    uint8_t *byte;   /* (n) the last of them */
+    int32_t *ids;    /* in the order of their bytes */
+    int32_t n_vocab; /* ids are below it */
     size_t deepest;
-    int32_t *ends;    /* tokens that end a text */
+    int32_t *ends; /* tokens that end a text */
     size_t n_ends;
     int32_t *controls; /* other tokens that write no text */
     size_t n_controls;

@@ -63,7 +63,9 @@ static void left_recursion(void **state)
 static void repetition(void **state)
 {
     (void)state;
-    static const unsigned bounds[][2] = { { 0, 64 }, { 1, 65 }, { 63, 63 }, { 64, 129 }, { 128, 4200 }, { 4097, 4097 } };
+    static const unsigned bounds[][2] = {
+        { 0, 64 }, { 1, 65 }, { 63, 63 }, { 64, 129 }, { 128, 4200 }, { 4097, 4097 }
+    };
     infer_context *context = context_new(NULL);
     char *text = malloc(8400);
     memset(text, 'a', 8400);
@@ -72,8 +74,9 @@ static void repetition(void **state)
             const size_t width = rule ? 2 : 1;
             char source[128];
             infer_error err = { 0 };
-            snprintf(source, sizeof source, rule ? "root ::= x{%u,%u}\nx ::= y\ny ::= \"a\" \"a\"" : "root ::= \"a\"{%u,%u}",
-                     bounds[i][0], bounds[i][1]);
+            snprintf(source, sizeof source,
+                     rule ? "root ::= x{%u,%u}\nx ::= y\ny ::= \"a\" \"a\"" : "root ::= \"a\"{%u,%u}", bounds[i][0],
+                     bounds[i][1]);
             infer_grammar *g = infer_grammar_open(context, INFER_GBNF, source, strlen(source), NULL, &err);
             if (!g)
                 fail_msg("%s: %s", source, err.message);
@@ -220,8 +223,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         { "comments, escapes, names and lines are read as llama.cpp has them", notation, NULL, NULL, NULL },
         { "what is no grammar is refused with its line and what was expected", wrong_notation, NULL, NULL, NULL },
-        { "left recursion is refused, also behind what may be empty; right recursion is not", left_recursion, NULL, NULL,
-          NULL },
+        { "left recursion is refused, also behind what may be empty; right recursion is not", left_recursion, NULL,
+          NULL, NULL },
         { "a repetition takes as many as it says, around every border of its chunks", repetition, NULL, NULL, NULL },
         { "grammars that explode are refused or matched, soon", bounds, NULL, NULL, NULL },
         { "groups nest to a bound, texts without", deep_nesting, NULL, NULL, NULL },

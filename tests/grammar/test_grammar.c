@@ -15,7 +15,9 @@ static void choices(void **state)
     (void)state;
     enum { MANY = 3000 };
     static const char *const few[] = { "yes", "no", "\xc3\xa9t\xc3\xa9", "yesterday" };
-    static const struct sample sample = { "", { "yes", "no", "yesterday", "\xc3\xa9t\xc3\xa9" }, { "", "ye", "yest", "\xc3" }, { "x", "noo" } };
+    static const struct sample sample = {
+        "", { "yes", "no", "yesterday", "\xc3\xa9t\xc3\xa9" }, { "", "ye", "yest", "\xc3" }, { "x", "noo" }
+    };
     infer_error err = { 0 };
     infer_context *context = context_new(NULL);
     infer_grammar *g = infer_grammar_open_choices(context, few, COUNT(few), NULL, &err);
@@ -23,7 +25,7 @@ static void choices(void **state)
     infer_grammar_close(&g);
     assert_null(infer_grammar_open_choices(context, few, 0, NULL, &err));
     assert_non_null(strstr(err.message, "no text at all"));
-    char (*text)[16] = malloc(MANY * sizeof *text);
+    char(*text)[16] = malloc(MANY * sizeof *text);
     const char **list = malloc(MANY * sizeof *list);
     for (int i = 0; i < MANY; i++) {
         snprintf(text[i], sizeof text[i], "%d of many", 7 * i);
@@ -45,7 +47,9 @@ static void triggers(void **state)
     (void)state;
     static const char *const texts[] = { "<call>", "<<" };
     static const struct sample sample = {
-        "", { "", "any text", "< call>", "x<call>12", "<<3", "<call1", "a<cal<call>7" }, { "<call>", "x<<" },
+        "",
+        { "", "any text", "< call>", "x<call>12", "<<3", "<call1", "a<cal<call>7" },
+        { "<call>", "x<<" },
         { "<call>x", "<<1x", "<call>1<call>", "<<<" },
     };
     infer_error err = { 0 };
@@ -75,7 +79,8 @@ static void trigger_tokens(void **state)
     assert_non_null(model);
     const infer_tokenizer *t = infer_model_tokenizer(model);
     const char *const list[1] = { "<|assistant|>" };
-    const int32_t call = infer_tokenizer_find(t, list[0], strlen(list[0])), user = infer_tokenizer_find(t, "<|user|>", 8);
+    const int32_t call = infer_tokenizer_find(t, list[0], strlen(list[0])),
+                  user = infer_tokenizer_find(t, "<|user|>", 8);
     const int32_t eos = infer_tokenizer_eos(t);
     assert_true(infer_tokenizer_is_control(t, call) && infer_tokenizer_is_control(t, user) && eos >= 0);
     infer_grammar_options o = infer_grammar_defaults();
@@ -120,7 +125,8 @@ static void note_bad(void *user, size_t index, const infer_error *why)
 static const infer_tool tools[] = {
     { "now", NULL },
     { "broken", "{\"type\":\"array\",\"uniqueItems\":true}" },
-    { "weather", "{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}},\"required\":[\"city\"],\"additionalProperties\":false}" },
+    { "weather", "{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}},\"required\":[\"city\"],"
+                 "\"additionalProperties\":false}" },
     { "worse", "{" },
 };
 
@@ -128,11 +134,15 @@ static void bad_tools(void **state)
 {
     (void)state;
     static const struct sample one = {
-        "", { "{\"name\": \"now\", \"arguments\": {}}", "{\"name\": \"weather\", \"arguments\": {\"city\":\"Rio\"}}" }, { "{\"name\": \"" },
+        "",
+        { "{\"name\": \"now\", \"arguments\": {}}", "{\"name\": \"weather\", \"arguments\": {\"city\":\"Rio\"}}" },
+        { "{\"name\": \"" },
         { "{\"name\": \"broken", "{\"name\": \"worse", "{\"name\": \"weather\", \"arguments\": {}" },
     };
     static const struct sample several = {
-        "", { "<f=now>{}</f>", "<f=weather>{\"city\":\"Rio\"}</f>\n<f=now>{}</f>\n<f=now>{}</f>", "free text" }, { "<f=now>{}</f>\n", "<f=" },
+        "",
+        { "<f=now>{}</f>", "<f=weather>{\"city\":\"Rio\"}</f>\n<f=now>{}</f>\n<f=now>{}</f>", "free text" },
+        { "<f=now>{}</f>\n", "<f=" },
         { "<f=then", "<f=now>{}</f><f" },
     };
     infer_error err = { 0 };

@@ -5,6 +5,8 @@
 
 #include "src/tokenizer/trie.h"
 
+#include <pthread.h>
+
 enum { STEPS = 24 };
 
 static uint32_t next_random(uint32_t *seed)
@@ -101,6 +103,55 @@ static void embedded(void **state)
     infer_context_close(&context);
 }
 
+struct walker {
+    infer_grammar *g;
+    const infer_tokenizer *t;
+    uint64_t sum;
+};
+
+/* Any text of strings and brackets; a sum over the masks on its way. */
+static void *walk_alone(void *user)
+{
+    struct walker *w = user;
+    const size_t n_words = ((size_t)infer_tokenizer_size(w->t) + 31) / 32;
+    uint32_t *bits = malloc(n_words * sizeof *bits);
+    infer_error err = { 0 };
+    infer_matcher *m = infer_matcher_open(w->g, w->t, &err);
+    for (const char *p = "[{\"a\": [true, \"x y\"]}, 12, \"\"]"; m && *p; p++) {
+        if (infer_matcher_mask(m, bits, n_words, &err) || infer_matcher_accept_text(m, p, 1, &err))
+            break;
+        for (size_t i = 0; i < n_words; i++)
+            w->sum = w->sum * 31 + bits[i];
+    }
+    infer_matcher_close(&m);
+    free(bits);
+    return NULL;
+}
+
+static void threads(void **state)
+{
+    (void)state;
+    enum { THREADS = 4 };
+    infer_error err = { 0 };
+    infer_context *context = context_new(NULL);
+    infer_model *model = infer_model_open_default(context, NULL, &err);
+    infer_grammar *g = infer_grammar_open(context, INFER_JSON_SCHEMA, "true", 4, NULL, &err);
+    assert_true(model && g);
+    struct walker w[THREADS];
+    pthread_t thread[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        w[i] = (struct walker){ g, infer_model_tokenizer(model), 0 };
+        assert_int_equal(pthread_create(&thread[i], NULL, walk_alone, &w[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    for (int i = 0; i < THREADS; i++)
+        assert_true(w[i].sum && w[i].sum == w[0].sum);
+    infer_grammar_close(&g);
+    infer_model_close(&model);
+    infer_context_close(&context);
+}
+
 static void no_memory(void **state)
 {
     (void)state;
@@ -135,13 +186,19 @@ static void no_memory(void **state)
     }
 }
 
-#define VOCABULARY(name) { "masks are what each token's bytes say: " name, vocabulary, NULL, NULL, name }
+#define VOCABULARY(name)                                                                                               \
+    {                                                                                                                  \
+        "masks are what each token's bytes say: " name, vocabulary, NULL, NULL, name                                   \
+    }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         { "masks are what each token's bytes say: the embedded model", embedded, NULL, NULL, NULL },
-        VOCABULARY("llama-bpe"), VOCABULARY("llama-spm"), VOCABULARY("qwen2"),
+        VOCABULARY("llama-bpe"),
+        VOCABULARY("llama-spm"),
+        VOCABULARY("qwen2"),
+        { "threads that share a grammar from its first mask on get the same masks", threads, NULL, NULL, NULL },
         { "wherever memory is out, that is said and nothing is lost", no_memory, NULL, NULL, NULL },
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* test_sampling.c - a sampler with a grammar: what it chooses, with what probability, and what generation makes of it. */
+/* test_sampling.c - a sampler with a grammar: what it chooses, how likely, and what generation makes of it. */
 #include "tests/common/counting.h"
 #include "tests/grammar/grammar_test.h"
 #include "tests/grammar/grammars.h"
@@ -66,8 +66,8 @@ static void same_as_masked(void **state)
     static const struct {
         float temperature, top_p, min_p, repeat_penalty;
         int32_t top_k;
-    } ways[] = { { 0, 1, 0, 1, 40 }, { 1, 1, 0, 1, 5 }, { 1, 0.9f, 0.05f, 1.2f, 40 }, { 1, 1, 0, 1, 0 }, { 0.7f, 0.8f, 0, 1.1f, 0 },
-                 { 1, 1, 0.01f, 1, 5000 } };
+    } ways[] = { { 0, 1, 0, 1, 40 }, { 1, 1, 0, 1, 5 },          { 1, 0.9f, 0.05f, 1.2f, 40 },
+                 { 1, 1, 0, 1, 0 },  { 0.7f, 0.8f, 0, 1.1f, 0 }, { 1, 1, 0.01f, 1, 5000 } };
     float *logits = malloc((size_t)n_vocab * sizeof *logits), *masked = malloc((size_t)n_vocab * sizeof *masked);
     uint32_t *bits = malloc(((size_t)n_vocab + 31) / 32 * sizeof *bits), seed = 1;
     for (size_t i = 0; i < COUNT(grammars); i++)
@@ -166,9 +166,11 @@ static infer_stop_reason write_text(infer_grammar *g, uint64_t seed, const char 
 static void generated(void **state)
 {
     (void)state;
-    infer_grammar *g = grammar_open(INFER_JSON_SCHEMA, "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"maxLength\":20},"
-                                    "\"n\":{\"type\":\"integer\",\"maximum\":99,\"minimum\":-9},\"kind\":{\"enum\":[\"cat\",\"dog\"]}},"
-                                    "\"required\":[\"name\",\"n\",\"kind\"],\"additionalProperties\":false}");
+    infer_grammar *g = grammar_open(
+        INFER_JSON_SCHEMA,
+        "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"maxLength\":20},"
+        "\"n\":{\"type\":\"integer\",\"maximum\":99,\"minimum\":-9},\"kind\":{\"enum\":[\"cat\",\"dog\"]}},"
+        "\"required\":[\"name\",\"n\",\"kind\"],\"additionalProperties\":false}");
     for (uint64_t seed = 0; seed < 5; seed++) {
         struct written w;
         assert_int_equal(write_text(g, seed, "Once upon a time", &w), INFER_STOP_GRAMMAR);
@@ -214,7 +216,8 @@ static void prompts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        { "what is chosen is as if all that the grammar does not allow were impossible", same_as_masked, NULL, NULL, NULL },
+        { "what is chosen is as if all that the grammar does not allow were impossible", same_as_masked, NULL, NULL,
+          NULL },
         { "a token that the grammar does not allow ends sampling until a reset", wrong_token, NULL, NULL, NULL },
         { "a text that is generated is one of the grammar, and ends with it", generated, NULL, NULL, NULL },
         { "each prompt begins the grammar anew, an empty one goes on", prompts, NULL, NULL, NULL },

@@ -22,7 +22,8 @@ static void check_texts(struct tally *tally, const json_t *json, infer_grammar *
 {
     size_t i;
     json_t *text;
-    json_array_foreach(json_object_get(json, key), i, text) {
+    json_array_foreach(json_object_get(json, key), i, text)
+    {
         const enum fate fate = fate_of(g, json_string_value(text), json_string_length(text));
         tally->texts++;
         if ((fate == WHOLE) != whole || (alive && fate == DEAD))
@@ -44,9 +45,9 @@ static void gbnf_case(struct tally *tally, const json_t *json, infer_grammar *g,
     check_texts(tally, json, g, "no_match", false, false);
     size_t i;
     json_t *text;
-    json_array_foreach(json_object_get(json, "no_match"), i, text)
-        if (fate_of(g, json_string_value(text), json_string_length(text)) != DEAD)
-            differs(tally, json, "a text that leads nowhere is alive");
+    json_array_foreach(json_object_get(json, "no_match"), i,
+                       text) if (fate_of(g, json_string_value(text), json_string_length(text)) != DEAD)
+        differs(tally, json, "a text that leads nowhere is alive");
 }
 
 static void schema_case(struct tally *tally, const json_t *json, infer_grammar *g, const char *why)
@@ -67,8 +68,8 @@ static void one_case(struct tally *tally, infer_context *context, const json_t *
     const json_t *source = json_object_get(json, "grammar");
     tally->cases++;
     if (!strcmp(json_string_value(json_object_get(json, "kind")), "gbnf")) {
-        infer_grammar *g = infer_grammar_open(context, INFER_GBNF, json_string_value(source),
-                                              json_string_length(source), NULL, &err);
+        infer_grammar *g =
+            infer_grammar_open(context, INFER_GBNF, json_string_value(source), json_string_length(source), NULL, &err);
         gbnf_case(tally, json, g, err.message);
         infer_grammar_close(&g);
     } else {

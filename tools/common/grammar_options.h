@@ -10,12 +10,26 @@ struct grammar_options {
 };
 
 /** Rows of a command's table. */
-#define GRAMMAR_ROWS(o) \
-    { OPT_TEXT, "--grammar, --grammar-file", "GBNF|FILE", "write only what this grammar allows: its text (it has ::= in " \
-      "it) or a file", &(o).grammar, 0, 0 }, \
-    { OPT_TEXT, "-j, --json-schema, --json-schema-file", "JSON|FILE", "write only JSON that this schema holds for: its " \
-      "text (it begins with {) or a file; {} is any JSON", &(o).schema, 0, 0 }, \
-    { OPT_TEXT, "--regex", "PATTERN", "write only what this regular expression matches", &(o).regex, 0, 0 }
+#define GRAMMAR_ROWS(o)                                                                                                \
+    { OPT_TEXT,                                                                                                        \
+      "--grammar, --grammar-file",                                                                                     \
+      "GBNF|FILE",                                                                                                     \
+      "write only what this grammar allows: its text (it has ::= in "                                                  \
+      "it) or a file",                                                                                                 \
+      &(o).grammar,                                                                                                    \
+      0,                                                                                                               \
+      0 },                                                                                                             \
+        { OPT_TEXT,                                                                                                    \
+          "-j, --json-schema, --json-schema-file",                                                                     \
+          "JSON|FILE",                                                                                                 \
+          "write only JSON that this schema holds for: its "                                                           \
+          "text (it begins with {) or a file; {} is any JSON",                                                         \
+          &(o).schema,                                                                                                 \
+          0,                                                                                                           \
+          0 },                                                                                                         \
+    {                                                                                                                  \
+        OPT_TEXT, "--regex", "PATTERN", "write only what this regular expression matches", &(o).regex, 0, 0            \
+    }
 
 /** Give the sampler the grammar that was asked for, if any. */
 infer_status grammar_options_apply(const struct grammar_options *o, infer_context *context, infer_sampler *sampler,
