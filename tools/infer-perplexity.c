@@ -94,6 +94,8 @@ static infer_status run(infer_model *model, const struct text_options *text, inf
     s.tokenizer = infer_model_tokenizer(model);
     if (!s.tokenizer)
         return failure(err, INFER_E_ARGUMENT, "the model has no tokenizer");
+    if (info.encoder)
+        return failure(err, INFER_E_ARGUMENT, "an encoder (%s) foretells no tokens", info.architecture);
     s.session = infer_session_open(model, &options, err);
     if (!s.session)
         return err->code;

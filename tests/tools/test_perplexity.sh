@@ -82,6 +82,7 @@ head -c 100 "$tmp/base" >"$tmp/short"
 expect 2 'f is missing'
 expect 2 'exclude each other' -f x --hellaswag --logprobs
 expect 2 'needs --kl-divergence-base' --kl-divergence
+expect 1 'an encoder (bert) foretells no tokens' -m tests/data/tiny/bert -f "$tmp/text"
 expect 1 'two chunks' -f "$tmp/json" -c 256
 expect 1 'at most 8' -f "$tmp/tasks" --hellaswag -c 8
 expect 1 'line 1: expected tasks of six lines' -f "$tmp/text" --hellaswag
