@@ -1,7 +1,7 @@
 /* load_gguf.c - a tokenizer from the metadata of a GGUF file.
  *
  *   tokenizer.ggml.model   "llama": SentencePiece BPE by scores; "gpt2": byte-level BPE by merges; "bert": WordPiece;
- *                          "gemma4": merges over characters
+ *                          "gemma4": merges over characters; "t5": Unigram
  *   tokenizer.ggml.pre     how byte-level text is cut into words, see patterns.c
  *   tokens, token_type, scores, merges; ids of bos, eos, ...; add_bos_token, add_eos_token, add_space_prefix */
 #include "src/tokenizer/parts.h"
@@ -12,6 +12,8 @@
 #include <utf8proc.h>
 
 #define KEY(name) "tokenizer.ggml." name
+
+enum { MAX_CHARSMAP = 64 << 20 }; /* bytes */
 
 static infer_status wrong_array(const struct weights *w, const char *key, const char *want, infer_error *err)
 {
@@ -271,6 +273,73 @@ static infer_status load_gpt2(infer_tokenizer *t, const struct weights *w, struc
     return load_merges(t, w, err);
 }
 
+/* SentencePiece's map of characters, an array of bytes. */
+static infer_status load_charsmap(infer_tokenizer *t, const struct weights *w, infer_error *err)
+{
+    const struct meta *m = weights_meta(w, KEY("precompiled_charsmap"));
+    struct normal_step step = { .kind = NORMAL_CHARSMAP };
+    if (!m)
+        return INFER_OK;
+    if (!is_numbers(m) || m->n > MAX_CHARSMAP)
+        return wrong_array(w, KEY("precompiled_charsmap"), "at most 64 MB of bytes", err);
+    char *bytes = arena_new(&t->arena, (size_t)m->n, 1);
+    if (!bytes)
+        return fail_memory(err, "a map of characters");
+    for (uint64_t i = 0; i < m->n; i++)
+        bytes[i] = (char)meta_element_i64(m, i);
+    if (charsmap_open(&step.map, (struct text){ bytes, (size_t)m->n }, err)) {
+        fail_prefix(err, w->path);
+        return INFER_E_FORMAT;
+    }
+    add_normal(t, step);
+    return INFER_OK;
+}
+
+/* White space around words goes, or most of it: one mark before each word is left. */
+static infer_status merge_spaces(infer_tokenizer *t, infer_error *err)
+{
+    static const struct {
+        const char *pattern, *to;
+    } steps[] = { { "^ +| +$", "" }, { " {2,}", " " } };
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        struct normal_step step = { .kind = NORMAL_REPLACE_REGEX, .to = text_of(steps[i].to) };
+        const infer_status status = regex_open(&step.regex, t->a, t->memory, text_of(steps[i].pattern), err);
+        if (status)
+            return status;
+        add_normal(t, step);
+    }
+    return INFER_OK;
+}
+
+static infer_status load_t5(infer_tokenizer *t, const struct weights *w, struct frame *frame, infer_error *err)
+{
+    bool prepend = true, merge = true, suffix = false;
+    if (meta_get_bool(w, KEY("add_space_prefix"), &prepend, err) == META_WRONG ||
+        meta_get_bool(w, KEY("remove_extra_whitespaces"), &merge, err) == META_WRONG ||
+        meta_get_bool(w, KEY("treat_whitespace_as_suffix"), &suffix, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    if (suffix)
+        return fail(err, INFER_E_UNKNOWN, "%s: " KEY("treat_whitespace_as_suffix") " is set, which is not supported",
+                    w->path);
+    frame->eos = true;
+    t->model = MODEL_UNIGRAM;
+    infer_status status = load_charsmap(t, w, err);
+    if (!status && merge)
+        status = merge_spaces(t, err);
+    if (!status)
+        status = load_scores(t, w, err);
+    if (status)
+        return status;
+    use_marks(t, prepend || merge);
+    t->bpe.byte_fallback = false;
+    t->unigram.score = arena_new(&t->arena, (size_t)t->vocab.n, sizeof *t->unigram.score);
+    if (!t->unigram.score)
+        return fail_memory(err, "the scores of tokens");
+    for (int32_t id = 0; id < t->vocab.n; id++)
+        t->unigram.score[id] = t->vocab.kind[id] == TOKEN_USER ? 0 : (double)t->vocab.score[id];
+    return INFER_OK;
+}
+
 /* Kinds of vocabularies, and the ids of their tokens where the file does not say (-1: none). */
 static const struct kind {
     const char *model;
@@ -281,6 +350,7 @@ static const struct kind {
     { "gpt2", load_gpt2, -1, -1, -1 },
     { "gemma4", load_gpt2, -1, -1, -1 },
     { "bert", load_bert, 101, 102, 100 },
+    { "t5", load_t5, -1, 1, 2 },
 };
 
 static int32_t within(const infer_tokenizer *t, int32_t id)
@@ -301,7 +371,7 @@ infer_status load_gguf(infer_tokenizer *t, const struct weights *w, infer_error 
         kind = text_is(model, kinds[i].model) ? &kinds[i] : NULL;
     if (!kind)
         return fail(err, INFER_E_UNKNOWN,
-                    "%s: " KEY("model") " is \"%.*s\"; supported are llama, gpt2, gemma4 and bert", w->path,
+                    "%s: " KEY("model") " is \"%.*s\"; supported are llama, gpt2, gemma4, bert and t5", w->path,
                     (int)(model.n < 100 ? model.n : 100), model.p);
     infer_status status = load_tokens(t, w, err);
     if (!status) {

@@ -29,15 +29,41 @@ static infer_status check_id(struct loader *l, json_int_t id, const char *what, 
                 most, n_tokens);
 }
 
+/* Tokens of model.vocab: {name: id}, or of Unigram [[name, score], ...]. */
+struct tokens {
+    const json_t *vocab;
+    void *at;
+    size_t i;
+};
+
+/* The next token; *id -1: it has none. */
+static bool next_token(struct tokens *t, struct text *name, json_int_t *id)
+{
+    if (json_is_array(t->vocab)) {
+        const json_t *const string = json_array_get(json_array_get(t->vocab, t->i), 0);
+        *name = (struct text){ json_string_value(string), json_string_length(string) };
+        *id = json_is_string(string) ? (json_int_t)t->i : -1;
+        return t->i++ < json_array_size(t->vocab);
+    }
+    json_t *const object = (json_t *)(uintptr_t)t->vocab;
+    t->at = t->i++ ? json_object_iter_next(object, t->at) : json_object_iter(object);
+    if (!t->at)
+        return false;
+    const json_t *const value = json_object_iter_value(t->at);
+    *name = text_of(json_object_iter_key(t->at));
+    *id = json_is_integer(value) ? json_integer_value(value) : -1;
+    return true;
+}
+
 /* One past the largest id of the vocabulary and the added tokens. */
 static infer_status count_ids(struct loader *l, const json_t *vocab, const json_t *added, size_t *n)
 {
-    const size_t n_tokens = json_object_size(vocab) + json_array_size(added);
-    const char *name;
+    const size_t n_tokens = json_object_size(vocab) + json_array_size(vocab) + json_array_size(added);
+    struct tokens tokens = { .vocab = vocab };
+    struct text name;
     json_t *value;
-    json_int_t last = -1;
-    json_object_foreach((json_t *)vocab, name, value) {
-        const json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
+    json_int_t last = -1, id;
+    while (next_token(&tokens, &name, &id)) {
         if (check_id(l, id, "a token of model.vocab", n_tokens))
             return INFER_E_FORMAT;
         last = id > last ? id : last;
@@ -45,7 +71,7 @@ static infer_status count_ids(struct loader *l, const json_t *vocab, const json_
     size_t i;
     json_array_foreach(added, i, value) {
         const json_t *member = json_object_get(value, "id");
-        const json_int_t id = json_is_integer(member) ? json_integer_value(member) : -1;
+        id = json_is_integer(member) ? json_integer_value(member) : -1;
         if (check_id(l, id, "an entry of added_tokens", n_tokens))
             return INFER_E_FORMAT;
         last = id > last ? id : last;
@@ -57,13 +83,13 @@ static infer_status count_ids(struct loader *l, const json_t *vocab, const json_
 static infer_status fill_vocab(struct loader *l, const json_t *vocab, bool bytes)
 {
     struct vocab *v = &l->t->vocab;
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)vocab, name, value) {
-        const size_t id = (size_t)json_integer_value(value), n = strlen(name);
+    struct tokens tokens = { .vocab = vocab };
+    struct text name;
+    json_int_t id;
+    while (next_token(&tokens, &name, &id)) {
         if (v->kind[id] != TOKEN_HOLE)
-            return fail(l->err, INFER_E_FORMAT, "model.vocab has two tokens with the id %zu", id);
-        v->text[id] = (struct text){ arena_text(&l->t->arena, name, n), n };
+            return fail(l->err, INFER_E_FORMAT, "model.vocab has two tokens with the id %lld", (long long)id);
+        v->text[id] = (struct text){ arena_text(&l->t->arena, name.p, name.n), name.n };
         if (!v->text[id].p)
             return fail_memory(l->err, "a vocabulary");
         v->kind[id] = bytes && byte_token_value(v->text[id]) >= 0 ? TOKEN_BYTE : TOKEN_NORMAL;
@@ -101,8 +127,8 @@ static infer_status load_vocab(struct loader *l, const json_t *root, const json_
 {
     const json_t *vocab = json_object_get(model, "vocab"), *added = json_object_get(root, "added_tokens");
     size_t n = 0, i;
-    if (!json_is_object(vocab))
-        return fail(l->err, INFER_E_FORMAT, "model.vocab is no object");
+    if (l->t->model == MODEL_UNIGRAM ? !json_is_array(vocab) : !json_is_object(vocab))
+        return fail(l->err, INFER_E_FORMAT, "model.vocab is no %s", l->t->model == MODEL_UNIGRAM ? "list" : "object");
     if (count_ids(l, vocab, added, &n))
         return INFER_E_FORMAT;
     if (!vocab_new(&l->t->vocab, &l->t->arena, n))
@@ -208,11 +234,37 @@ static infer_status load_wordpiece(struct loader *l, const json_t *model)
     struct wordpiece *w = &l->t->wordpiece;
     const json_t *prefix = json_object_get(model, "continuing_subword_prefix");
     const json_t *most = json_object_get(model, "max_input_chars_per_word");
-    l->t->model = MODEL_WORDPIECE;
     w->first = text_of("");
     w->rest = prefix ? json_text(l, prefix) : text_of("##");
     w->most_chars = json_is_integer(most) && json_integer_value(most) >= 0 ? (size_t)json_integer_value(most) : 100;
     return w->rest.p ? INFER_OK : fail(l->err, INFER_E_FORMAT, "model.continuing_subword_prefix is no text");
+}
+
+static infer_status load_unigram(struct loader *l, const json_t *model)
+{
+    const json_t *const vocab = json_object_get(model, "vocab"), *const unk = json_object_get(model, "unk_id");
+    struct vocab *const v = &l->t->vocab;
+    double *const score = arena_new(&l->t->arena, (size_t)v->n, sizeof *score);
+    size_t i;
+    json_t *pair;
+    if (!score)
+        return fail_memory(l->err, "the scores of tokens");
+    json_array_foreach(vocab, i, pair) {
+        const json_t *const number = json_array_get(pair, 1);
+        if (!json_is_number(number))
+            return fail(l->err, INFER_E_FORMAT, "model.vocab[%zu] has no score", i);
+        score[i] = json_number_value(number);
+    }
+    l->t->unigram.score = score;
+    l->t->unigram.all_match = true;
+    l->t->bpe.byte_fallback = json_flag(model, "byte_fallback", false);
+    if (!json_is_integer(unk))
+        return INFER_OK;
+    if (json_integer_value(unk) < 0 || json_integer_value(unk) >= (json_int_t)json_array_size(vocab))
+        return fail(l->err, INFER_E_FORMAT, "model.unk_id is %lld; expected 0 to %zu",
+                    (long long)json_integer_value(unk), json_array_size(vocab) - 1);
+    v->unk = (int32_t)json_integer_value(unk);
+    return INFER_OK;
 }
 
 /* Older files name no type. */
@@ -228,15 +280,28 @@ static infer_status load_document(struct loader *l, const json_t *root)
 {
     const json_t *model = json_object_get(root, "model");
     const struct text type = model_type(model);
-    const bool wordpiece = text_is(type, "WordPiece");
-    if (!wordpiece && !text_is(type, "BPE"))
-        return fail(l->err, INFER_E_UNKNOWN, "model.type is \"%.*s\"; supported are BPE and WordPiece",
+    static const struct {
+        const char *type;
+        enum model_kind model;
+        infer_status (*load)(struct loader *l, const json_t *model);
+    } kinds[] = {
+        { "BPE", MODEL_BPE, load_bpe },
+        { "WordPiece", MODEL_WORDPIECE, load_wordpiece },
+        { "Unigram", MODEL_UNIGRAM, load_unigram },
+    };
+    enum { KINDS = sizeof kinds / sizeof *kinds };
+    size_t kind = 0;
+    while (kind < KINDS && !text_is(type, kinds[kind].type))
+        kind++;
+    if (kind == KINDS)
+        return fail(l->err, INFER_E_UNKNOWN, "model.type is \"%.*s\"; supported are BPE, WordPiece and Unigram",
                     (int)(type.n < 64 ? type.n : 64), type.p);
+    l->t->model = kinds[kind].model;
     infer_status status = load_vocab(l, root, model);
     if (!status)
         status = load_unknown(l, model);
     if (!status)
-        status = wordpiece ? load_wordpiece(l, model) : load_bpe(l, model);
+        status = kinds[kind].load(l, model);
     if (!status)
         status = load_normalizer(l, json_object_get(root, "normalizer"));
     if (!status)

@@ -101,6 +101,47 @@ static infer_status normal_form(struct loader *l, const json_t *json, int option
     return add_normal(l, &step);
 }
 
+/* Six bits of a base64 character, or -1. */
+static int six_bits(char c)
+{
+    return c >= 'A' && c <= 'Z'   ? c - 'A'
+           : c >= 'a' && c <= 'z' ? c - 'a' + 26
+           : c >= '0' && c <= '9' ? c - '0' + 52
+           : c == '+'             ? 62
+           : c == '/'             ? 63
+                                  : -1;
+}
+
+/* Bytes of base64; p NULL if memory is out, or it is none. */
+static struct text from_base64(struct loader *l, const json_t *string)
+{
+    const char *const in = json_string_value(string);
+    const size_t n = json_string_length(string);
+    char *const out = in ? arena_new(&l->t->arena, n / 4 * 3 + 3, 1) : NULL;
+    struct text bytes = { out, 0 };
+    uint32_t bits = 0;
+    for (size_t i = 0, n_bits = 0; out && i < n && in[i] != '='; i++) {
+        if (six_bits(in[i]) < 0)
+            return (struct text){ NULL, 0 };
+        bits = bits << 6 | (uint32_t)six_bits(in[i]);
+        n_bits += 6;
+        if (n_bits >= 8)
+            out[bytes.n++] = (char)(bits >> (n_bits -= 8));
+    }
+    return bytes;
+}
+
+static infer_status normal_precompiled(struct loader *l, const json_t *json, int unused)
+{
+    (void)unused;
+    struct normal_step step = { .kind = NORMAL_CHARSMAP, .left = true };
+    const struct text bytes = from_base64(l, json_object_get(json, "precompiled_charsmap"));
+    if (!bytes.p)
+        return fail(l->err, INFER_E_FORMAT, "Precompiled: \"precompiled_charsmap\" is no base64");
+    const infer_status status = charsmap_open(&step.map, bytes, l->err);
+    return status ? status : add_normal(l, &step);
+}
+
 /* Of steps that there are already, in the order that this one has them. */
 static infer_status normal_bert(struct loader *l, const json_t *json, int unused)
 {
@@ -160,6 +201,7 @@ infer_status load_normalizer(struct loader *l, const json_t *json)
         { "Lowercase", normal_simple, NORMAL_LOWERCASE },
         { "Strip", normal_simple, NORMAL_STRIP },
         { "BertNormalizer", normal_bert, 0 },
+        { "Precompiled", normal_precompiled, 0 },
         { "StripAccents", normal_accents, 0 },
         { "NFC", normal_form, UTF8PROC_COMPOSE },
         { "NFD", normal_form, UTF8PROC_DECOMPOSE },

@@ -203,6 +203,8 @@ static bool all_ascii(struct text t)
 static bool run(struct scratch *s, const struct normal_step *step, struct text in, struct buffer *out)
 {
     switch (step->kind) {
+    case NORMAL_CHARSMAP:
+        return charsmap_apply(s, &step->map, step->left, in, out);
     case NORMAL_PREPEND:
         return buffer_add(s, out, step->to.p, step->to.n) && buffer_add(s, out, in.p, in.n);
     case NORMAL_REPLACE:

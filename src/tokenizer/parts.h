@@ -104,7 +104,13 @@ bool regex_next(const struct regex *r, struct scratch *s, const char *text, size
 
 #define MAX_STEPS 16
 
+/** SentencePiece's precompiled normalisation, see charsmap.c. */
+struct charsmap {
+    struct text trie, texts;
+};
+
 enum normal_kind {
+    NORMAL_CHARSMAP,      /* strings of a map to what stands for them; `left`: grapheme by grapheme */
     NORMAL_PREPEND,       /* to before what is not empty */
     NORMAL_REPLACE,       /* from -> to */
     NORMAL_REPLACE_REGEX, /* regex -> to */
@@ -119,6 +125,7 @@ struct normal_step {
     enum normal_kind kind;
     struct text from, to;
     struct regex regex;
+    struct charsmap map;
     int options;
     bool left, right;
 };
@@ -156,7 +163,7 @@ struct decode_step {
 
 /* ---- Models ---- */
 
-enum model_kind { MODEL_BPE, MODEL_WORDPIECE };
+enum model_kind { MODEL_BPE, MODEL_WORDPIECE, MODEL_UNIGRAM };
 
 struct merge { /* left and right become id; the lowest rank comes first */
     uint32_t left, right, rank, id;
@@ -194,6 +201,28 @@ struct wordpiece {
 /** Ids of a word to the scratch's output. False if memory is out. */
 bool wordpiece_encode(const infer_tokenizer *t, struct scratch *s, struct text word);
 
+struct edge {
+    uint32_t from, to; /* nodes; to 0: free */
+    uint8_t byte;
+};
+
+struct unigram {
+    double *score;        /* (n) of each token */
+    double unknown_score; /* of a character without a token */
+    bool all_match;       /* control tokens too may be made of plain text */
+    struct edge *edges;   /* the tokens' bytes as a tree: hash table, open addressing */
+    size_t mask;
+    int32_t *ids; /* (n_nodes) the token that ends there, or -1; node 0 is the root */
+    size_t room;
+    uint32_t n_nodes;
+};
+
+/** Once vocabulary and scores are there. False if memory is out. */
+bool unigram_finish(struct unigram *u, const infer_allocator *a, const struct vocab *v);
+void unigram_close(struct unigram *u, const infer_allocator *a);
+/** Ids of a piece to the scratch's output. False if memory is out. */
+bool unigram_encode(const infer_tokenizer *t, struct scratch *s, struct text piece);
+
 /* ---- The whole ---- */
 
 struct infer_tokenizer {
@@ -211,6 +240,7 @@ struct infer_tokenizer {
     enum model_kind model;
     struct bpe bpe;
     struct wordpiece wordpiece;
+    struct unigram unigram;
     int32_t *prefix, *suffix; /* what INFER_ADD_SPECIAL puts around the ids */
     size_t n_prefix, n_suffix;
     const char *chat_template; /* or NULL */
@@ -298,6 +328,10 @@ static inline void emit(struct scratch *s, int32_t id)
 
 bool buffer_room(struct scratch *s, struct buffer *b, size_t n);
 bool buffer_add(struct scratch *s, struct buffer *b, const char *p, size_t n);
+
+/** `data` stays where it is. */
+infer_status charsmap_open(struct charsmap *m, struct text data, infer_error *err);
+bool charsmap_apply(struct scratch *s, const struct charsmap *m, bool graphemes, struct text in, struct buffer *out);
 
 /** The normalised text: `in` itself if nothing changes, else one of the scratch's buffers. */
 bool normalize(const infer_tokenizer *t, struct scratch *s, struct text *text);

@@ -28,7 +28,9 @@ static bool run_steps(const infer_tokenizer *t, struct scratch *s, size_t k, str
 
 static bool encode_piece(const infer_tokenizer *t, struct scratch *s, struct text piece)
 {
-    return t->model == MODEL_BPE ? bpe_encode(t, s, piece) : wordpiece_encode(t, s, piece);
+    return t->model == MODEL_BPE         ? bpe_encode(t, s, piece)
+           : t->model == MODEL_WORDPIECE ? wordpiece_encode(t, s, piece)
+                                         : unigram_encode(t, s, piece);
 }
 
 /* What a split makes of the matches and of what lies between them, one after the other. */

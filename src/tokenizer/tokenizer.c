@@ -34,6 +34,7 @@ void tokenizer_close(infer_tokenizer **tokenizer)
     trie_free(a, atomic_load(&t->trie));
     table_free(&t->vocab.by_name);
     mem_free(a, t->bpe.merges);
+    unigram_close(&t->unigram, a);
     mem_free(a, t->added.items);
     mem_free(a, t->added_normal.items);
     arena_free(&t->arena);
@@ -104,6 +105,8 @@ infer_status tokenizer_finish(infer_tokenizer *t, infer_error *err)
     added_sort(&t->added);
     added_sort(&t->added_normal);
     bpe_finish(&t->bpe, &t->vocab);
+    if (t->model == MODEL_UNIGRAM && !unigram_finish(&t->unigram, t->a, &t->vocab))
+        return fail_memory(err, "the tree of a vocabulary");
     return decode_prepare(t, err);
 }
 
