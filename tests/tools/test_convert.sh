@@ -1,0 +1,57 @@
+#!/bin/sh
+# infer-convert: a directory and the file made of it compute the same, types stay or are those asked for, text is read the
+# same; mistakes leave no file behind.
+set -u
+build=${BUILD:-build}
+convert=$build/infer-convert
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+fail() { echo "test_convert: $*" && exit 1; }
+logits() { "$build/infer-logits" -m "$1" --ids "$2" --out "$3" || fail "$1: exit code $?"; }
+
+for directory in tests/data/tiny/*/; do
+    [ -e "$directory/model.safetensors" ] && [ -e "$directory/greedy.json" ] || continue
+    "$convert" "$directory" "$tmp/model.gguf" >"$tmp/said" 2>&1 || {
+        grep -q 'gpt-oss\|MXFP4\|mxfp4' "$tmp/said" || fail "$directory: $(cat "$tmp/said")"
+        [ ! -e "$tmp/model.gguf" ] || fail "$directory: a refused model leaves a file"
+        continue
+    }
+    "$build/infer-inspect" "$tmp/model.gguf" --verify >/dev/null || fail "$directory: not sound"
+    logits "$directory" "$directory/ids.json" "$tmp/directory.npy"
+    logits "$tmp/model.gguf" "$directory/ids.json" "$tmp/file.npy"
+    cmp -s "$tmp/directory.npy" "$tmp/file.npy" || {
+        # rows in another order rotate otherwise: the same numbers but for rounding
+        od -An -v -t f4 -w4 -j 128 "$tmp/directory.npy" >"$tmp/a"
+        od -An -v -t f4 -w4 -j 128 "$tmp/file.npy" >"$tmp/b"
+        away=$(paste "$tmp/a" "$tmp/b" | awk '{ d += ($1 - $2) ^ 2; s += $1 ^ 2 } END { printf "%d", 1e6 * sqrt(d / s) }')
+        [ "$away" -le 10 ] || fail "$directory: the file computes something else, $away millionths away"
+    }
+    rm "$tmp/model.gguf"
+done
+
+trained=tests/data/default-model
+"$convert" $trained "$tmp/trained.gguf" >/dev/null || fail "$trained: exit code $?"
+"$build/infer-inspect" "$tmp/trained.gguf" | grep -q 'most weights bf16' || fail "auto: another type than the directory's"
+for m in $trained "$tmp/trained.gguf"; do
+    "$build/infer-run" -m $m -p 'Once upon a time' -n 24 --temp 0 --quiet 2>/dev/null || fail "$m: exit code $?"
+    echo
+done | sort -u >"$tmp/texts"
+[ "$(grep -c . "$tmp/texts")" = 1 ] || fail "the texts differ: $(cat "$tmp/texts")"
+"$convert" $trained "$tmp/f32.gguf" --type f32 >/dev/null || fail "f32: exit code $?"
+"$build/infer-inspect" "$tmp/f32.gguf" | grep -q 'most weights f32' || fail "--type f32 gives another type"
+"$convert" "$tmp/f32.gguf" "$tmp/again.gguf" >/dev/null && cmp "$tmp/f32.gguf" "$tmp/again.gguf" ||
+    fail "a GGUF file does not stay the same"
+
+expect() { # exit code, words of the sentence, arguments
+    code=$1 words=$2
+    shift 2
+    "$convert" "$@" >"$tmp/out" 2>"$tmp/err"
+    got=$?
+    [ $got = "$code" ] || fail "$*: exit code $got, expected $code"
+    grep -q -- "$words" "$tmp/err" || fail "$*: says: $(cat "$tmp/err")"
+}
+expect 2 'expected auto' $trained "$tmp/x" --type q3_k_m
+expect 2 'OUT.gguf' $trained
+expect 1 'no-such-model' no-such-model "$tmp/x"
+expect 1 'part of the input' "$tmp/f32.gguf" "$tmp/f32.gguf"
+[ ! -e "$tmp/x" ] || fail "a failure leaves a file"
