@@ -5,7 +5,8 @@
  *                  tokenizer; constant once open, shared by any number of sessions and threads
  * infer_tokenizer  text <-> token ids; part of a model, or opened alone from a vocabulary file
  * infer_chat_template  a model's way to write conversations; constant once open
- * infer_chat_parser    tells content, reasoning and tool calls apart in what a model writes; used by one thread at a time
+ * infer_chat_parser    tells content, reasoning and tool calls apart in what a model writes; used by one thread at a
+ *                      time
  * infer_session    one timeline of tokens with its own cache and logits; used by one thread at a time
  * infer_sampler    picks the next token from logits; used by one thread at a time
  * infer_grammar    what texts may look like; constant once open, shared by any number of samplers and threads
@@ -22,8 +23,8 @@
  * Rules that hold for every function:
  * - Nothing here ends the program, prints, or reads the environment. A function that makes something returns NULL on
  *   failure, the others an infer_status; both fill `err` (which may be NULL) with a code and a sentence.
- * - A NULL options pointer means the defaults. Otherwise start from infer_*_defaults(): the struct carries its own size,
- *   so that a program compiled against an older header keeps working.
+ * - A NULL options pointer means the defaults. Otherwise start from infer_*_defaults(): the struct carries its own
+ *   size, so that a program compiled against an older header keeps working.
  * - infer_*_close takes the address of the handle and sets it to NULL; closing NULL is allowed. Handles keep what they
  *   need alive: a model its context, a session its model.
  * - Text is UTF-8 with an explicit length; it may hold NUL bytes.
@@ -81,15 +82,20 @@ INFER_API const char *infer_status_name(infer_status status);
 typedef struct infer_context infer_context;
 
 /** Where all memory of a context comes from, save weights, which are mapped, and what the libraries for JSON and
- *  regular expressions take while a file is being opened or JSON is read. Both functions are called from several threads at once. `alloc`
- *  returns memory aligned to 64 bytes, or NULL; `free` takes what alloc gave, never NULL. */
+ *  regular expressions take while a file is being opened or JSON is read. Both functions are called from several
+ *  threads at once. `alloc` returns memory aligned to 64 bytes, or NULL; `free` takes what alloc gave, never NULL. */
 typedef struct infer_allocator {
     void *user;
     void *(*alloc)(void *user, size_t size);
     void (*free)(void *user, void *memory);
 } infer_allocator;
 
-typedef enum infer_log_level { INFER_LOG_ERROR = 1, INFER_LOG_WARN = 2, INFER_LOG_INFO = 3, INFER_LOG_DEBUG = 4 } infer_log_level;
+typedef enum infer_log_level {
+    INFER_LOG_ERROR = 1,
+    INFER_LOG_WARN = 2,
+    INFER_LOG_INFO = 3,
+    INFER_LOG_DEBUG = 4
+} infer_log_level;
 
 /** Receives one line without a newline; called from any thread that uses the context. */
 typedef void infer_log_fn(void *user, infer_log_level level, const char *line);
@@ -122,8 +128,8 @@ typedef struct infer_context_options {
                                 *   by node; a list such as "0,2,4-7" = thread i on the i-th of these CPUs. Thread 0 is
                                 *   the program's own, the one that calls: it is left where it is */
     infer_numa numa;           /**< INFER_NUMA_NONE (default) */
-    bool huge_pages;           /**< ask the system for huge pages (Linux' transparent ones): for weights that are read in
-                                *   and, unless there is an allocator, for caches and work buffers. It gives what it
+    bool huge_pages;           /**< ask the system for huge pages (Linux' transparent ones): for weights that are read
+                                *   in and, unless there is an allocator, for caches and work buffers. It gives what it
                                 *   can (default false) */
 } infer_context_options;
 
@@ -166,8 +172,8 @@ INFER_API void infer_tokenizer_close(infer_tokenizer **tokenizer);
  *        become byte tokens where the vocabulary has them, else U+FFFD. */
 INFER_API infer_status infer_tokenizer_encode(const infer_tokenizer *tokenizer, const char *text, size_t length,
                                               unsigned flags, int32_t *ids, size_t max, size_t *n, infer_error *err);
-/** Ids to text, whole. As encode: at most max bytes are written to text (no terminator), *length receives the size needed.
- *  An id outside the vocabulary is INFER_E_ARGUMENT. */
+/** Ids to text, whole. As encode: at most max bytes are written to text (no terminator), *length receives the size
+ *  needed. An id outside the vocabulary is INFER_E_ARGUMENT. */
 INFER_API infer_status infer_tokenizer_decode(const infer_tokenizer *tokenizer, const int32_t *ids, size_t n,
                                               unsigned flags, char *text, size_t max, size_t *length, infer_error *err);
 
@@ -179,10 +185,10 @@ typedef struct infer_stream {
     uint32_t n_tokens; /**< tokens seen; the first one decides on a leading space */
     uint32_t state;    /**< the tokenizer's own */
 } infer_stream;
-/** The pieces, and what infer_tokenizer_stream_end adds, are the text that infer_tokenizer_decode makes of all ids; but of
- *  byte tokens in a row that are no UTF-8 together, a tokenizer.json's decode shows none, a stream its whole characters.
- *  Text that token `id` completes: at most max bytes to text, *length of them; 0 while a character is unfinished.
- *  A piece is at most infer_tokenizer_max_piece() bytes long; less room is INFER_E_ARGUMENT. */
+/** The pieces, and what infer_tokenizer_stream_end adds, are the text that infer_tokenizer_decode makes of all ids; but
+ *  of byte tokens in a row that are no UTF-8 together, a tokenizer.json's decode shows none, a stream its whole
+ *  characters. Text that token `id` completes: at most max bytes to text, *length of them; 0 while a character is
+ *  unfinished. A piece is at most infer_tokenizer_max_piece() bytes long; less room is INFER_E_ARGUMENT. */
 INFER_API infer_status infer_tokenizer_stream(const infer_tokenizer *tokenizer, infer_stream *stream, int32_t id,
                                               char *text, size_t max, size_t *length, infer_error *err);
 /** What is left at the end of a stream: an unfinished character comes out as U+FFFD. At most 16 bytes. */
@@ -223,14 +229,14 @@ INFER_API const char *infer_chat_template_name(size_t index);
 typedef struct infer_chat_options {
     size_t size;                      /**< sizeof(infer_chat_options) */
     const char *tools;                /**< JSON array of the functions that the model may call; NULL = none (default) */
-    const char *variables;            /**< JSON object of further variables, {"enable_thinking": false}, which count more
-                                       *   than those above and below; NULL = none (default) */
+    const char *variables;            /**< JSON object of further variables, {"enable_thinking": false}, which count
+                                       *   more than those above and below; NULL = none (default) */
     bool no_generation_prompt;        /**< do not end with the beginning of the model's answer (default false) */
     const infer_tokenizer *tokenizer; /**< whose bos_token and eos_token the template gets; NULL = they are undefined,
                                        *   and print as nothing (default) */
     int64_t now;                      /**< what strftime_now() of templates tells: seconds from 1970-01-01 00:00:00 to
-                                       *   the date and time on the clock, whatever its time zone; 0 = the system's, in UTC
-                                       *   (default) */
+                                       *   the date and time on the clock, whatever its time zone; 0 = the system's, in
+                                       *   UTC (default) */
 } infer_chat_options;
 
 static inline infer_chat_options infer_chat_defaults(void)
@@ -243,8 +249,8 @@ static inline infer_chat_options infer_chat_defaults(void)
 
 /** Write a conversation as the template has it. Nothing must be added to it by the tokenizer: encode it with
  *  INFER_PARSE_SPECIAL alone, as it begins with BOS where the model wants that.
- *  @param messages JSON array of objects with "role" and "content", as OpenAI's API has them, n bytes; NULL = `variables`
- *                  are the only ones that the template has.
+ *  @param messages JSON array of objects with "role" and "content", as OpenAI's API has them, n bytes; NULL =
+ *                  `variables` are the only ones that the template has.
  *  @param text     room for max bytes, of which at most max are written (no terminator). May be NULL if max is 0.
  *  @param length   receives the size needed, also when that is more than max (call again with more room).
  *  @return INFER_E_ARGUMENT for what is no JSON, and where the template itself refuses the conversation
@@ -256,8 +262,8 @@ INFER_API infer_status infer_chat_render(const infer_chat_template *chat, const 
 /* ---- Answers of chat models ----------------------------------------------------------------------------------- */
 
 /** Tells apart what a chat model writes: text for the reader, reasoning, calls of tools. Fed with text as it is
- *  generated, with control tokens written by name (infer_generate_options.unparse_special), as their names are the marks
- *  of many formats. Used by one thread at a time. */
+ *  generated, with control tokens written by name (infer_generate_options.unparse_special), as their names are the
+ *  marks of many formats. Used by one thread at a time. */
 typedef struct infer_chat_parser infer_chat_parser;
 
 typedef enum infer_chat_part {
@@ -267,8 +273,8 @@ typedef enum infer_chat_part {
     INFER_CHAT_ARGUMENTS = 3  /**< of the call before, whole: a JSON object */
 } infer_chat_part;
 
-/** Receives parts as they come. Content and reasoning come in pieces (whole characters, if the parser is fed with such);
- *  a call comes when it is complete. */
+/** Receives parts as they come. Content and reasoning come in pieces (whole characters, if the parser is fed with
+ *  such); a call comes when it is complete. */
 typedef void infer_chat_part_fn(void *user, infer_chat_part part, const char *text, size_t length);
 
 typedef struct infer_chat_parser_options {
@@ -276,10 +282,10 @@ typedef struct infer_chat_parser_options {
     const char *format;          /**< a name of infer_chat_format_name(); NULL = that of the template (default) */
     const char *chat_template;   /**< source of the model's template: the format whose marks it holds; NULL = "json"
                                   *   (default). Not kept */
-    const char *prompt;          /**< the prompt that the model continues: if it ends with the mark that reasoning begins
-                                  *   with, so does the answer; NULL = it does not (default). Not kept */
-    const char *tools;           /**< JSON array of the functions, as in infer_chat_options: tells strings from numbers where
-                                  *   a format does not; NULL = not known (default) */
+    const char *prompt;          /**< the prompt that the model continues: if it ends with the mark that reasoning
+                                  *   begins with, so does the answer; NULL = it does not (default). Not kept */
+    const char *tools;           /**< JSON array of the functions, as in infer_chat_options: tells strings from numbers
+                                  *   where a format does not; NULL = not known (default) */
     bool no_calls;               /**< calls are content: no tools were offered (default false) */
     infer_chat_part_fn *on_part; /**< NULL = parts are dropped */
     void *user;
@@ -305,10 +311,10 @@ INFER_API infer_status infer_chat_parser_feed(infer_chat_parser *parser, const c
 /** The answer is at its end: what was held back comes out. A call may lack its last mark, which is often the token that
  *  ended the answer. The parser is then ready for another answer, without a prompt. */
 INFER_API infer_status infer_chat_parser_end(infer_chat_parser *parser, infer_error *err);
-/** Parse a whole answer into a message of OpenAI's API: {"role": "assistant", "content": T or null, "reasoning_content":
- *  T, "tool_calls": [{"type": "function", "function": {"name": T, "arguments": T}}]}, the last two where there are any.
- *  on_part is called too, if it is set. At most max bytes are written to json (no terminator); *needed receives the size
- *  needed. The parts are what feeding the text in any pieces gives. */
+/** Parse a whole answer into a message of OpenAI's API: {"role": "assistant", "content": T or null,
+ *  "reasoning_content": T, "tool_calls": [{"type": "function", "function": {"name": T, "arguments": T}}]}, the last two
+ *  where there are any. on_part is called too, if it is set. At most max bytes are written to json (no terminator);
+ *  *needed receives the size needed. The parts are what feeding the text in any pieces gives. */
 INFER_API infer_status infer_chat_parse(infer_context *context, const infer_chat_parser_options *options,
                                         const char *text, size_t length, char *json, size_t max, size_t *needed,
                                         infer_error *err);
@@ -323,12 +329,14 @@ typedef struct infer_model infer_model;
 
 typedef struct infer_model_options {
     size_t size;  /**< sizeof(infer_model_options) */
-    bool inspect; /**< open any sound file, also one without tensors or of an unknown architecture: metadata, tensors and,
-                   *   where there is one, the tokenizer can be read; sessions are refused (default false) */
+    bool inspect; /**< open any sound file, also one without tensors or of an unknown architecture: metadata, tensors
+                   *   and, where there is one, the tokenizer can be read; sessions are refused (default false) */
     bool no_mmap; /**< read the files into memory by all threads, instead of using them where they are mapped: they may
-                   *   then change, and their pages cannot be taken away. No effect on a model in memory (default false) */
-    bool lock;    /**< keep the weights in physical memory (mlock). Where the system forbids that, a warning to the log says
-                   *   what to do, and the model is opened all the same. No effect on a model in memory (default false) */
+                   *   then change, and their pages cannot be taken away. No effect on a model in memory (default
+                   *   false) */
+    bool lock;    /**< keep the weights in physical memory (mlock). Where the system forbids that, a warning to the log
+                   *   says what to do, and the model is opened all the same. No effect on a model in memory (default
+                   *   false) */
     infer_progress_fn *on_read; /**< progress of no_mmap, on the thread that opens the model; NULL = none (default) */
     void *user;                 /**< handed to on_read */
 } infer_model_options;
@@ -342,11 +350,12 @@ static inline infer_model_options infer_model_defaults(void)
 }
 
 /** Open a GGUF file (of split files, any one), or a Hugging Face directory. Unless the options say otherwise, the files
- *  are mapped, not read: opening costs milliseconds and no memory but the vocabulary's. Everything in them is checked here,
- *  so later calls need not. */
+ *  are mapped, not read: opening costs milliseconds and no memory but the vocabulary's. Everything in them is checked
+ *  here, so later calls need not. */
 INFER_API infer_model *infer_model_open(infer_context *context, const char *path, const infer_model_options *options,
                                         infer_error *err);
-/** The same for a GGUF file already in memory, aligned to 32 bytes; data must stay unchanged while the model is open. */
+/** The same for a GGUF file already in memory, aligned to 32 bytes; data must stay unchanged while the model is
+ *  open. */
 INFER_API infer_model *infer_model_open_memory(infer_context *context, const void *data, size_t size,
                                                const infer_model_options *options, infer_error *err);
 /** The small story model that is compiled into the library. */
@@ -391,8 +400,8 @@ typedef struct infer_tensor_info {
     bool used; /**< bound by the architecture's row */
 } infer_tensor_info;
 INFER_API bool infer_model_tensor(const infer_model *model, size_t index, infer_tensor_info *info);
-/** Metadata entries in the order of the file. *key is terminated; the value is written as JSON text to value, at most max
- *  bytes with terminator; *length receives the size needed without it (long arrays are shortened with "..." when
+/** Metadata entries in the order of the file. *key is terminated; the value is written as JSON text to value, at most
+ *  max bytes with terminator; *length receives the size needed without it (long arrays are shortened with "..." when
  *  `brief`). Returns false past the last entry. */
 INFER_API bool infer_model_metadata(const infer_model *model, size_t index, bool brief, const char **key, char *value,
                                     size_t max, size_t *length);
@@ -409,8 +418,8 @@ typedef enum infer_precision {
     INFER_EXACT = 1 /**< f32 activations for every type of weight */
 } infer_precision;
 
-/** How a session stores keys and values. Values are for ever. Those of 8 and 4 bits are blocks of 32 numbers with a scale,
- *  for heads whose width is a multiple of 32. */
+/** How a session stores keys and values. Values are for ever. Those of 8 and 4 bits are blocks of 32 numbers with a
+ *  scale, for heads whose width is a multiple of 32. */
 typedef enum infer_kv_type {
     INFER_KV_DEFAULT = 0, /**< F16, and F32 at INFER_EXACT */
     INFER_KV_F32 = 1,
@@ -422,10 +431,11 @@ typedef enum infer_kv_type {
 
 typedef struct infer_session_options {
     size_t size;               /**< sizeof(infer_session_options) */
-    int32_t n_ctx;             /**< most tokens the session can hold; 0 = the smaller of what the model was trained on and 4096 (default).
-                                    A model with a learned vector for each position can hold no more than it has, an
-                                    encoder no more than 16384. A model that rotates otherwise in long contexts than
-                                    in short ones (longrope) does so if more are asked for than its short ones have */
+    int32_t n_ctx;             /**< most tokens the session can hold; 0 = the smaller of what the model was trained on
+                                *   and 4096 (default). A model with a learned vector for each position can hold no more
+                                *   than it has, an encoder no more than 16384. A model that rotates otherwise in long
+                                *   contexts than in short ones (longrope) does so if more are asked for than its
+                                *   short ones have */
     int32_t n_batch;           /**< most tokens computed at once, 1..4096; 0 = 512 (default). More costs memory, not
                                     accuracy. Of an encoder, whose tokens see each other, it is n_ctx in any case */
     infer_precision precision; /**< INFER_FAST (default) */
@@ -447,13 +457,14 @@ INFER_API void infer_session_close(infer_session **session);
 
 /** Append tokens and compute the logits that follow the last of them.
  *  @param tokens n ids in [0, n_vocab), n may be 0. Not kept after the call.
- *  @return INFER_OK; INFER_E_FULL, INFER_E_CANCELLED, INFER_E_NOMEM or INFER_E_ARGUMENT with the session as it was before.
- *          An encoder computes a text at once: tokens after some that are there already are INFER_E_ARGUMENT.
+ *  @return INFER_OK; INFER_E_FULL, INFER_E_CANCELLED, INFER_E_NOMEM or INFER_E_ARGUMENT with the session as it was
+ *          before. An encoder computes a text at once: tokens after some that are there already are
+ *          INFER_E_ARGUMENT.
  *  @note The weights are read once for n_batch tokens, so feed a prompt in one call.
  *  @note Results do not depend on the number of threads. */
 INFER_API infer_status infer_session_eval(infer_session *session, const int32_t *tokens, size_t n, infer_error *err);
-/** As eval, and write the output of every token to out, which the caller owns: logits (n, n_vocab), or for an encoder its
- *  final hidden states (n, n_embd), rows without gaps. */
+/** As eval, and write the output of every token to out, which the caller owns: logits (n, n_vocab), or for an encoder
+ *  its final hidden states (n, n_embd), rows without gaps. */
 INFER_API infer_status infer_session_eval_all(infer_session *session, const int32_t *tokens, size_t n, float *out,
                                               infer_error *err);
 /** Logits after the last token, n_vocab floats, valid until the next call on the session; NULL if there are none (an
@@ -465,7 +476,7 @@ INFER_API infer_status infer_session_rewind(infer_session *session, size_t n_kee
 INFER_API size_t infer_session_length(const infer_session *session);
 INFER_API size_t infer_session_capacity(const infer_session *session);
 INFER_API const int32_t *infer_session_tokens(const infer_session *session); /**< infer_session_length() ids */
-INFER_API size_t infer_session_bytes(const infer_session *session);          /**< memory taken: cache and work buffers */
+INFER_API size_t infer_session_bytes(const infer_session *session); /**< memory taken: cache and work buffers */
 
 typedef struct infer_session_info {
     size_t size;                 /**< in: sizeof(infer_session_info) */
@@ -487,19 +498,20 @@ typedef struct infer_matcher infer_matcher;
 /** What a grammar is written in. Values are for ever. */
 typedef enum infer_notation {
     INFER_GBNF = 0,        /**< llama.cpp's: rules `name ::= ...`, of which `root` is the whole */
-    INFER_JSON_SCHEMA = 1, /**< JSON that a schema (draft 2020-12, and what is left of older ones) holds for. Properties come
-                            *   in the schema's order, then any others, which there are only if additionalProperties says
-                            *   so or no property is named. oneOf is taken as anyOf, a format that is not known as a comment.
-                            *   What a grammar cannot say (uniqueItems ...) is refused */
-    INFER_REGEX = 2        /**< a regular expression that the whole text matches: characters, classes, groups, | * + ? {m,n},
-                            *   \d \w \s, \p{..}, and at the start (?=..) and (?!..) */
+    INFER_JSON_SCHEMA = 1, /**< JSON that a schema (draft 2020-12, and what is left of older ones) holds for. Properties
+                            *   come in the schema's order, then any others, which there are only if
+                            *   additionalProperties says so or no property is named. oneOf is taken as anyOf, a format
+                            *   that is not known as a comment. What a grammar cannot say (uniqueItems ...) is
+                            *   refused */
+    INFER_REGEX = 2        /**< a regular expression that the whole text matches: characters, classes, groups, | * + ?
+                            *   {m,n}, \d \w \s, \p{..}, and at the start (?=..) and (?!..) */
 } infer_notation;
 
 typedef struct infer_grammar_options {
     size_t size;                 /**< sizeof(infer_grammar_options) */
-    const char *const *triggers; /**< n_triggers texts (terminated): any text is allowed until one of these comes, and the
-                                  *   grammar begins after it; NULL = it begins at once (default). A control token of this
-                                  *   name is a trigger too; the others are allowed as long as text is free */
+    const char *const *triggers; /**< n_triggers texts (terminated): any text is allowed until one of these comes, and
+                                  *   the grammar begins after it; NULL = it begins at once (default). A control token
+                                  *   of this name is a trigger too; the others are allowed as long as text is free */
     size_t n_triggers;           /**< at most 64 */
 } infer_grammar_options;
 
@@ -511,8 +523,8 @@ static inline infer_grammar_options infer_grammar_defaults(void)
     return o;
 }
 
-/** Compile a grammar. The text may be from a stranger: what is left-recursive, matches nothing, or would become too large
- *  or too slow is refused.
+/** Compile a grammar. The text may be from a stranger: what is left-recursive, matches nothing, or would become too
+ *  large or too slow is refused.
  *  @param text length bytes, not kept. */
 INFER_API infer_grammar *infer_grammar_open(infer_context *context, infer_notation notation, const char *text,
                                             size_t length, const infer_grammar_options *options, infer_error *err);
@@ -532,7 +544,8 @@ typedef struct infer_tools_options {
     const char *end;
     const char *between;           /**< between two calls; NULL = there is one call only (default) */
     infer_grammar_options grammar; /**< triggers */
-    void (*on_bad)(void *user, size_t index, const infer_error *why); /**< a tool was left out; NULL = in silence (default) */
+    void (*on_bad)(void *user, size_t index, const infer_error *why); /**< a tool was left out; NULL = in silence
+                                                                       *   (default) */
     void *user;
 } infer_tools_options;
 
@@ -548,7 +561,8 @@ static inline infer_tools_options infer_tools_defaults(void)
     return o;
 }
 
-/** Calls of any of n tools. A tool whose schema is refused is reported and left out; if none is left, that is an error. */
+/** Calls of any of n tools. A tool whose schema is refused is reported and left out; if none is left, that is an
+ *  error. */
 INFER_API infer_grammar *infer_grammar_open_tools(infer_context *context, const infer_tool *tools, size_t n,
                                                   const infer_tools_options *options, infer_error *err);
 /** One more owner; each calls infer_grammar_close. Returns grammar. Thread safe. */
@@ -563,8 +577,8 @@ INFER_API infer_matcher *infer_matcher_open(infer_grammar *grammar, const infer_
 INFER_API infer_matcher *infer_matcher_fork(const infer_matcher *matcher, infer_error *err);
 INFER_API void infer_matcher_close(infer_matcher **matcher);
 /** Go on with bytes, which may end within a character.
- *  @return INFER_OK; INFER_E_ARGUMENT if the grammar does not allow them, INFER_E_FULL if the text has too many readings
- *          at once, INFER_E_NOMEM: the matcher is where it was. */
+ *  @return INFER_OK; INFER_E_ARGUMENT if the grammar does not allow them, INFER_E_FULL if the text has too many
+ *          readings at once, INFER_E_NOMEM: the matcher is where it was. */
 INFER_API infer_status infer_matcher_accept_text(infer_matcher *matcher, const char *text, size_t length,
                                                  infer_error *err);
 /** Go on with a token. One that ends a text is accepted where the grammar may end, and changes nothing. */
@@ -592,8 +606,8 @@ typedef struct infer_embedder infer_embedder;
 /** How the vectors of a text's tokens become one. Values are for ever. */
 typedef enum infer_pooling {
     INFER_POOLING_DEFAULT = 0, /**< what the model says (GGUF's pooling_type, sentence-transformers' 1_Pooling); where
-                                *   it says nothing: none if it projects the vectors of tokens (ColBERT), else the mean of
-                                *   an encoder's, the last of others */
+                                *   it says nothing: none if it projects the vectors of tokens (ColBERT), else the mean
+                                *   of an encoder's, the last of others */
     INFER_POOLING_NONE = 1,    /**< they do not: infer_embed_tokens() */
     INFER_POOLING_MEAN = 2,
     INFER_POOLING_CLS = 3,     /**< the first token's */
@@ -692,7 +706,8 @@ typedef struct infer_sampler_options {
     float top_p;             /**< keep the fewest tokens whose probabilities sum to p, 0..1; 1 = all; default 0.95 */
     float min_p;             /**< keep tokens at least min_p times as likely as the best, 0..1; 0 = all; default 0.05 */
     float repeat_penalty;    /**< divides positive and multiplies negative logits of recent tokens; 1 = off (default) */
-    int32_t repeat_last_n;   /**< how many tokens count as recent; 0 = none, -1 = all since the sampler was made or reset; default 64 */
+    int32_t repeat_last_n;   /**< how many tokens count as recent; 0 = none, -1 = all since the sampler was made or
+                              *   reset; default 64 */
     float frequency_penalty; /**< taken off once per occurrence among the recent tokens; default 0 */
     float presence_penalty;  /**< taken off once if among the recent tokens; default 0 */
 } infer_sampler_options;
@@ -715,9 +730,9 @@ INFER_API infer_sampler *infer_sampler_open(infer_context *context, const infer_
                                             infer_error *err);
 INFER_API void infer_sampler_close(infer_sampler **sampler);
 /** Choose a token from n_vocab logits, which are left unchanged. The stages are penalties, top-k, top-p, min-p,
- *  temperature, in this order, each seeing what the one before it has kept; then one of the tokens kept is drawn. Logits
- *  that are not finite are never chosen. Equal logits: the lower id comes first. Temperature 0 takes no random number.
- *  The arithmetic is the same on every machine: same options and logits, same tokens.
+ *  temperature, in this order, each seeing what the one before it has kept; then one of the tokens kept is drawn.
+ *  Logits that are not finite are never chosen. Equal logits: the lower id comes first. Temperature 0 takes no random
+ *  number. The arithmetic is the same on every machine: same options and logits, same tokens.
  *  @return the id, or -1 if no logit is finite or memory is out.
  *  @note Memory over the vocabulary is taken only for top_k 0 or above 1024, at the first call and when n_vocab
  *        grows. */
@@ -727,15 +742,16 @@ INFER_API int32_t infer_sampler_sample(infer_sampler *sampler, const float *logi
 INFER_API void infer_sampler_accept(infer_sampler *sampler, int32_t id);
 /** Forget the recent tokens, start the random numbers anew from the seed, and begin the grammar anew. */
 INFER_API void infer_sampler_reset(infer_sampler *sampler);
-/** Let only tokens be chosen that a grammar allows next, those that end a text only where it may end. That comes before all
- *  other stages: top-k keeps the k most likely tokens of these, and the probabilities of what is left add up to one. A
- *  token that infer_sampler_accept is given and that the grammar does not allow makes infer_sampler_sample return -1 until
- *  the sampler is reset.
+/** Let only tokens be chosen that a grammar allows next, those that end a text only where it may end. That comes before
+ *  all other stages: top-k keeps the k most likely tokens of these, and the probabilities of what is left add up to
+ *  one. A token that infer_sampler_accept is given and that the grammar does not allow makes infer_sampler_sample
+ *  return -1 until the sampler is reset.
  *  @param grammar retained; begins anew. NULL: none any more.
  *  @param tokenizer whose ids are sampled; outlives the grammar. */
 INFER_API infer_status infer_sampler_set_grammar(infer_sampler *sampler, infer_grammar *grammar,
                                                  const infer_tokenizer *tokenizer, infer_error *err);
-/** Where the sampler's text is in its grammar: the sampler's own, valid until the grammar is set again; NULL without one. */
+/** Where the sampler's text is in its grammar: the sampler's own, valid until the grammar is set again; NULL without
+ *  one. */
 INFER_API infer_matcher *infer_sampler_matcher(infer_sampler *sampler);
 
 /* ---- Generation ----------------------------------------------------------------------------------------------- */
@@ -754,7 +770,8 @@ typedef enum infer_stop_reason {
 
 typedef struct infer_generate_options {
     size_t size;              /**< sizeof(infer_generate_options) */
-    int32_t n_predict;        /**< most tokens to generate; -1 = until the model ends or the context is full (default) */
+    int32_t n_predict;        /**< most tokens to generate; -1 = until the model ends or the context is full
+                               *   (default) */
     bool ignore_end;          /**< tokens that end a text are never chosen */
     bool unparse_special;     /**< control tokens are written by name */
     bool raw_prompt;          /**< the prompt is plain text: no special tokens added, none parsed */
@@ -790,8 +807,8 @@ typedef struct infer_generate_result {
  *  Every token generated becomes part of the session's tokens, also those of a stop string, but not the one that ended
  *  the text. The last one is computed when something follows it.
  *  Text that may be the beginning of a stop string is held back until that is clear.
- *  If the sampler has a grammar, it begins anew after each prompt that is not empty, and ends the text where nothing but
- *  the end can follow.
+ *  If the sampler has a grammar, it begins anew after each prompt that is not empty, and ends the text where nothing
+ *  but the end can follow.
  *  @param prompt length bytes; may be NULL if length is 0.
  *  @param result may be NULL. Filled on failure too, as far as it went.
  *  @return INFER_OK; INFER_E_FULL with the session unchanged if the prompt does not fit; INFER_E_CANCELLED with the
