@@ -200,13 +200,14 @@ static void *worker_main(void *arg)
 {
     struct member *m = arg;
     struct pool *p = m->pool;
-    while (!atomic_load(&p->closing)) {
-        const int seen = atomic_load(&p->number); /* a job that comes later is not missed */
+    for (;;) {
+        const int seen = atomic_load(&p->number); /* a job that comes later is not missed, */
+        if (atomic_load(&p->closing))             /* nor that there will be none: this is set before the number */
+            return NULL;
         work(p, m->thread);
         if (!search(m, seen))
             sleep_until_woken(p, seen);
     }
-    return NULL;
 }
 
 /* ---- Opening and closing ---- */

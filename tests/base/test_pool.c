@@ -1,6 +1,7 @@
 /* test_pool.c - the thread pool: every task once, thread numbers, turns, sleep, nothing left behind. */
 #include "src/base/memory.h"
 #include "src/base/pool.h"
+#include "tests/common/sanitized.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -322,6 +323,21 @@ static void opening_and_closing_leaves_nothing(void **state)
     assert_int_equal(count_threads(), threads_before);
 }
 
+/* A worker once saw that the pool was not closing, then the number of the job that closes it, and slept on that for ever:
+ * of some 50,000 pools one did not close. */
+static void a_pool_closes_whenever_its_workers_begin(void **state)
+{
+    (void)state;
+    unsigned random = 1;
+    for (int round = 0; round < (SANITIZED ? 500 : 10000); round++) {
+        struct pool *p = open_pool(2);
+        random = random * 1103515245u + 12345u;
+        for (volatile unsigned delay = (random >> 16) % 20000; delay > 0; delay--) {
+        }
+        pool_close(&p);
+    }
+}
+
 static void a_pool_that_cannot_be_opened_says_why(void **state)
 {
     (void)state;
@@ -391,6 +407,7 @@ int main(void)
         cmocka_unit_test(workers_are_kept_on_their_cpus_and_the_caller_is_left_alone),
         cmocka_unit_test(callers_from_several_threads_take_turns),
         cmocka_unit_test(opening_and_closing_leaves_nothing),
+        cmocka_unit_test(a_pool_closes_whenever_its_workers_begin),
         cmocka_unit_test(a_pool_that_cannot_be_opened_says_why),
         cmocka_unit_test(zero_threads_means_one_per_core),
         cmocka_unit_test(idle_threads_sleep),
