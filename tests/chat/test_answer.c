@@ -80,108 +80,109 @@ struct answer_case {
     const char *format, *text, *parts;
 };
 
+static const struct answer_case calls[] = {
+    { "hermes",
+      "Let me see.\n\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1.5, \"b\": [true]}}\n</tool_call>",
+      "Let me see.^f{\"a\":1.5,\"b\":[true]}" },
+    { "hermes",
+      "<think>\nWhy?\n</think>\n\n<tool_call>{\"name\": \"f\"}</tool_call>\n<tool_call>{\"name\": \"g\", "
+      "\"arguments\": {\"x\": \"</tool_call>\"}}</tool_call>\n",
+      "~Why?^f{}^g{\"x\":\"</tool_call>\"}" },
+    { "qwen3-coder",
+      "<tool_call>\n<function=f>\n<parameter=a>\nx\ny\n</parameter>\n<parameter=n>\n3\n</parameter>\n</function>\n"
+      "</tool_call>",
+      "^f{\"a\":\"x\\ny\",\"n\":3}" },
+    { "qwen3-coder",
+      "<tool_call>\n<function=f>\n<parameter=a>\n</tool_call> and <tool_call>\n</parameter>\n</function>\n"
+      "</tool_call>!",
+      "^f{\"a\":\"</tool_call> and <tool_call>\"}|!" },
+    { "glm", "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>x</arg_value>\n</tool_call><tool_call>g</tool_call>",
+      "^f{\"a\":\"x\"}^g{}" },
+    { "minimax-m2",
+      "<minimax:tool_call>\n<invoke name=\"f\">\n<parameter name=\"a\">1</parameter>\n</invoke>\n"
+      "<invoke name=\"g\">\n</invoke>\n</minimax:tool_call>",
+      "^f{\"a\":1}^g{}" },
+    { "seed-oss",
+      "<seed:think>hm</seed:think>ok<seed:tool_call><function=f><parameter=a>x</parameter></function></"
+      "seed:tool_call>",
+      "~hm|ok^f{\"a\":\"x\"}" },
+    { "deepseek",
+      "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{\"a\": "
+      "1}\n```<｜tool▁call▁end｜>\n"
+      "<｜tool▁call▁begin｜>function<｜tool▁sep｜>g\n```json\n{}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+      "^f{\"a\":1}^g{}" },
+    { "deepseek",
+      "Yes<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"a\": "
+      "1}<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+      "Yes^f{\"a\":1}" },
+    { "deepseek-v3.2",
+      "<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"f\">\n<｜DSML｜parameter name=\"a\" string=\"true\">5"
+      "</｜DSML｜parameter>\n<｜DSML｜parameter name=\"b\" string=\"false\">5</｜DSML｜parameter>\n"
+      "</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+      "^f{\"a\":\"5\",\"b\":5}" },
+    { "kimi-k2",
+      "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{\"a\": 1}"
+      "<|tool_call_end|><|tool_calls_section_end|>",
+      "^f{\"a\":1}" },
+    { "mistral", "[TOOL_CALLS][{\"name\": \"f\", \"arguments\": {\"a\": \"]\"}, \"id\": \"123456789\"}]",
+      "^f{\"a\":\"]\"}" },
+    { "mistral", "[THINK]hm[/THINK]ok[TOOL_CALLS]f[CALL_ID]123[ARGS]{\"a\": {}}[TOOL_CALLS]g[ARGS]{}",
+      "~hm|ok^f{\"a\":{}}^g{}" },
+    { "llama3", "{\"name\": \"f\", \"parameters\": {\"a\": \"}\"}}", "^f{\"a\":\"}\"}" },
+    { "llama3", "{\"name\": \"f\", \"parameters\": {}}; {\"name\": \"g\", \"parameters\": {\"x\": null}}",
+      "^f{}^g{\"x\":null}" },
+    { "llama3", "<|python_tag|>{\"type\": \"function\", \"name\": \"f\", \"parameters\": {}}<|eom_id|>", "^f{}" },
+    { "llama3", "<|python_tag|>brave_search.call(query=\"a \\\"b\\\"\")",
+      "^brave_search{\"query\":\"a \\\"b\\\"\"}" },
+    { "gpt-oss",
+      "<|channel|>analysis<|message|>I think.<|end|><|start|>assistant<|channel|>commentary to=functions.f "
+      "<|constrain|>json<|message|>{\"a\": 1}<|call|>",
+      "~I think.^f{\"a\":1}" },
+    { "gpt-oss",
+      "<|channel|>analysis<|message|>I think.<|end|><|start|>assistant<|channel|>final<|message|>Hello.<|return|>",
+      "~I think.|Hello." },
+    { "gpt-oss",
+      "<|channel|>commentary<|message|>First.<|end|><|start|>assistant to=functions.f<|channel|>commentary json"
+      "<|message|>{}",
+      "First.^f{}" },
+    { "phi4", "<|tool_call|>[{\"name\": \"f\", \"arguments\": {\"a\": 1}}]<|/tool_call|>", "^f{\"a\":1}" },
+    { "functools", "functools[{\"name\": \"f\", \"arguments\": {\"a\": 1}}, {\"name\": \"g\"}]",
+      "^f{\"a\":1}^g{}" },
+    { "command-r7b",
+      "<|START_THINKING|>hm<|END_THINKING|><|START_ACTION|>[\n {\"tool_call_id\": \"0\", \"tool_name\": \"f\", "
+      "\"parameters\": {\"a\": 1}}\n]<|END_ACTION|>",
+      "~hm^f{\"a\":1}" },
+    { "command-r7b", "<|START_RESPONSE|>Hi there.<|END_RESPONSE|>", "Hi there." },
+    { "command-r", "Action: ```json\n[{\"tool_name\": \"f\", \"parameters\": {\"a\": 1}}]\n```", "^f{\"a\":1}" },
+    { "gemma3", "Sure.\n```tool_code\nf(a=1, b='x', c=[1, {'k': None}])\n```",
+      "Sure.^f{\"a\":1,\"b\":\"x\",\"c\":[1,{\"k\":null}]}" },
+    { "gemma4",
+      "<|channel>thought\nhm<channel|><|tool_call>call:f{a:<|\"|>x, "
+      "{y}<|\"|>,n:1,l:[true,<|\"|>z<|\"|>],o:{}}<tool_call|>",
+      "~hm^f{\"a\":\"x, {y}\",\"n\":1,\"l\":[true,\"z\"],\"o\":{}}" },
+    { "functiongemma", "<start_function_call>call:f{a:<escape>x<escape>}<end_function_call>", "^f{\"a\":\"x\"}" },
+    { "lfm2", "<|tool_call_start|>[f(a=\"x\"), m.g(n=-1)]<|tool_call_end|>", "^f{\"a\":\"x\"}^m.g{\"n\":-1}" },
+    { "apertus",
+      "<|inner_prefix|>hm<|inner_suffix|><|tools_prefix|>[{\"f\": {\"a\": 1}}, {\"g\": {}}]<|tools_suffix|>",
+      "~hm^f{\"a\":1}^g{}" },
+    { "functionary", "<function=f>{\"a\": 1}</function><function=g>{}</function>", "^f{\"a\":1}^g{}" },
+    { "granite", "<|tool_call|>[{\"name\": \"f\", \"arguments\": {}}] more", "^f{}|more" },
+    { "gigachat", "<|function_call|>{\"name\": \"f\", \"arguments\": {}}<|message_sep|>", "^f{}" },
+    { "nemotron", "<TOOLCALL>[{\"name\": \"f\", \"arguments\": {}}]</TOOLCALL>", "^f{}" },
+    { "apriel", "<thinking>x</thinking><tool_calls>[{\"name\": \"f\", \"arguments\": {}}]</tool_calls>", "~x^f{}" },
+    { "json", "{\"tool_calls\": [{\"function\": {\"name\": \"f\", \"arguments\": \"{\\\"a\\\": 1}\"}}]}",
+      "^f{\"a\":1}" },
+    { "json", "[{\"name\": \"f\", \"arguments\": {}}]", "^f{}" },
+    { "none", "<think>a</think>{\"name\": \"f\", \"arguments\": {}}", "~a|{\"name\": \"f\", \"arguments\": {}}" },
+};
+
 static void calls_of_each_format(void **state)
 {
     (void)state;
-    static const struct answer_case cases[] = {
-        { "hermes",
-          "Let me see.\n\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1.5, \"b\": [true]}}\n</tool_call>",
-          "Let me see.^f{\"a\":1.5,\"b\":[true]}" },
-        { "hermes",
-          "<think>\nWhy?\n</think>\n\n<tool_call>{\"name\": \"f\"}</tool_call>\n<tool_call>{\"name\": \"g\", "
-          "\"arguments\": {\"x\": \"</tool_call>\"}}</tool_call>\n",
-          "~Why?^f{}^g{\"x\":\"</tool_call>\"}" },
-        { "qwen3-coder",
-          "<tool_call>\n<function=f>\n<parameter=a>\nx\ny\n</parameter>\n<parameter=n>\n3\n</parameter>\n</function>\n"
-          "</tool_call>",
-          "^f{\"a\":\"x\\ny\",\"n\":3}" },
-        { "qwen3-coder",
-          "<tool_call>\n<function=f>\n<parameter=a>\n</tool_call> and <tool_call>\n</parameter>\n</function>\n"
-          "</tool_call>!",
-          "^f{\"a\":\"</tool_call> and <tool_call>\"}|!" },
-        { "glm", "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>x</arg_value>\n</tool_call><tool_call>g</tool_call>",
-          "^f{\"a\":\"x\"}^g{}" },
-        { "minimax-m2",
-          "<minimax:tool_call>\n<invoke name=\"f\">\n<parameter name=\"a\">1</parameter>\n</invoke>\n"
-          "<invoke name=\"g\">\n</invoke>\n</minimax:tool_call>",
-          "^f{\"a\":1}^g{}" },
-        { "seed-oss",
-          "<seed:think>hm</seed:think>ok<seed:tool_call><function=f><parameter=a>x</parameter></function></"
-          "seed:tool_call>",
-          "~hm|ok^f{\"a\":\"x\"}" },
-        { "deepseek",
-          "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{\"a\": "
-          "1}\n```<｜tool▁call▁end｜>\n"
-          "<｜tool▁call▁begin｜>function<｜tool▁sep｜>g\n```json\n{}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
-          "^f{\"a\":1}^g{}" },
-        { "deepseek",
-          "Yes<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"a\": "
-          "1}<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
-          "Yes^f{\"a\":1}" },
-        { "deepseek-v3.2",
-          "<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"f\">\n<｜DSML｜parameter name=\"a\" string=\"true\">5"
-          "</｜DSML｜parameter>\n<｜DSML｜parameter name=\"b\" string=\"false\">5</｜DSML｜parameter>\n"
-          "</｜DSML｜invoke>\n</｜DSML｜function_calls>",
-          "^f{\"a\":\"5\",\"b\":5}" },
-        { "kimi-k2",
-          "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{\"a\": 1}"
-          "<|tool_call_end|><|tool_calls_section_end|>",
-          "^f{\"a\":1}" },
-        { "mistral", "[TOOL_CALLS][{\"name\": \"f\", \"arguments\": {\"a\": \"]\"}, \"id\": \"123456789\"}]",
-          "^f{\"a\":\"]\"}" },
-        { "mistral", "[THINK]hm[/THINK]ok[TOOL_CALLS]f[CALL_ID]123[ARGS]{\"a\": {}}[TOOL_CALLS]g[ARGS]{}",
-          "~hm|ok^f{\"a\":{}}^g{}" },
-        { "llama3", "{\"name\": \"f\", \"parameters\": {\"a\": \"}\"}}", "^f{\"a\":\"}\"}" },
-        { "llama3", "{\"name\": \"f\", \"parameters\": {}}; {\"name\": \"g\", \"parameters\": {\"x\": null}}",
-          "^f{}^g{\"x\":null}" },
-        { "llama3", "<|python_tag|>{\"type\": \"function\", \"name\": \"f\", \"parameters\": {}}<|eom_id|>", "^f{}" },
-        { "llama3", "<|python_tag|>brave_search.call(query=\"a \\\"b\\\"\")",
-          "^brave_search{\"query\":\"a \\\"b\\\"\"}" },
-        { "gpt-oss",
-          "<|channel|>analysis<|message|>I think.<|end|><|start|>assistant<|channel|>commentary to=functions.f "
-          "<|constrain|>json<|message|>{\"a\": 1}<|call|>",
-          "~I think.^f{\"a\":1}" },
-        { "gpt-oss",
-          "<|channel|>analysis<|message|>I think.<|end|><|start|>assistant<|channel|>final<|message|>Hello.<|return|>",
-          "~I think.|Hello." },
-        { "gpt-oss",
-          "<|channel|>commentary<|message|>First.<|end|><|start|>assistant to=functions.f<|channel|>commentary json"
-          "<|message|>{}",
-          "First.^f{}" },
-        { "phi4", "<|tool_call|>[{\"name\": \"f\", \"arguments\": {\"a\": 1}}]<|/tool_call|>", "^f{\"a\":1}" },
-        { "functools", "functools[{\"name\": \"f\", \"arguments\": {\"a\": 1}}, {\"name\": \"g\"}]",
-          "^f{\"a\":1}^g{}" },
-        { "command-r7b",
-          "<|START_THINKING|>hm<|END_THINKING|><|START_ACTION|>[\n {\"tool_call_id\": \"0\", \"tool_name\": \"f\", "
-          "\"parameters\": {\"a\": 1}}\n]<|END_ACTION|>",
-          "~hm^f{\"a\":1}" },
-        { "command-r7b", "<|START_RESPONSE|>Hi there.<|END_RESPONSE|>", "Hi there." },
-        { "command-r", "Action: ```json\n[{\"tool_name\": \"f\", \"parameters\": {\"a\": 1}}]\n```", "^f{\"a\":1}" },
-        { "gemma3", "Sure.\n```tool_code\nf(a=1, b='x', c=[1, {'k': None}])\n```",
-          "Sure.^f{\"a\":1,\"b\":\"x\",\"c\":[1,{\"k\":null}]}" },
-        { "gemma4",
-          "<|channel>thought\nhm<channel|><|tool_call>call:f{a:<|\"|>x, "
-          "{y}<|\"|>,n:1,l:[true,<|\"|>z<|\"|>],o:{}}<tool_call|>",
-          "~hm^f{\"a\":\"x, {y}\",\"n\":1,\"l\":[true,\"z\"],\"o\":{}}" },
-        { "functiongemma", "<start_function_call>call:f{a:<escape>x<escape>}<end_function_call>", "^f{\"a\":\"x\"}" },
-        { "lfm2", "<|tool_call_start|>[f(a=\"x\"), m.g(n=-1)]<|tool_call_end|>", "^f{\"a\":\"x\"}^m.g{\"n\":-1}" },
-        { "apertus",
-          "<|inner_prefix|>hm<|inner_suffix|><|tools_prefix|>[{\"f\": {\"a\": 1}}, {\"g\": {}}]<|tools_suffix|>",
-          "~hm^f{\"a\":1}^g{}" },
-        { "functionary", "<function=f>{\"a\": 1}</function><function=g>{}</function>", "^f{\"a\":1}^g{}" },
-        { "granite", "<|tool_call|>[{\"name\": \"f\", \"arguments\": {}}] more", "^f{}|more" },
-        { "gigachat", "<|function_call|>{\"name\": \"f\", \"arguments\": {}}<|message_sep|>", "^f{}" },
-        { "nemotron", "<TOOLCALL>[{\"name\": \"f\", \"arguments\": {}}]</TOOLCALL>", "^f{}" },
-        { "apriel", "<thinking>x</thinking><tool_calls>[{\"name\": \"f\", \"arguments\": {}}]</tool_calls>", "~x^f{}" },
-        { "json", "{\"tool_calls\": [{\"function\": {\"name\": \"f\", \"arguments\": \"{\\\"a\\\": 1}\"}}]}",
-          "^f{\"a\":1}" },
-        { "json", "[{\"name\": \"f\", \"arguments\": {}}]", "^f{}" },
-        { "none", "<think>a</think>{\"name\": \"f\", \"arguments\": {}}", "~a|{\"name\": \"f\", \"arguments\": {}}" },
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         infer_chat_parser_options o = infer_chat_parser_defaults();
-        o.format = cases[i].format;
-        gives(o, cases[i].text, cases[i].parts);
+        o.format = calls[i].format;
+        gives(o, calls[i].text, calls[i].parts);
     }
 }
 
