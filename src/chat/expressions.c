@@ -321,10 +321,7 @@ static const struct node *concatenation(struct parser *p)
     struct node *n = parse_node(p, N_CONCAT);
     struct node_list l = { NULL, NULL };
     for (;;) {
-        struct node *item = parse_node(p, N_EXPRESSIONS);
-        if (item)
-            item->a = first;
-        parse_append(&l, item);
+        parse_append_expression(p, &l, first);
         if (p->failed || !parse_skip_operator(p, '~'))
             break;
         first = level(p, 1);
@@ -445,10 +442,7 @@ const struct node *parse_tuple(struct parser *p, bool with_condition)
     struct node *n = parse_node(p, N_TUPLE);
     struct node_list l = { NULL, NULL };
     for (;;) {
-        struct node *item = parse_node(p, N_EXPRESSIONS);
-        if (item)
-            item->a = first;
-        parse_append(&l, item);
+        parse_append_expression(p, &l, first);
         if (p->failed || !parse_skip_operator(p, ',') || parse_at_operator(p, ')') || parse_at_operator(p, ']') ||
             parse_at_operator(p, '=') || p->now.kind == TOKEN_END || p->now.kind == TOKEN_PRINT_END ||
             parse_at_name(p, "in"))

@@ -62,6 +62,14 @@ void parse_append(struct node_list *l, struct node *n)
     l->last = n;
 }
 
+void parse_append_expression(struct parser *p, struct node_list *l, const struct node *expression)
+{
+    struct node *item = parse_node(p, N_EXPRESSIONS);
+    if (item)
+        item->a = expression;
+    parse_append(l, item);
+}
+
 struct token_words token_words(struct token t)
 {
     static const char *const names[] = {

@@ -55,10 +55,7 @@ static const struct node *target(struct parser *p, bool members)
     struct node *n = parse_node(p, N_TUPLE);
     struct node_list l = { NULL, NULL };
     for (;;) {
-        struct node *item = parse_node(p, N_EXPRESSIONS);
-        if (item)
-            item->a = first;
-        parse_append(&l, item);
+        parse_append_expression(p, &l, first);
         if (p->failed || !parse_skip_operator(p, ',') || p->now.kind == TOKEN_END)
             break;
         first = one_target(p, members);

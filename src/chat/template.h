@@ -187,6 +187,8 @@ struct node_list {
     struct node *last;
 };
 void parse_append(struct node_list *l, struct node *n);
+/** Expressions may be shared, so a node of the list's own holds it. */
+void parse_append_expression(struct parser *p, struct node_list *l, const struct node *expression);
 
 /* ---- Rendering ---- */
 
