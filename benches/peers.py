@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Run the same models through libinfer and llama.cpp in turn and print the ratio.
+"""Run the same models through libinfer and its peers in turn and print the ratio.
 
     pip install llama-cpp-python
     python3 benches/peers.py /tmp/a.gguf /tmp/b.gguf -p 512 -n 64 -t 2 -r 5
+    python3 benches/peers.py /tmp/a.gguf --llama-bench ik_llama.cpp/build/bin/llama-bench
 
-Each round measures both, one after the other, so that a machine whose speed drifts treats both alike. The table shows
+Each round measures all, one after the other, so that a machine whose speed drifts treats them alike. The table shows
 the median of each, the median of the ratios, round by round, and of the shares that libinfer reached of what the
 machine allowed (infer-bench --limits). llama.cpp runs inside this process (a batch of -p tokens, then -n single
-tokens), libinfer through build/infer-bench.
+tokens), libinfer through build/infer-bench; --llama-bench names a further peer's own program, which has its options.
 """
 import argparse
 import json
@@ -18,23 +19,23 @@ import time
 import llama_cpp
 
 
-def ours(bench, model, n_prompt, n_gen, threads):
-    """Tokens a second of prompt and generation, one run each, and per cent of the limit."""
-    out = subprocess.run([bench, "-m", model, "-p", str(n_prompt), "-n", str(n_gen), "-t", str(threads), "-r", "1",
-                          "--limits", "-o", "json"], check=True, capture_output=True, text=True).stdout
-    return [(test["avg_ts"], test["limit_pct"]) for test in json.loads(out)]
+def program(bench, model, args, *more):
+    """Of a run of prompt and of generation each, what infer-bench and llama-bench print alike."""
+    out = subprocess.run([bench, "-m", model, "-p", str(args.n_prompt), "-n", str(args.n_gen), "-t", str(args.threads),
+                          "-r", "1", "-o", "json", *more], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(out)
 
 
-def theirs(model, n_prompt, n_gen):
-    ids = [300 + i * 7919 % 20000 for i in range(n_prompt)]
-    rates = []
-    for pieces in ([ids], [[i] for i in ids[:n_gen]]):
+def in_process(model, args):
+    ids = [300 + i * 7919 % 20000 for i in range(args.n_prompt)]
+    tests = []
+    for pieces in ([ids], [[i] for i in ids[:args.n_gen]]):
         model.reset()
         start = time.perf_counter()
         for piece in pieces:
             model.eval(piece)
-        rates.append(sum(map(len, pieces)) / (time.perf_counter() - start))
-    return rates
+        tests.append({"avg_ts": sum(map(len, pieces)) / (time.perf_counter() - start)})
+    return tests
 
 
 def main():
@@ -45,24 +46,30 @@ def main():
     parser.add_argument("-t", "--threads", type=int, default=2)
     parser.add_argument("-r", "--rounds", type=int, default=5)
     parser.add_argument("--bench", default="build/infer-bench")
+    parser.add_argument("--llama-bench", metavar="PROGRAM", help="another peer's llama-bench")
     args = parser.parse_args()
     print(f"llama-cpp-python {llama_cpp.__version__}, {args.threads} threads, {args.rounds} rounds; tokens a second, "
           "medians")
-    print("| model | test | libinfer | of limit | llama.cpp | ratio |\n|---|---|---:|---:|---:|---:|")
+    names = ["llama.cpp"] + (["llama-bench"] if args.llama_bench else [])
+    print("| model | test | libinfer | of limit |" + "".join(f" {name} | ratio |" for name in names))
+    print("|---|---|---:|---:|" + "---:|---:|" * len(names))
     for model in args.models:
         rounds = []
         peer = llama_cpp.Llama(model, n_ctx=args.n_prompt + args.n_gen + 8, n_threads=args.threads,
                                n_threads_batch=args.threads, verbose=False)
-        theirs(peer, args.n_prompt, args.n_gen)  # warm-up
+        in_process(peer, args)  # warm-up
         for _ in range(args.rounds):
-            rounds.append((ours(args.bench, model, args.n_prompt, args.n_gen, args.threads),
-                           theirs(peer, args.n_prompt, args.n_gen)))
+            rounds.append([program(args.bench, model, args, "--limits"), in_process(peer, args)] +
+                          ([program(args.llama_bench, model, args)] if args.llama_bench else []))
         peer.close()
         for i, test in enumerate((f"pp{args.n_prompt}", f"tg{args.n_gen}")):
-            a, share, b = [r[0][i][0] for r in rounds], [r[0][i][1] for r in rounds], [r[1][i] for r in rounds]
-            ratio = statistics.median(x / y for x, y in zip(a, b))
-            print(f"| {model.rsplit('/', 1)[-1]} | {test} | {statistics.median(a):.1f} | "
-                  f"{statistics.median(share):.0f} % | {statistics.median(b):.1f} | {ratio:.2f} |", flush=True)
+            ours, *theirs = ([engine[i]["avg_ts"] for engine in engines] for engines in zip(*rounds))
+            share = statistics.median(engines[0][i]["limit_pct"] for engines in rounds)
+            row = f"| {model.rsplit('/', 1)[-1]} | {test} | {statistics.median(ours):.1f} | {share:.0f} % |"
+            for rates in theirs:
+                ratio = statistics.median(a / b for a, b in zip(ours, rates))
+                row += f" {statistics.median(rates):.1f} | {ratio:.2f} |"
+            print(row, flush=True)
 
 
 if __name__ == "__main__":
