@@ -11,6 +11,7 @@
  * infer_sampler    picks the next token from logits; used by one thread at a time
  * infer_grammar    what texts may look like; constant once open, shared by any number of samplers and threads
  * infer_matcher    one text on its way through a grammar; used by one thread at a time
+ * infer_generation  a text that is fetched piece by piece; used by one thread at a time
  * infer_embedder   makes vectors and scores of whole texts; used by one thread at a time
  *
  *     infer_error err;
@@ -765,7 +766,8 @@ typedef enum infer_stop_reason {
     INFER_STOP_STRING = 2,  /**< a stop string came up; it is not part of the text */
     INFER_STOP_FULL = 3,    /**< the session's context is full */
     INFER_STOP_CALLBACK = 4, /**< the callback returned false */
-    INFER_STOP_GRAMMAR = 5  /**< nothing but its end can follow in the sampler's grammar */
+    INFER_STOP_GRAMMAR = 5, /**< nothing but its end can follow in the sampler's grammar */
+    INFER_STOP_ERROR = 6    /**< a failure or a cancellation, which the status tells */
 } infer_stop_reason;
 
 typedef struct infer_generate_options {
@@ -798,6 +800,10 @@ typedef struct infer_generate_result {
     size_t n_generated;        /**< tokens generated, the one that ended the text not counted */
     double prompt_seconds;     /**< evaluating the prompt */
     double generate_seconds;   /**< from then on */
+    double first_token_seconds; /**< from the beginning of the call to the first token; 0 if there is none */
+    double token_p50;          /**< seconds from one token to the next: half of them took no longer, */
+    double token_p95;          /**< 95 of 100, */
+    double token_p99;          /**< 99 of 100; 0 while there are fewer than two tokens */
 } infer_generate_result;
 
 /** Append a prompt to the session, then generate.
@@ -817,6 +823,34 @@ typedef struct infer_generate_result {
 INFER_API infer_status infer_generate(infer_session *session, infer_sampler *sampler, const char *prompt, size_t length,
                                       const infer_generate_options *options, infer_generate_result *result,
                                       infer_error *err);
+
+/** The same text, fetched instead of received: each call of infer_generation_next() computes as far as the next piece.
+ *  Used by one thread at a time, as its session and its sampler, which outlive it. */
+typedef struct infer_generation infer_generation;
+
+typedef struct infer_piece {
+    size_t size;          /**< in: sizeof(infer_piece) */
+    infer_chat_part part; /**< INFER_CHAT_CONTENT */
+    const char *text;     /**< length bytes and a terminator, whole UTF-8 characters, valid until the next call on the
+                           *   generation; NULL: the text is at its end */
+    size_t length;
+} infer_piece;
+
+/** Begin a generation: as infer_generate(), but nothing is computed yet, and on_text is not called.
+ *  @param options the stop strings stay as they are until the generation is closed; the rest is not kept.
+ *  @return NULL where infer_generate() fails with the session unchanged. */
+INFER_API infer_generation *infer_generation_open(infer_session *session, infer_sampler *sampler, const char *prompt,
+                                                  size_t length, const infer_generate_options *options,
+                                                  infer_error *err);
+/** The next piece. The first call evaluates the prompt. Between calls the session is left as it is; one of another
+ *  length is INFER_E_ARGUMENT. infer_session_cancel() ends the text: what was held back still comes, then
+ *  INFER_E_CANCELLED.
+ *  @return INFER_OK with a piece or, at the end, without; a failure is the end too, and told again by further calls. */
+INFER_API infer_status infer_generation_next(infer_generation *generation, infer_piece *piece, infer_error *err);
+/** What has been done so far. The reason counts at the end only. */
+INFER_API void infer_generation_get_result(infer_generation *generation, infer_generate_result *result);
+/** Close, at any time: the session keeps what was generated. */
+INFER_API void infer_generation_close(infer_generation **generation);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,293 @@
+/* generation.c - from logits to tokens and text, until there is a reason to stop. */
+#include "src/runtime/generation.h"
+
+#include "src/base/context.h"
+#include "src/base/error.h"
+#include "src/model/model.h"
+#include "src/runtime/sampler.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    PRIMING = 64, /* tokens before the text that the stream is shown: more than a character has */
+    END_ROOM = 16 /* what a stream may hold back at its end */
+};
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- Setting up: all that may fail for want of memory or a wrong option comes before a session changes ---- */
+
+static infer_status read_options(struct generation *g, const infer_generate_options *options, infer_error *err)
+{
+    g->o = infer_generate_defaults();
+    if (options && options->size < sizeof options->size)
+        return fail(err, INFER_E_ARGUMENT, "generate options: size is %zu; start from infer_generate_defaults()",
+                    options->size);
+    if (options)
+        memcpy(&g->o, options, options->size < sizeof g->o ? options->size : sizeof g->o);
+    if (g->o.n_predict < -1)
+        return fail(err, INFER_E_ARGUMENT, "generate options: n_predict is %d, expected -1 (no limit) or more",
+                    g->o.n_predict);
+    return INFER_OK;
+}
+
+static infer_status find_banned(struct generation *g, infer_error *err)
+{
+    size_t n = 0;
+    for (int32_t id = 0; id < g->n_choices; id++)
+        n += infer_tokenizer_is_end(g->tokenizer, id);
+    g->banned = mem_new(g->a, n, sizeof *g->banned);
+    if (!g->banned)
+        return fail_memory(err, "the tokens that are not to be chosen");
+    for (int32_t id = 0; id < g->n_choices; id++)
+        if (infer_tokenizer_is_end(g->tokenizer, id))
+            g->banned[g->n_banned++] = id;
+    return INFER_OK;
+}
+
+infer_status generation_open(struct generation *g, const infer_model *model, infer_sampler *sampler,
+                             const infer_generate_options *options, infer_error *err)
+{
+    *g = (struct generation){ .a = context_allocator(model->context), .model = model, .sampler = sampler,
+                              .tokenizer = infer_model_tokenizer(model), .opened = seconds() };
+    infer_model_info info = { .size = sizeof info };
+    infer_model_get_info(model, &info);
+    if (!g->tokenizer)
+        return fail(err, INFER_E_ARGUMENT, "%s: the model has no tokenizer for generating text", info.name);
+    if (info.encoder)
+        return fail(err, INFER_E_ARGUMENT, "%s: the model is an encoder, which generates no text", info.name);
+    infer_status status = read_options(g, options, err);
+    if (status != INFER_OK)
+        return status;
+    const int32_t n_tokens = infer_tokenizer_size(g->tokenizer);
+    g->n_choices = n_tokens < info.n_vocab ? n_tokens : info.n_vocab; /* padding has no text */
+    g->stream.flags = g->o.unparse_special ? INFER_UNPARSE_SPECIAL : 0;
+    g->max_piece = infer_tokenizer_max_piece(g->tokenizer);
+    if (g->max_piece < END_ROOM)
+        g->max_piece = END_ROOM;
+    g->piece = mem_new(g->a, g->max_piece, 1);
+    if (!g->piece)
+        return fail_memory(err, "a piece of text");
+    status = stops_open(&g->stops, g->a, g->o.stops, g->o.n_stops, g->max_piece, err);
+    return status == INFER_OK && g->o.ignore_end ? find_banned(g, err) : status;
+}
+
+void generation_close(struct generation *g)
+{
+    if (!g->a)
+        return;
+    stops_close(&g->stops);
+    mem_free(g->a, g->piece);
+    mem_free(g->a, g->banned);
+    mem_free(g->a, g->pieces.item);
+    mem_free(g->a, g->pieces.bytes);
+    mem_free(g->a, g->token_seconds);
+    *g = (struct generation){ 0 };
+}
+
+/* ---- The prompt ---- */
+
+infer_status generation_encode(const struct generation *g, const char *text, size_t length, bool begins, int32_t **ids,
+                               size_t *n, infer_error *err)
+{
+    const unsigned flags = g->o.raw_prompt ? 0 : INFER_PARSE_SPECIAL | (begins ? INFER_ADD_SPECIAL : 0);
+    size_t room = 0;
+    infer_status status = INFER_OK;
+    *ids = NULL;
+    if (!add_size(length, 8, &room))
+        return fail(err, INFER_E_ARGUMENT, "a prompt of %zu bytes", length);
+    while (status == INFER_OK) {
+        mem_free(g->a, *ids);
+        *ids = mem_new(g->a, room, sizeof **ids);
+        if (!*ids)
+            return fail_memory(err, "the prompt's tokens");
+        status = infer_tokenizer_encode(g->tokenizer, text, length, flags, *ids, room, n, err);
+        if (*n <= room)
+            break;
+        room = *n;
+    }
+    if (status != INFER_OK || *n || !begins)
+        return status;
+    **ids = infer_tokenizer_bos(g->tokenizer);
+    if (**ids < 0)
+        return fail(err, INFER_E_ARGUMENT, "the prompt is empty, and the model has no token that begins a text");
+    *n = 1;
+    return INFER_OK;
+}
+
+void generation_count(struct generation *g, const int32_t *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        sampler_count(g->sampler, ids[i]);
+    g->r.n_prompt += n;
+    g->r.prompt_seconds = seconds() - g->opened;
+}
+
+/* The stream is shown what precedes the text, so that a first token keeps its leading space. */
+infer_status generation_begin(struct generation *g, const int32_t *timeline, size_t n, bool anew, infer_error *err)
+{
+    g->begun = g->last = seconds();
+    g->r.prompt_seconds = g->begun - g->opened;
+    if (anew)
+        sampler_begin(g->sampler);
+    for (size_t i = n > PRIMING ? n - PRIMING : 0; i < n; i++) {
+        size_t length;
+        if (timeline[i] >= g->n_choices)
+            continue;
+        const infer_status status = infer_tokenizer_stream(g->tokenizer, &g->stream, timeline[i], g->piece,
+                                                           g->max_piece, &length, err);
+        if (status != INFER_OK)
+            return status;
+    }
+    return INFER_OK;
+}
+
+/* ---- Text ---- */
+
+static infer_status show(struct generation *g, infer_chat_part part, const char *text, size_t n, infer_error *err)
+{
+    struct pieces *p = &g->pieces;
+    if (!n)
+        return INFER_OK;
+    if (!mem_grow(g->a, &p->item, &p->item_room, p->n_items + 1, sizeof *p->item) ||
+        !mem_grow(g->a, &p->bytes, &p->byte_room, p->n_bytes + n + 1, 1))
+        return fail_memory(err, "text");
+    memcpy(p->bytes + p->n_bytes, text, n);
+    p->bytes[p->n_bytes + n] = 0;
+    p->item[p->n_items++] = (struct piece){ part, p->n_bytes, n };
+    p->n_bytes += n + 1;
+    return INFER_OK;
+}
+
+bool generation_piece(struct generation *g, infer_chat_part *part, struct text *text)
+{
+    struct pieces *p = &g->pieces;
+    if (p->next == p->n_items) {
+        p->next = p->n_items = p->n_bytes = 0;
+        return false;
+    }
+    const struct piece *piece = &p->item[p->next++];
+    *part = piece->part;
+    *text = (struct text){ p->bytes + piece->at, piece->n };
+    return true;
+}
+
+static infer_status take_token(struct generation *g, int32_t id, infer_error *err)
+{
+    size_t length, n;
+    bool found;
+    const infer_status status = infer_tokenizer_stream(g->tokenizer, &g->stream, id, g->piece, g->max_piece, &length,
+                                                       err);
+    if (status != INFER_OK)
+        return status;
+    const char *text = stops_take(&g->stops, g->piece, length, &n, &found);
+    if (found) {
+        g->ended = true;
+        g->r.reason = INFER_STOP_STRING;
+    }
+    return show(g, INFER_CHAT_CONTENT, text, n, err);
+}
+
+/* The text ends by itself: what is held back comes out. An unfinished character may complete a stop string. */
+void generation_stop(struct generation *g, infer_stop_reason reason)
+{
+    size_t n, held = 0;
+    bool found;
+    if (g->ended)
+        return;
+    g->ended = true;
+    g->last = seconds();
+    const size_t length = infer_tokenizer_stream_end(&g->stream, g->piece, g->max_piece);
+    const char *text = stops_take(&g->stops, g->piece, length, &n, &found);
+    g->r.reason = found ? INFER_STOP_STRING : reason;
+    if (!found)
+        stops_end(&g->stops, &held); /* follows the text shown */
+    show(g, INFER_CHAT_CONTENT, text, n + held, NULL);
+}
+
+/* ---- Tokens ---- */
+
+bool generation_wants(struct generation *g, size_t room)
+{
+    const infer_matcher *m = infer_sampler_matcher(g->sampler);
+    if (m && infer_matcher_must_end(m))
+        generation_stop(g, INFER_STOP_GRAMMAR);
+    else if (g->o.n_predict >= 0 && g->r.n_generated == (size_t)g->o.n_predict)
+        generation_stop(g, INFER_STOP_LENGTH);
+    else if (!room)
+        generation_stop(g, INFER_STOP_FULL);
+    return !g->ended;
+}
+
+static infer_status fail_choice(const struct generation *g, const float *logits, infer_error *err)
+{
+    if (infer_sampler_matcher(g->sampler))
+        return fail(err, INFER_E_ARGUMENT, "after %zu tokens of text no token can be chosen that the grammar allows, or "
+                    "memory is out for its state", g->r.n_generated);
+    for (int32_t i = 0; i < g->n_choices; i++)
+        if (logits[i] - logits[i] == 0)
+            return fail_memory(err, "choosing a token");
+    return fail(err, INFER_E_FORMAT, "after %zu tokens of text no logit is finite: the model's weights are damaged",
+                g->r.n_generated);
+}
+
+static void note_time(struct generation *g)
+{
+    const double now = seconds();
+    if (g->r.n_generated == 1)
+        g->r.first_token_seconds = now - g->opened;
+    else
+        g->token_seconds[g->n_times++] = (float)(now - g->last);
+    g->last = now;
+}
+
+infer_status generation_step(struct generation *g, const float *logits, int32_t *id, infer_error *err)
+{
+    *id = -1;
+    if (!mem_grow(g->a, &g->token_seconds, &g->time_room, g->n_times + 1, sizeof *g->token_seconds))
+        return fail_memory(err, "the times of tokens");
+    const int32_t chosen = sampler_sample_except(g->sampler, logits, g->n_choices, g->banned, g->n_banned);
+    if (chosen < 0)
+        return fail_choice(g, logits, err);
+    if (infer_tokenizer_is_end(g->tokenizer, chosen)) {
+        generation_stop(g, INFER_STOP_END);
+        return INFER_OK;
+    }
+    *id = chosen;
+    infer_sampler_accept(g->sampler, chosen);
+    g->r.n_generated++;
+    note_time(g);
+    return take_token(g, chosen, err);
+}
+
+/* ---- The result ---- */
+
+static int compare_times(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* The least time that at least so many per cent of the times, which are in order, are not above. */
+static double percentile(const float *times, size_t n, size_t percent)
+{
+    return n ? (double)times[(n * percent + 99) / 100 - 1] : 0;
+}
+
+void generation_result(struct generation *g, infer_generate_result *result)
+{
+    if (g->n_times) /* their order is of no use to anybody else */
+        qsort(g->token_seconds, g->n_times, sizeof *g->token_seconds, compare_times);
+    g->r.size = result->size;
+    g->r.generate_seconds = g->begun > 0 ? (g->ended ? g->last : seconds()) - g->begun : 0;
+    g->r.token_p50 = percentile(g->token_seconds, g->n_times, 50);
+    g->r.token_p95 = percentile(g->token_seconds, g->n_times, 95);
+    g->r.token_p99 = percentile(g->token_seconds, g->n_times, 99);
+    memcpy(result, &g->r, result->size < sizeof g->r ? result->size : sizeof g->r);
+}
