@@ -455,6 +455,12 @@ static inline infer_session_options infer_session_defaults(void)
 
 INFER_API infer_session *infer_session_open(infer_model *model, const infer_session_options *options, infer_error *err);
 INFER_API void infer_session_close(infer_session **session);
+/** A session that goes on from the same tokens, with the same logits, for another thread or another continuation. It
+ *  costs next to nothing: tokens and cache are shared, and pages of the cache (64 tokens) are copied when one of the
+ *  sessions appends to them. So the first evaluation after a fork takes memory. Work buffers stay shared: forks that
+ *  compute on several threads at once take turns.
+ *  @param session not used by another thread during the call. */
+INFER_API infer_session *infer_session_fork(const infer_session *session, infer_error *err);
 
 /** Append tokens and compute the logits that follow the last of them.
  *  @param tokens n ids in [0, n_vocab), n may be 0. Not kept after the call.
@@ -472,7 +478,9 @@ INFER_API infer_status infer_session_eval_all(infer_session *session, const int3
  *  encoder, no token yet, rewound, or infer_generate appended the last token: infer_session_eval of 0 tokens computes
  *  those). */
 INFER_API const float *infer_session_logits(const infer_session *session);
-/** Forget all tokens but the first n_keep, a cheap operation. n_keep above the length is INFER_E_ARGUMENT. */
+/** Forget all tokens but the first n_keep, a cheap operation. n_keep above the length is INFER_E_ARGUMENT.
+ *  @note Layers with a sliding window keep no more of the cache than the window and 64 tokens. After a rewind by more
+ *        than 64 tokens in a model that has such layers, the next evaluation computes the tokens that were kept anew. */
 INFER_API infer_status infer_session_rewind(infer_session *session, size_t n_keep, infer_error *err);
 INFER_API size_t infer_session_length(const infer_session *session);
 INFER_API size_t infer_session_capacity(const infer_session *session);
@@ -483,10 +491,17 @@ typedef struct infer_session_info {
     size_t size;                 /**< in: sizeof(infer_session_info) */
     infer_kv_type kv_type_k;     /**< never INFER_KV_DEFAULT */
     infer_kv_type kv_type_v;     /**< never INFER_KV_DEFAULT */
-    uint64_t kv_bytes;           /**< of the cache as it is now; it grows by 64 tokens at a time */
+    uint64_t kv_bytes;           /**< of the cache as it is now, with what is shared; it grows by 64 tokens at a time */
     uint64_t kv_bytes_per_token;
 } infer_session_info;
 INFER_API void infer_session_get_info(const infer_session *session, infer_session_info *info);
+/** Bytes of the cache of a session with these options once it has evaluated n_tokens in one call: infer_session_info's
+ *  kv_bytes then will be exactly this. Pages are taken from the allocator some at a time, for all sessions of a model and
+ *  cache types together: 128 KB for each layer and KV head, in which other sessions' pages have room too. What is empty
+ *  goes back, but for one such piece (two in a model of which some layers have a window).
+ *  @return 0 with err filled if the options are refused or n_tokens do not fit n_ctx; 0 for 0 tokens. */
+INFER_API uint64_t infer_kv_bytes(const infer_model *model, const infer_session_options *options, size_t n_tokens,
+                                  infer_error *err);
 /** Make a running or the next eval or generate return INFER_E_CANCELLED soon. May be called from any thread and from a
  *  signal handler. */
 INFER_API void infer_session_cancel(infer_session *session);

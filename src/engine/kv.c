@@ -3,8 +3,10 @@
 
 #include "src/base/error.h"
 
-/* Of a layer's head in a slab, if the context is that long: then it costs little that the next slab is elsewhere. */
+/* Of a layer's head in a slab: then it costs little that the next slab is elsewhere. */
 #define SLAB_HEAD_BYTES ((size_t)128 * 1024)
+
+/* ---- Shapes ---- */
 
 enum dtype kv_dtype(infer_kv_type type)
 {
@@ -42,59 +44,269 @@ static infer_status refuse(const char *what, enum dtype type, uint32_t d, infer_
                 dtype_name(type), KV_PART);
 }
 
-infer_status kv_init(struct kv *kv, const infer_allocator *a, const struct hparams *h, uint32_t n_ctx,
-                     enum dtype k_type, enum dtype v_type, infer_error *err)
+/* Tokens of an encoder see each other both ways and are computed at once: nothing of them is ever behind a window. */
+static enum kv_class class_of(const struct hparams *h, uint32_t layer)
+{
+    return arch_layer_windowed(h, layer) && !arch_has(h, TRAIT_ENCODER) ? KV_WINDOW : KV_ALL;
+}
+
+infer_status kv_shape_init(struct kv_shape *shape, const struct hparams *h, enum dtype k_type, enum dtype v_type,
+                           infer_error *err)
 {
     const bool shared = h->n_latent != 0;
     const size_t key_bytes = kv_key_bytes(k_type, h->d_k), value_bytes = value_bytes_of(h, v_type);
-    *kv = (struct kv){ .a = a,
-                       .n_ctx = n_ctx,
-                       .n_layer = h->n_layer,
-                       .n_head_kv = h->n_head_kv,
-                       .d_k = h->d_k,
-                       .d_v = h->d_v,
-                       .k_type = k_type,
-                       .v_type = shared ? k_type : v_type,
-                       .shared = shared,
-                       .key_bytes = key_bytes,
-                       .head_bytes = key_bytes + value_bytes };
     if (!key_bytes)
         return refuse("keys", k_type, h->d_k, err);
     if (!value_bytes && !shared)
         return refuse("values", v_type, h->d_v, err);
-    kv->max_pages = n_ctx / ATTEND_KEYS + (n_ctx % ATTEND_KEYS != 0);
-    const size_t pages = round_up(SLAB_HEAD_BYTES, kv->head_bytes) / kv->head_bytes;
-    kv->slab_pages = pages < kv->max_pages ? (uint32_t)pages : kv->max_pages;
-    if (!mul_size(kv->head_bytes * kv->slab_pages, (size_t)h->n_layer * h->n_head_kv, &kv->slab_bytes))
-        return fail(err, INFER_E_NOMEM, "the cache of %u layers, %u heads, %u + %u numbers a token is too large",
-                    h->n_layer, h->n_head_kv, h->d_k, h->d_v);
-    kv->pages = mem_new(a, kv->max_pages, sizeof *kv->pages);
-    return kv->pages ? INFER_OK : fail_memory(err, "the cache");
+    *shape = (struct kv_shape){
+        .n_layer = h->n_layer, .n_head_kv = h->n_head_kv, .d_k = h->d_k, .d_v = h->d_v, .window = h->window,
+        .k_type = k_type, .v_type = shared ? k_type : v_type, .shared = shared, .key_bytes = key_bytes,
+        .head_bytes = key_bytes + value_bytes,
+    };
+    shape->slab_pages = (uint32_t)(round_up(SLAB_HEAD_BYTES, shape->head_bytes) / shape->head_bytes);
+    for (uint32_t l = 0; l < h->n_layer; l++)
+        shape->n_layers[class_of(h, l)]++;
+    return INFER_OK;
+}
+
+/* The first page that is kept where the next token is number n. */
+static uint32_t kept_from(const struct kv_shape *s, enum kv_class class, uint32_t n)
+{
+    const uint64_t seen = (uint64_t)s->window + KV_BACK;
+    return class == KV_WINDOW && n >= seen ? (uint32_t)(n + 1 - seen) / ATTEND_KEYS : 0;
+}
+
+static uint32_t pages_for(uint32_t n_tokens)
+{
+    return n_tokens / ATTEND_KEYS + (n_tokens % ATTEND_KEYS != 0);
+}
+
+uint64_t kv_shape_bytes(const struct kv_shape *s, uint32_t n_tokens, uint32_t n_batch)
+{
+    const uint32_t step = n_tokens ? (n_tokens - 1) / n_batch * n_batch : 0; /* where the last one begins */
+    uint64_t bytes = 0;
+    for (int c = 0; c < KV_CLASSES; c++)
+        bytes += (uint64_t)(pages_for(n_tokens) - kept_from(s, (enum kv_class)c, step)) * s->head_bytes *
+                 s->n_head_kv * s->n_layers[c];
+    return bytes;
+}
+
+/* ---- Pools ---- */
+
+struct kv_pool *kv_pool_open(const infer_allocator *a, const struct hparams *h, const struct kv_shape *shape,
+                             infer_error *err)
+{
+    struct kv_pool *p = mem_new(a, 1, sizeof *p);
+    if (!p)
+        return fail_memory(err, "the cache"), NULL;
+    p->shape = *shape;
+    p->a = a;
+    pthread_mutex_init(&p->lock, NULL);
+    for (int c = 0; c < KV_CLASSES; c++)
+        if (!pages_init(&p->heaps[c], a, shape->head_bytes, (size_t)shape->n_layers[c] * shape->n_head_kv,
+                        shape->slab_pages)) {
+            kv_pool_close(p);
+            return fail(err, INFER_E_NOMEM, "the cache of %u layers, %u heads, %u + %u numbers a token is too large",
+                        h->n_layer, h->n_head_kv, h->d_k, h->d_v), NULL;
+        }
+    p->layers = mem_new(a, h->n_layer, sizeof *p->layers);
+    if (!p->layers) {
+        kv_pool_close(p);
+        return fail_memory(err, "the cache"), NULL;
+    }
+    uint32_t n[KV_CLASSES] = { 0 };
+    for (uint32_t l = 0; l < h->n_layer; l++) {
+        p->layers[l].class = class_of(h, l);
+        p->layers[l].index = n[p->layers[l].class]++;
+    }
+    return p;
+}
+
+void kv_pool_close(struct kv_pool *p)
+{
+    if (!p)
+        return;
+    for (int c = 0; c < KV_CLASSES; c++)
+        pages_free(&p->heaps[c]);
+    pthread_mutex_destroy(&p->lock);
+    mem_free(p->a, p->layers);
+    mem_free(p->a, p);
+}
+
+void kv_pools_init(struct kv_pools *pools)
+{
+    pools->first = NULL;
+    pthread_mutex_init(&pools->lock, NULL);
+}
+
+void kv_pools_free(struct kv_pools *pools)
+{
+    for (struct kv_pool *p = pools->first, *next; p; p = next) {
+        next = p->next;
+        kv_pool_close(p);
+    }
+    pthread_mutex_destroy(&pools->lock);
+}
+
+struct kv_pool *kv_pools_get(struct kv_pools *pools, const infer_allocator *a, const struct hparams *h,
+                             const struct kv_shape *shape, infer_error *err)
+{
+    pthread_mutex_lock(&pools->lock);
+    struct kv_pool *p = pools->first;
+    while (p && (p->shape.k_type != shape->k_type || p->shape.v_type != shape->v_type))
+        p = p->next;
+    if (!p && (p = kv_pool_open(a, h, shape, err))) {
+        p->next = pools->first;
+        pools->first = p;
+    }
+    pthread_mutex_unlock(&pools->lock);
+    return p;
+}
+
+/* ---- A session's pages ---- */
+
+infer_status kv_init(struct kv *kv, struct kv_pool *pool, uint32_t n_ctx, infer_error *err)
+{
+    *kv = (struct kv){ .pool = pool, .n_ctx = n_ctx, .max_pages = pages_for(n_ctx) };
+    for (int c = 0; c < KV_CLASSES; c++) {
+        const uint32_t room = pool->shape.n_layers[c] ? kv->max_pages : 0;
+        kv->of[c].pages = mem_raw(pool->a, room, sizeof *kv->of[c].pages);
+        kv->of[c].data = mem_raw(pool->a, room, sizeof *kv->of[c].data);
+    }
+    for (int c = 0; c < KV_CLASSES; c++)
+        if (!kv->of[c].pages || !kv->of[c].data) {
+            kv_free(kv);
+            return fail_memory(err, "the cache");
+        }
+    return INFER_OK;
+}
+
+/* Those from page `end` on. */
+static void drop_behind(struct kv *kv, int class, uint32_t end)
+{
+    struct kv_pages *const of = &kv->of[class];
+    while (of->end > of->first && of->end > end)
+        page_release(&kv->pool->heaps[class], of->pages[--of->end]);
+}
+
+/* Those before page `first`; if that leaves none, the next one taken is `first`. */
+static void drop_before(struct kv *kv, int class, uint32_t first)
+{
+    struct kv_pages *const of = &kv->of[class];
+    while (of->first < of->end && of->first < first)
+        page_release(&kv->pool->heaps[class], of->pages[of->first++]);
+    if (of->first == of->end)
+        of->first = of->end = first;
+}
+
+void kv_keep(struct kv *kv, uint32_t n_tokens)
+{
+    pthread_mutex_lock(&kv->pool->lock);
+    for (int c = 0; c < KV_CLASSES; c++)
+        drop_behind(kv, c, pages_for(n_tokens));
+    pthread_mutex_unlock(&kv->pool->lock);
 }
 
 void kv_free(struct kv *kv)
 {
-    for (uint32_t i = 0; i < kv->n_pages; i += kv->slab_pages)
-        mem_free(kv->a, kv->pages[i]);
-    mem_free(kv->a, kv->pages);
+    if (!kv->pool)
+        return;
+    kv_keep(kv, 0);
+    for (int c = 0; c < KV_CLASSES; c++) {
+        mem_free(kv->pool->a, kv->of[c].pages);
+        mem_free(kv->pool->a, kv->of[c].data);
+    }
     *kv = (struct kv){ 0 };
 }
 
-infer_status kv_reserve(struct kv *kv, uint32_t n_tokens, infer_error *err)
+void kv_share(struct kv *to, const struct kv *from, uint32_t n_tokens)
 {
-    const uint32_t need = n_tokens / ATTEND_KEYS + (n_tokens % ATTEND_KEYS != 0);
-    while (kv->n_pages < need) {
-        uint8_t *const slab = mem_raw(kv->a, kv->slab_bytes, 1);
-        if (!slab)
-            return fail(err, INFER_E_NOMEM, "out of memory for the cache: %zu bytes for the tokens from %u on",
-                        kv->slab_bytes, kv->n_pages * ATTEND_KEYS);
-        for (uint32_t i = 0; i < kv->slab_pages && kv->n_pages < kv->max_pages; i++)
-            kv->pages[kv->n_pages++] = slab + i * kv->head_bytes;
+    pthread_mutex_lock(&to->pool->lock);
+    for (int c = 0; c < KV_CLASSES; c++) {
+        const struct kv_pages *const have = &from->of[c];
+        struct kv_pages *const of = &to->of[c];
+        const uint32_t end = pages_for(n_tokens) < have->end ? pages_for(n_tokens) : have->end;
+        of->first = of->end = have->first < end ? have->first : end;
+        for (; of->end < end; of->end++) {
+            of->pages[of->end] = page_hold(have->pages[of->end]);
+            of->data[of->end] = have->data[of->end];
+        }
     }
-    return INFER_OK;
+    pthread_mutex_unlock(&to->pool->lock);
 }
 
-uint64_t kv_taken(const struct kv *kv)
+static bool take(struct kv *kv, int class, uint32_t i, const struct page *after)
 {
-    return ((uint64_t)kv->n_pages + kv->slab_pages - 1) / kv->slab_pages * kv->slab_bytes;
+    struct kv_pages *const of = &kv->of[class];
+    struct page *const page = page_take(&kv->pool->heaps[class], after, of->end - of->first);
+    if (page) {
+        of->pages[i] = page;
+        of->data[i] = page->data;
+    }
+    return page;
+}
+
+/* Page i, which is there, becomes this session's alone; `keep`: with what it holds. */
+static bool own(struct kv *kv, int class, uint32_t i, bool keep)
+{
+    struct kv_pages *const of = &kv->of[class];
+    struct page_heap *const heap = &kv->pool->heaps[class];
+    struct page *const old = of->pages[i];
+    if (!page_is_shared(old))
+        return true;
+    if (!take(kv, class, i, i > of->first ? of->pages[i - 1] : NULL))
+        return false;
+    if (keep)
+        page_copy(heap, of->pages[i], old);
+    page_release(heap, old);
+    return true;
+}
+
+static bool reserve(struct kv *kv, int class, uint32_t first, uint32_t n)
+{
+    struct kv_pages *const of = &kv->of[class];
+    const uint32_t page = first / ATTEND_KEYS, need = pages_for(first + n);
+    if (page < of->first) /* what there is belongs to another text */
+        drop_behind(kv, class, 0);
+    drop_before(kv, class, kept_from(&kv->pool->shape, (enum kv_class)class, first));
+    if (of->first > page)
+        of->first = of->end = page;
+    for (uint32_t i = page; i < of->end && i < need; i++)
+        if (!own(kv, class, i, i * ATTEND_KEYS < first))
+            return false;
+    for (; of->end < need; of->end++)
+        if (!take(kv, class, of->end, of->end > of->first ? of->pages[of->end - 1] : NULL))
+            return false;
+    return true;
+}
+
+infer_status kv_reserve(struct kv *kv, uint32_t first, uint32_t n, infer_error *err)
+{
+    bool well = true;
+    pthread_mutex_lock(&kv->pool->lock);
+    for (int c = 0; c < KV_CLASSES && well; c++)
+        well = !kv->pool->shape.n_layers[c] || reserve(kv, c, first, n);
+    pthread_mutex_unlock(&kv->pool->lock);
+    return well ? INFER_OK : fail(err, INFER_E_NOMEM, "out of memory for the cache of the tokens from %u on", first);
+}
+
+bool kv_resumes(const struct kv *kv, uint32_t n_tokens)
+{
+    const struct kv_shape *s = &kv->pool->shape;
+    for (int c = 0; c < KV_CLASSES && n_tokens; c++) {
+        const struct kv_pages *const of = &kv->of[c];
+        const uint32_t seen = c == KV_WINDOW && n_tokens >= s->window ? n_tokens + 1 - s->window : 0;
+        if (s->n_layers[c] && seen < n_tokens && (of->first > seen / ATTEND_KEYS || of->end < pages_for(n_tokens)))
+            return false;
+    }
+    return true;
+}
+
+uint64_t kv_bytes(const struct kv *kv)
+{
+    uint64_t bytes = 0;
+    for (int c = 0; c < KV_CLASSES; c++)
+        bytes += (uint64_t)(kv->of[c].end - kv->of[c].first) * page_bytes(&kv->pool->heaps[c]);
+    return bytes;
 }

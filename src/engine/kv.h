@@ -1,9 +1,13 @@
-/* kv.h - the keys and values of a session's tokens, in pages of ATTEND_KEYS positions.
+/* kv.h - the keys and values of sessions' tokens, in pages of ATTEND_KEYS positions.
  *
- * A page holds its positions for all layers and KV heads: of each, a block of keys and a block of values, as kernels.h
- * describes them. Pages are taken some at a time, a slab, when the first token of theirs comes, and stay until the
- * session closes. What a slab holds of one layer and head is contiguous, for attention reads it page after page:
+ * A page holds its positions for the KV heads of some layers: of each, a block of keys and a block of values, as
+ * kernels.h describes them. Layers of a window see no further than that, so they have pages of their own, which a session
+ * gives back when they lie behind it. What a slab holds of one layer and head is contiguous, for attention reads it page
+ * after page:
  *   slab: [layer][KV head][page of the slab]{ block of keys, block of values }
+ *
+ * Pages belong to a pool, one for each choice of types of a model, from which any number of sessions take and share them.
+ * A page that others hold too is never written to: who appends to one gets a copy.
  *
  * Where a model has a latent vector (arch.h), values are the first numbers of the keys: there are no blocks of them. */
 #ifndef ENGINE_KV_H
@@ -11,37 +15,100 @@
 
 #include "kernels/kernels.h"
 #include "src/engine/network.h"
+#include "src/engine/pages.h"
 
-struct kv {
-    const infer_allocator *a;
-    uint32_t n_layer, n_head_kv, d_k, d_v;
-    uint32_t n_ctx; /* positions there may be */
-    enum dtype k_type, v_type; /* shared: the same */
-    bool shared;               /* values are the first d_v numbers of the keys */
+#include <pthread.h>
+
+/** Layers by what they see: all, or what is within the window. */
+enum kv_class { KV_ALL, KV_WINDOW, KV_CLASSES };
+
+/** What pages of a model look like. */
+struct kv_shape {
+    uint32_t n_layer, n_head_kv, d_k, d_v, window; /* window: of the layers of KV_WINDOW, or 0 */
+    enum dtype k_type, v_type;   /* shared: the same */
+    bool shared;                 /* values are the first d_v numbers of the keys */
     size_t key_bytes, head_bytes; /* of a block of keys; of a layer's head in a page */
-    uint32_t slab_pages;          /* of a slab; the last one may have fewer in use */
-    size_t slab_bytes;
-    uint8_t **pages; /* the block of the first layer and head of each page there is; room for max_pages */
-    uint32_t n_pages, max_pages;
+    uint32_t slab_pages;
+    uint32_t n_layers[KV_CLASSES];
+};
+
+/** Pages of one shape. */
+struct kv_pool {
+    struct kv_shape shape;
+    struct {
+        enum kv_class class;
+        uint32_t index; /* among the layers of its class */
+    } *layers;          /* n_layer */
+    const infer_allocator *a;
+    pthread_mutex_t lock; /* of the heaps and all pages' counts */
+    struct page_heap heaps[KV_CLASSES];
+    struct kv_pool *next;
+};
+
+/** The pools of a model, made when they are first asked for. Thread safe. */
+struct kv_pools {
+    pthread_mutex_t lock;
+    struct kv_pool *first;
+};
+
+/** The pages of a class that a session has: those of the positions from first * ATTEND_KEYS on. */
+struct kv_pages {
+    struct page **pages; /* room for max_pages */
+    uint8_t **data;      /* of each page that of its first layer and head */
+    uint32_t first, end;
+};
+
+/** A session's. */
+struct kv {
+    struct kv_pool *pool;
+    uint32_t n_ctx, max_pages;
+    struct kv_pages of[KV_CLASSES];
 };
 
 /** How numbers of a type are stored; DTYPE_COUNT if there is no such type. */
 enum dtype kv_dtype(infer_kv_type type);
-/** n_ctx positions of the types; refused if the model's heads do not fit these. */
-infer_status kv_init(struct kv *kv, const infer_allocator *a, const struct hparams *h, uint32_t n_ctx,
-                     enum dtype k_type, enum dtype v_type, infer_error *err);
-void kv_free(struct kv *kv);
-/** Have pages for n_tokens positions. */
-infer_status kv_reserve(struct kv *kv, uint32_t n_tokens, infer_error *err);
-/** Bytes that a token takes in a full page; 0 if the heads do not fit the types. */
+/** Refused if the model's heads do not fit the types. */
+infer_status kv_shape_init(struct kv_shape *shape, const struct hparams *h, enum dtype k_type, enum dtype v_type,
+                           infer_error *err);
+/** Bytes that a token takes in full pages; 0 if the heads do not fit the types. */
 uint64_t kv_token_bytes(const struct hparams *h, enum dtype k_type, enum dtype v_type);
+/** Bytes of the pages that kv_reserve() leaves when n_tokens were computed in steps of n_batch, from the first on. */
+uint64_t kv_shape_bytes(const struct kv_shape *shape, uint32_t n_tokens, uint32_t n_batch);
+
+struct kv_pool *kv_pool_open(const infer_allocator *a, const struct hparams *h, const struct kv_shape *shape,
+                             infer_error *err);
+void kv_pool_close(struct kv_pool *pool);
+void kv_pools_init(struct kv_pools *pools);
+void kv_pools_free(struct kv_pools *pools);
+struct kv_pool *kv_pools_get(struct kv_pools *pools, const infer_allocator *a, const struct hparams *h,
+                             const struct kv_shape *shape, infer_error *err);
+
+/** Room for n_ctx positions. The pool outlives it. */
+infer_status kv_init(struct kv *kv, struct kv_pool *pool, uint32_t n_ctx, infer_error *err);
+void kv_free(struct kv *kv);
+/** Hold what another one of the same n_ctx has of its first n_tokens; `to` is empty. */
+void kv_share(struct kv *to, const struct kv *from, uint32_t n_tokens);
+/** Have pages for the tokens [first, first + n) that nobody else holds, with what they hold of those before `first`. Pages
+ *  behind the window of `first` go, but for KV_BACK tokens. */
+infer_status kv_reserve(struct kv *kv, uint32_t first, uint32_t n, infer_error *err);
+enum { KV_BACK = ATTEND_KEYS };
+/** Give back the pages behind those of the first n_tokens. */
+void kv_keep(struct kv *kv, uint32_t n_tokens);
+/** Whether all is there that a token sees which follows n_tokens: not if that went when it was behind the window. */
+bool kv_resumes(const struct kv *kv, uint32_t n_tokens);
+/** Bytes of its pages as they are now, those that others hold too among them. */
+uint64_t kv_bytes(const struct kv *kv);
 
 /** From the pointer of a page to its keys of a layer's head; the values follow them after key_bytes. */
-static inline size_t kv_offset(const struct kv *kv, uint32_t layer, uint32_t head)
+static inline size_t kv_offset(const struct kv_pool *pool, uint32_t layer, uint32_t head)
 {
-    return ((size_t)layer * kv->n_head_kv + head) * kv->slab_pages * kv->head_bytes;
+    const struct kv_shape *s = &pool->shape;
+    return ((size_t)pool->layers[layer].index * s->n_head_kv + head) * s->slab_pages * s->head_bytes;
 }
-/** Bytes of the cache as it is. */
-uint64_t kv_taken(const struct kv *kv);
+/** The pages that hold a layer. */
+static inline const struct kv_pages *kv_pages_of(const struct kv *kv, uint32_t layer)
+{
+    return &kv->of[kv->pool->layers[layer].class];
+}
 
 #endif

@@ -2,7 +2,6 @@
 #include "src/model/model.h"
 
 #include "src/base/error.h"
-#include "src/engine/kv.h"
 
 #include <stdio.h>
 
@@ -106,6 +105,7 @@ static infer_model *make_model(infer_context *c, struct weights *w, const infer_
     m->weights = w;
     atomic_init(&m->n_owners, 1);
     arena_init(&m->arena, &c->a);
+    kv_pools_init(&m->kv_pools);
     if (read_options(&o, given, err) != INFER_OK || understand(m, o.inspect, err) != INFER_OK ||
         model_load(m, &o, err) != INFER_OK)
         infer_model_close(&m);
@@ -140,6 +140,7 @@ void infer_model_close(infer_model **model)
     if (!m || atomic_fetch_sub(&m->n_owners, 1) > 1)
         return;
     infer_context *c = m->context;
+    kv_pools_free(&m->kv_pools);
     tokenizer_close(&m->tokenizer);
     weights_close(&m->weights);
     arena_free(&m->arena);

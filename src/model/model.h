@@ -3,6 +3,7 @@
 #define MODEL_H
 
 #include "src/engine/context.h"
+#include "src/engine/kv.h"
 #include "src/engine/network.h"
 #include "src/formats/formats.h"
 #include "src/tokenizer/tokenizer.h"
@@ -13,6 +14,7 @@ struct infer_model {
     struct weights *weights;
     infer_tokenizer *tokenizer; /* or NULL */
     struct network net;
+    struct kv_pools kv_pools; /* of its sessions */
     bool runnable; /* net is bound; false only if opened for inspection */
     struct arena arena;
     bool *used; /* of each tensor: a role is played by it */

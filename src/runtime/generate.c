@@ -79,10 +79,11 @@ static infer_status logits_ready(infer_session *s, infer_error *err)
         return INFER_OK;
     const size_t n = infer_session_length(s);
     const int32_t last = infer_session_tokens(s)[n - 1];
-    const infer_status status = infer_session_rewind(s, n - 1, err);
+    infer_status status = infer_session_rewind(s, n - 1, err);
+    if (status == INFER_OK)
+        status = session_append(s, last, err); /* stays even if eval fails */
     if (status != INFER_OK)
         return status;
-    session_append(s, last); /* stays even if eval fails */
     return infer_session_eval(s, NULL, 0, err);
 }
 
@@ -102,8 +103,10 @@ static infer_status advance(infer_generation *run, infer_error *err)
         return status;
     int32_t id;
     status = generation_step(&run->g, infer_session_logits(s), &id, err);
-    if (id >= 0)
-        session_append(s, id);
+    if (id >= 0) {
+        const infer_status appended = session_append(s, id, status == INFER_OK ? err : NULL);
+        status = status == INFER_OK ? appended : status;
+    }
     run->length = infer_session_length(s);
     return status;
 }

@@ -3,23 +3,27 @@
 
 #include "src/base/error.h"
 #include "src/engine/cpu/cpu.h"
-#include "src/engine/forward.h"
-#include "src/model/model.h"
+#include "src/runtime/history.h"
+#include "src/runtime/workspace.h"
 
 enum { DEFAULT_CTX = 4096, DEFAULT_BATCH = 512, MAX_BATCH = 4096, MAX_CTX = 1 << 27, MAX_ENCODED = 1 << 14 };
 
+/* What comes out for a session's last token; forks share it until one of them computes. */
+struct output {
+    atomic_uint refs;
+    _Alignas(CACHE_LINE) float values[]; /* n_out */
+};
+
 struct infer_session {
     infer_model *model;
-    struct kv kv;
     infer_kv_type kv_type_k, kv_type_v;
-    struct step_buffers buffers;
-    struct device *device;
-    uint32_t n_ctx, n_batch;
-    int32_t *tokens; /* n_ctx */
+    struct workspace *workspace;
+    struct history *history;
+    struct output *output;
+    uint32_t n_ctx;
     uint32_t n_tokens;
     uint32_t n_done; /* tokens whose keys and values are in the cache; the others wait for the next eval */
-    uint32_t n_out; /* width of what comes out for a token */
-    float *logits;  /* n_out, of the last token */
+    uint32_t n_out;  /* width of what comes out for a token */
     bool has_logits;
     atomic_bool cancel;
 };
@@ -65,28 +69,38 @@ static infer_status read_options(infer_session_options *o, const infer_session_o
     return status == INFER_OK ? read_kv_type(&o->kv_type_v, "kv_type_v", o->precision, err) : status;
 }
 
+static struct output *output_open(const struct infer_session *s, infer_error *err)
+{
+    struct output *o = mem_raw(&s->model->context->a, 1, sizeof *o + s->n_out * sizeof *o->values);
+    if (!o)
+        return fail_memory(err, "the session's logits"), NULL;
+    atomic_init(&o->refs, 1);
+    return o;
+}
+
+static void output_release(const infer_allocator *a, struct output *o)
+{
+    if (o && atomic_fetch_sub(&o->refs, 1) == 1)
+        mem_free(a, o);
+}
+
 static infer_status make_session(infer_session *s, const infer_session_options *o, infer_error *err)
 {
-    const infer_allocator *a = &s->model->context->a;
-    const struct hparams *h = &s->model->net.h;
+    infer_model *m = s->model;
+    struct kv_shape shape;
     s->n_ctx = (uint32_t)o->n_ctx;
-    s->n_batch = (uint32_t)o->n_batch;
-    s->tokens = mem_raw(a, s->n_ctx, sizeof *s->tokens);
-    s->n_out = arch_output_width(h);
-    s->logits = mem_raw(a, s->n_out, sizeof *s->logits);
-    if (!s->tokens || !s->logits)
-        return fail_memory(err, "the session");
+    s->n_out = arch_output_width(&m->net.h);
     s->kv_type_k = o->kv_type_k;
-    s->kv_type_v = o->kv_type_v;
-    infer_status status = kv_init(&s->kv, a, h, s->n_ctx, kv_dtype(o->kv_type_k), kv_dtype(o->kv_type_v), err);
-    if (s->kv.shared)
-        s->kv_type_v = s->kv_type_k;
-    if (status == INFER_OK)
-        status = step_buffers_init(&s->buffers, a, h, s->n_batch, err);
+    const infer_status status =
+        kv_shape_init(&shape, &m->net.h, kv_dtype(o->kv_type_k), kv_dtype(o->kv_type_v), err);
     if (status != INFER_OK)
         return status;
-    s->device = cpu_open(s->model->context, &s->model->net, &s->kv, s->n_batch, (enum precision)o->precision, err);
-    return s->device ? INFER_OK : INFER_E_NOMEM;
+    s->kv_type_v = shape.shared ? o->kv_type_k : o->kv_type_v;
+    struct kv_pool *pool = kv_pools_get(&m->kv_pools, &m->context->a, &m->net.h, &shape, err);
+    const bool well = pool && (s->output = output_open(s, err)) && (s->history = history_open(pool, s->n_ctx, err)) &&
+                      (s->workspace = workspace_open(m, &s->history->kv, (uint32_t)o->n_batch,
+                                                     (enum precision)o->precision, err));
+    return well ? INFER_OK : INFER_E_NOMEM;
 }
 
 infer_session *infer_session_open(infer_model *m, const infer_session_options *options, infer_error *err)
@@ -111,6 +125,27 @@ infer_session *session_open(infer_model *m, const infer_session_options *o, infe
     return s;
 }
 
+infer_session *infer_session_fork(const infer_session *from, infer_error *err)
+{
+    infer_session *s = mem_new(&from->model->context->a, 1, sizeof *s);
+    if (!s)
+        return fail_memory(err, "the session"), NULL;
+    s->model = infer_model_retain(from->model);
+    s->kv_type_k = from->kv_type_k;
+    s->kv_type_v = from->kv_type_v;
+    s->workspace = workspace_retain(from->workspace);
+    s->history = history_retain(from->history);
+    s->output = from->output;
+    atomic_fetch_add(&s->output->refs, 1);
+    s->n_ctx = from->n_ctx;
+    s->n_tokens = from->n_tokens;
+    s->n_done = from->n_done;
+    s->n_out = from->n_out;
+    s->has_logits = from->has_logits;
+    atomic_init(&s->cancel, false);
+    return s;
+}
+
 void infer_session_close(infer_session **session)
 {
     infer_session *s = *session;
@@ -119,11 +154,9 @@ void infer_session_close(infer_session **session)
         return;
     infer_model *m = s->model;
     const infer_allocator *a = &m->context->a;
-    cpu_close(s->device);
-    step_buffers_free(&s->buffers);
-    kv_free(&s->kv);
-    mem_free(a, s->logits);
-    mem_free(a, s->tokens);
+    workspace_release(s->workspace);
+    history_release(s->history);
+    output_release(a, s->output);
     mem_free(a, s);
     infer_model_close(&m);
 }
@@ -145,33 +178,46 @@ static infer_status check_tokens(const infer_session *s, const int32_t *tokens, 
 
 struct forward session_forward(infer_session *s)
 {
-    return (struct forward){ &s->model->net, &cpu_ops, s->device, &s->buffers, &s->cancel };
+    return (struct forward){ &s->model->net, &cpu_ops, s->workspace->device, &s->workspace->buffers, &s->cancel };
 }
 
-/* Evaluate s->tokens up to `end` in steps of n_batch; the outputs of all tokens go to `all`, or those of the last one to
- * s->logits. */
-static infer_status run_steps(infer_session *s, uint32_t end, float *all, infer_error *err)
+/* A step of the session; `ids` are those of the span's tokens. */
+static infer_status run_step(infer_session *s, const struct span *span, const int32_t *ids, enum forward_output kind,
+                             uint32_t n_out, float *out, infer_error *err)
 {
     const struct forward f = session_forward(s);
+    infer_status status = kv_reserve(span->kv, span->first, span->n, err);
+    if (status != INFER_OK)
+        return status;
+    pthread_mutex_lock(&s->workspace->turn);
+    status = forward_step(&f, span, ids, kind, n_out, out);
+    pthread_mutex_unlock(&s->workspace->turn);
+    if (status == INFER_E_CANCELLED) {
+        atomic_store(&s->cancel, false);
+        fail(err, status, "cancelled while computing %u tokens from number %u on", span->n, span->first);
+    }
+    return status;
+}
+
+/* Evaluate the tokens up to `end` in steps of n_batch; the outputs of all of them go to `all`, or those of the last one
+ * to the session's own. */
+static infer_status run_steps(infer_session *s, uint32_t end, float *all, infer_error *err)
+{
     const enum forward_output kind = arch_has(&s->model->net.h, TRAIT_ENCODER) ? FORWARD_HIDDEN : FORWARD_LOGITS;
+    const uint32_t n_batch = s->workspace->n_batch;
     const size_t width = s->n_out;
+    float *const last = s->output->values;
     for (uint32_t at = s->n_done; at < end;) {
-        const struct span span = { &s->kv, at, end - at < s->n_batch ? end - at : s->n_batch, NULL };
+        const struct span span = { &s->history->kv, at, end - at < n_batch ? end - at : n_batch, NULL };
         const uint32_t n_out = all ? span.n : at + span.n == end;
-        infer_status status = kv_reserve(&s->kv, at + span.n, err);
-        if (status == INFER_OK)
-            status = forward_step(&f, &span, s->tokens + at, kind, n_out,
-                                  all ? all + (at - s->n_done) * width : s->logits);
-        if (status == INFER_E_CANCELLED) {
-            atomic_store(&s->cancel, false);
-            return fail(err, status, "cancelled while evaluating %u tokens", end - s->n_done);
-        }
+        float *const out = all ? all + (at - s->n_done) * width : last;
+        const infer_status status = run_step(s, &span, s->history->tokens + at, kind, n_out, out, err);
         if (status != INFER_OK)
             return status;
         at += span.n;
     }
     if (all)
-        memcpy(s->logits, all + (end - s->n_done - 1) * width, width * sizeof *all);
+        memcpy(last, all + (end - s->n_done - 1) * width, width * sizeof *all);
     s->n_done = end;
     return INFER_OK;
 }
@@ -179,29 +225,46 @@ static infer_status run_steps(infer_session *s, uint32_t end, float *all, infer_
 infer_status session_hidden(infer_session *s, const int32_t *ids, const struct span *where, uint32_t n_out, float *out,
                             infer_error *err)
 {
-    const struct forward f = session_forward(s);
-    const struct span span = { &s->kv, where->first, where->n, where->passages };
-    infer_status status = kv_reserve(&s->kv, span.first + span.n, err);
-    if (status == INFER_OK)
-        status = forward_step(&f, &span, ids, FORWARD_HIDDEN, n_out, out);
-    if (status == INFER_E_CANCELLED) {
-        atomic_store(&s->cancel, false);
-        return fail(err, status, "cancelled while computing %u tokens", span.n);
-    }
-    return status;
+    const struct span span = { &s->history->kv, where->first, where->n, where->passages };
+    return run_step(s, &span, ids, FORWARD_HIDDEN, n_out, out, err);
 }
 
-infer_status infer_session_eval_all(infer_session *s, const int32_t *tokens, size_t n, float *out, infer_error *err)
+/* Have a history and an output of the session's own, which may be written to. *old: the history before, to be released,
+ * or NULL. */
+static infer_status own(infer_session *s, struct history **old, infer_error *err)
 {
-    infer_status status = check_tokens(s, tokens, n, err);
-    if (status != INFER_OK || (!n && s->n_done == s->n_tokens))
-        return status;
+    const infer_allocator *a = &s->model->context->a;
+    *old = NULL;
+    if (atomic_load(&s->output->refs) > 1) {
+        struct output *const o = output_open(s, err);
+        if (!o)
+            return INFER_E_NOMEM;
+        if (s->has_logits)
+            memcpy(o->values, s->output->values, s->n_out * sizeof *o->values);
+        output_release(a, s->output);
+        s->output = o;
+    }
+    struct history *const h = history_own(s->history, s->n_tokens, s->n_done, err);
+    if (!h)
+        return INFER_E_NOMEM;
+    if (h != s->history)
+        *old = s->history;
+    s->history = h;
+    return INFER_OK;
+}
+
+/* n tokens behind those there are, which they may be some of: a rewind leaves them where they are. */
+static infer_status eval_own(infer_session *s, const int32_t *tokens, size_t n, float *out, infer_error *err)
+{
+    infer_status status = INFER_OK;
+    if (!kv_resumes(&s->history->kv, s->n_done)) /* what the next token sees went when it was behind a window */
+        s->n_done = 0;
     if (out && s->n_done < s->n_tokens) { /* the outputs of those that wait are not asked for */
         status = run_steps(s, s->n_tokens, NULL, err);
         s->has_logits = status == INFER_OK;
     }
-    if (n) /* may be tokens of this very session, after a rewind */
-        memmove(s->tokens + s->n_tokens, tokens, n * sizeof *tokens);
+    if (n)
+        memmove(s->history->tokens + s->n_tokens, tokens, n * sizeof *tokens);
     const uint32_t end = s->n_tokens + (uint32_t)n;
     if (status == INFER_OK && s->n_done < end)
         status = run_steps(s, end, out, err);
@@ -212,6 +275,19 @@ infer_status infer_session_eval_all(infer_session *s, const int32_t *tokens, siz
     return INFER_OK;
 }
 
+infer_status infer_session_eval_all(infer_session *s, const int32_t *tokens, size_t n, float *out, infer_error *err)
+{
+    struct history *old;
+    infer_status status = check_tokens(s, tokens, n, err);
+    if (status != INFER_OK || (!n && s->n_done == s->n_tokens))
+        return status;
+    status = own(s, &old, err);
+    if (status == INFER_OK)
+        status = eval_own(s, tokens, n, out, err);
+    history_release(old);
+    return status;
+}
+
 infer_status infer_session_eval(infer_session *s, const int32_t *tokens, size_t n, infer_error *err)
 {
     return infer_session_eval_all(s, tokens, n, NULL, err);
@@ -219,7 +295,7 @@ infer_status infer_session_eval(infer_session *s, const int32_t *tokens, size_t 
 
 const float *infer_session_logits(const infer_session *s)
 {
-    return s->has_logits && !arch_has(&s->model->net.h, TRAIT_ENCODER) ? s->logits : NULL;
+    return s->has_logits && !arch_has(&s->model->net.h, TRAIT_ENCODER) ? s->output->values : NULL;
 }
 
 infer_status infer_session_rewind(infer_session *s, size_t n_keep, infer_error *err)
@@ -230,13 +306,21 @@ infer_status infer_session_rewind(infer_session *s, size_t n_keep, infer_error *
     s->n_tokens = (uint32_t)n_keep;
     if (s->n_done > s->n_tokens)
         s->n_done = s->n_tokens;
+    if (atomic_load(&s->history->refs) == 1)
+        kv_keep(&s->history->kv, s->n_done);
     return INFER_OK;
 }
 
-void session_append(infer_session *s, int32_t id)
+infer_status session_append(infer_session *s, int32_t id, infer_error *err)
 {
-    s->tokens[s->n_tokens++] = id;
+    struct history *old;
+    const infer_status status = own(s, &old, err);
+    history_release(old);
+    if (status != INFER_OK)
+        return status;
+    s->history->tokens[s->n_tokens++] = id;
     s->has_logits = false;
+    return INFER_OK;
 }
 
 void infer_session_cancel(infer_session *s)
@@ -246,6 +330,20 @@ void infer_session_cancel(infer_session *s)
 
 /* ---- Asking ---- */
 
+uint64_t infer_kv_bytes(const infer_model *m, const infer_session_options *options, size_t n_tokens, infer_error *err)
+{
+    infer_session_options o;
+    struct kv_shape shape;
+    if (!m || !m->runnable)
+        return fail(err, INFER_E_ARGUMENT, "a cache is of a model that was not opened for inspection only"), 0;
+    if (read_options(&o, options, m, err) != INFER_OK ||
+        kv_shape_init(&shape, &m->net.h, kv_dtype(o.kv_type_k), kv_dtype(o.kv_type_v), err) != INFER_OK)
+        return 0;
+    if (n_tokens > (size_t)o.n_ctx)
+        return fail(err, INFER_E_FULL, "%zu tokens in a context of %d", n_tokens, o.n_ctx), 0;
+    return kv_shape_bytes(&shape, (uint32_t)n_tokens, (uint32_t)o.n_batch);
+}
+
 const infer_model *session_model(const infer_session *s)
 {
     return s->model;
@@ -253,7 +351,7 @@ const infer_model *session_model(const infer_session *s)
 
 size_t session_batch(const infer_session *s)
 {
-    return s->n_batch;
+    return s->workspace->n_batch;
 }
 
 size_t infer_session_length(const infer_session *s)
@@ -268,13 +366,13 @@ size_t infer_session_capacity(const infer_session *s)
 
 const int32_t *infer_session_tokens(const infer_session *s)
 {
-    return s->tokens;
+    return s->history->tokens;
 }
 
 size_t infer_session_bytes(const infer_session *s)
 {
-    return kv_taken(&s->kv) + s->buffers.bytes + cpu_bytes(s->device) +
-           s->n_ctx * sizeof *s->tokens + s->n_out * sizeof *s->logits;
+    return kv_bytes(&s->history->kv) + workspace_bytes(s->workspace) + s->n_ctx * sizeof *s->history->tokens +
+           s->n_out * sizeof *s->output->values;
 }
 
 void infer_session_get_info(const infer_session *s, infer_session_info *info)
@@ -283,8 +381,8 @@ void infer_session_get_info(const infer_session *s, infer_session_info *info)
         .size = info->size,
         .kv_type_k = s->kv_type_k,
         .kv_type_v = s->kv_type_v,
-        .kv_bytes = kv_taken(&s->kv),
-        .kv_bytes_per_token = kv_token_bytes(&s->model->net.h, s->kv.k_type, s->kv.v_type),
+        .kv_bytes = kv_bytes(&s->history->kv),
+        .kv_bytes_per_token = kv_token_bytes(&s->model->net.h, kv_dtype(s->kv_type_k), kv_dtype(s->kv_type_v)),
     };
     memcpy(info, &full, info->size < sizeof full ? info->size : sizeof full);
 }

@@ -18,7 +18,7 @@ const infer_model *session_model(const infer_session *session);
 /** Most tokens computed at once. */
 size_t session_batch(const infer_session *session);
 /** Append a token without computing anything: it waits for the next eval, of 0 tokens or more, which does it first.
- *  The session has room and id is below n_vocab. */
-void session_append(infer_session *session, int32_t id);
+ *  The session has room and id is below n_vocab. INFER_E_NOMEM: a fork had to be copied, and is as it was. */
+infer_status session_append(infer_session *session, int32_t id, infer_error *err);
 
 #endif

@@ -203,15 +203,19 @@ static float *run(const struct sequence *s, infer_context *c, enum precision pre
     struct kv kv;
     infer_error err = { 0 };
     float *const out = calloc(s->n_tokens * width, sizeof *out);
-    if (kv_init(&kv, &c->a, h, s->n_tokens, s->k_type, s->v_type, &err) != INFER_OK)
+    struct kv_shape shape;
+    if (kv_shape_init(&shape, h, s->k_type, s->v_type, &err) != INFER_OK)
         fail_msg("%s", err.message);
+    struct kv_pool *const pool = kv_pool_open(&c->a, h, &shape, &err);
+    assert_non_null(pool);
+    assert_int_equal(kv_init(&kv, pool, s->n_tokens, &err), INFER_OK);
     struct device *const d = cpu_open(c, &s->net, &kv, MAX_BATCH, precision, &err);
     if (!d)
         fail_msg("%s", err.message);
     for (uint32_t i = 0, at = 0; i < s->n_spans; at += s->span[i++]) {
         const struct span span = { &kv, at, s->span[i], s->packed ? s->texts + at : NULL };
         const uint32_t first = at + span.n - s->n_q[i];
-        assert_int_equal(kv_reserve(&kv, at + span.n, &err), INFER_OK);
+        assert_int_equal(kv_reserve(&kv, at, span.n, &err), INFER_OK);
         cpu_ops.angles(d, &span);
         const size_t q = (size_t)h->n_head * h->d_k, k = (size_t)h->n_head_kv * h->d_k;
         const size_t v = (size_t)h->n_head_kv * h->d_v;
@@ -221,6 +225,7 @@ static float *run(const struct sequence *s, infer_context *c, enum precision pre
     }
     cpu_close(d);
     kv_free(&kv);
+    kv_pool_close(pool);
     return out;
 }
 
@@ -326,19 +331,21 @@ static void heads_that_do_not_fit_a_type_are_refused(void **state)
     (void)state;
     infer_context *c = open_context(NULL, 1);
     struct hparams h = { .n_layer = 1, .n_head = 1, .n_head_kv = 1, .d_k = 80, .d_v = 64 };
-    struct kv kv;
+    struct kv_shape shape;
     infer_error err = { 0 };
-    assert_int_equal(kv_init(&kv, &c->a, &h, 100, DTYPE_Q8_0, DTYPE_Q8_0, &err), INFER_E_ARGUMENT);
+    assert_int_equal(kv_shape_init(&shape, &h, DTYPE_Q8_0, DTYPE_Q8_0, &err), INFER_E_ARGUMENT);
     assert_string_equal(err.message,
                         "keys of 80 numbers cannot be stored as q8_0, which takes multiples of 32; f16 takes any");
-    assert_int_equal(kv_init(&kv, &c->a, &h, 100, DTYPE_F16, DTYPE_Q8_0, &err), INFER_OK);
-    kv_free(&kv);
+    assert_int_equal(kv_shape_init(&shape, &h, DTYPE_F16, DTYPE_Q8_0, &err), INFER_OK);
     h.d_v = 2000;
-    assert_int_equal(kv_init(&kv, &c->a, &h, 100, DTYPE_F16, DTYPE_F16, &err), INFER_E_UNKNOWN);
+    assert_int_equal(kv_shape_init(&shape, &h, DTYPE_F16, DTYPE_F16, &err), INFER_E_UNKNOWN);
     assert_string_equal(err.message, "the model's heads have values of 2000 numbers, expected at most 1024");
     h.d_v = 64;
-    h.n_layer = h.n_head_kv = UINT32_MAX;
-    assert_int_equal(kv_init(&kv, &c->a, &h, 100, DTYPE_F16, DTYPE_F16, &err), INFER_E_NOMEM);
+    h.n_layer = 1 << 16;
+    h.n_head_kv = UINT32_MAX;
+    assert_int_equal(kv_shape_init(&shape, &h, DTYPE_F16, DTYPE_F16, &err), INFER_OK);
+    assert_null(kv_pool_open(&c->a, &h, &shape, &err));
+    assert_int_equal(err.code, INFER_E_NOMEM);
     infer_context_close(&c);
 }
 

@@ -227,13 +227,18 @@ static void run_experts(const struct rig *rig, infer_context *c, enum precision 
     struct kv kv;
     float *copy = malloc(MOST * EXPERTS * sizeof *copy);
     memcpy(copy, scores, n * EXPERTS * sizeof *copy);
-    assert_int_equal(kv_init(&kv, &mem_default, &rig->net.h, 64, DTYPE_F32, DTYPE_F32, &err), INFER_OK);
+    struct kv_shape shape;
+    assert_int_equal(kv_shape_init(&shape, &rig->net.h, DTYPE_F32, DTYPE_F32, &err), INFER_OK);
+    struct kv_pool *const pool = kv_pool_open(&mem_default, &rig->net.h, &shape, &err);
+    assert_non_null(pool);
+    assert_int_equal(kv_init(&kv, pool, 64, &err), INFER_OK);
     struct device *d = cpu_open(c, &rig->net, &kv, n, precision, &err);
     assert_non_null(d);
     const struct expert_rows rows = { x, copy, y, residual, n };
     cpu_ops.experts(d, &rig->layer, &rows, n);
     cpu_close(d);
     kv_free(&kv);
+    kv_pool_close(pool);
     free(copy);
 }
 

@@ -104,7 +104,7 @@ static uint32_t most_pieces(const struct hparams *h)
 
 size_t cpu_attention_parts(const struct hparams *h, const struct kv *kv)
 {
-    const uint32_t pieces = kv->max_pages / kv->slab_pages + 1, most = most_pieces(h);
+    const uint32_t pieces = kv->max_pages / kv->pool->shape.slab_pages + 1, most = most_pieces(h);
     return (size_t)h->n_head_kv * (pieces < most ? pieces : most) * part_floats(h);
 }
 
@@ -127,12 +127,13 @@ static void store_pages(const struct attention_job *job, const struct task_buffe
 {
     const struct device *d = job->d;
     const struct span *s = job->span;
-    const struct kv *kv = s->kv;
-    const size_t d_k = kv->d_k, d_v = kv->d_v, at = kv_offset(kv, job->layer, head);
+    const struct kv_shape *kv = &s->kv->pool->shape;
+    uint8_t *const *const pages = kv_pages_of(s->kv, job->layer)->data;
+    const size_t d_k = kv->d_k, d_v = kv->d_v, at = kv_offset(s->kv->pool, job->layer, head);
     const uint32_t from = s->first > first * ATTEND_KEYS ? s->first : first * ATTEND_KEYS;
     for (uint32_t position = from; position < s->first + s->n && position / ATTEND_KEYS < end; position++) {
         const uint32_t token = position - s->first;
-        uint8_t *const block = kv->pages[position / ATTEND_KEYS] + at;
+        uint8_t *const block = pages[position / ATTEND_KEYS] + at;
         const int slot = (int)(position % ATTEND_KEYS);
         memcpy(b->key, heads_at(job->k, token, head), d_k * sizeof(float));
         rotate(job, b->key, token);
@@ -145,7 +146,7 @@ static void store_pages(const struct attention_job *job, const struct task_buffe
 static void store_task(void *arg, int task, int thread)
 {
     const struct attention_job *job = arg;
-    const uint32_t n_heads = job->span->kv->n_head_kv, page = job->span->first / ATTEND_KEYS + (uint32_t)task / n_heads;
+    const uint32_t n_heads = job->d->net->h.n_head_kv, page = job->span->first / ATTEND_KEYS + (uint32_t)task / n_heads;
     struct task_buffers b;
     lay_out(&b, cpu_scratch(job->d, thread), &job->d->net->h);
     store_pages(job, &b, (uint32_t)task % n_heads, page, page + 1);
@@ -209,13 +210,13 @@ static void attend(const struct attention_job *job, const struct attention_task 
 {
     const struct device *d = job->d;
     const struct hparams *h = &d->net->h;
-    const struct kv *kv = job->span->kv;
+    const struct kv_shape *kv = &job->span->kv->pool->shape;
     const uint32_t begin = t->page * ATTEND_KEYS, length = job->span->first + job->span->n;
     if (t->page >= t->end || begin >= length)
         return;
     const uint32_t n_keys = t->end * ATTEND_KEYS < length ? t->end * ATTEND_KEYS - begin : length - begin;
     set_ranges(job, t, b, n_keys);
-    const size_t at = kv_offset(kv, job->layer, t->head);
+    const size_t at = kv_offset(job->span->kv->pool, job->layer, t->head);
     d->k->attend[d->precision](&(struct attend){
         .n_q = (int)(t->n * group_of(h)),
         .d_k = (int)h->d_k,
@@ -224,7 +225,7 @@ static void attend(const struct attention_job *job, const struct attention_task 
         .v_type = kv->v_type,
         .q = b->q,
         .q_stride = h->d_k,
-        .pages = kv->pages + t->page,
+        .pages = kv_pages_of(job->span->kv, job->layer)->data + t->page,
         .next = t->next,
         .k_at = at,
         .v_at = at + kv->key_bytes,
@@ -284,12 +285,13 @@ static void join_pieces(const struct attention_job *job, const struct attention_
 /* The block that follows a head's pages up to `end`: of its next page, or of the next head's first one. */
 static const uint8_t *next_block(const struct attention_job *job, uint32_t head, uint32_t end)
 {
-    const struct kv *kv = job->span->kv;
+    const struct kv_pool *pool = job->span->kv->pool;
+    uint8_t *const *const pages = kv_pages_of(job->span->kv, job->layer)->data;
     if (end < job->end_page)
-        return kv->pages[end];
-    if (head + 1 == kv->n_head_kv)
+        return pages[end];
+    if (head + 1 == pool->shape.n_head_kv)
         return NULL;
-    return kv->pages[job->first_page] + kv_offset(kv, job->layer, head + 1) - kv_offset(kv, job->layer, head);
+    return pages[job->first_page] + kv_offset(pool, job->layer, head + 1) - kv_offset(pool, job->layer, head);
 }
 
 /* A piece of few tokens' context. A thread's tasks follow each other in memory. */
@@ -322,7 +324,7 @@ static void piece_task(void *arg, int task, int thread)
 static void tokens_task(void *arg, int task, int thread)
 {
     const struct attention_job *job = arg;
-    const uint32_t n_heads = job->span->kv->n_head_kv, skipped = job->span->n - job->n_q;
+    const uint32_t n_heads = job->d->net->h.n_head_kv, skipped = job->span->n - job->n_q;
     const uint32_t last = ((job->n_q - 1) / job->tokens - (uint32_t)task / n_heads) * job->tokens;
     struct attention_task t = { .head = (uint32_t)task % n_heads, .first = skipped + last, .is_first = true };
     t.n = job->n_q - last < job->tokens ? job->n_q - last : job->tokens;
@@ -359,7 +361,7 @@ void cpu_attention(struct device *d, const struct span *s, uint32_t layer, const
     uint32_t first, last;
     seen(&job, 0, &first, &last);
     job.first_page = first / ATTEND_KEYS < stored_page ? first / ATTEND_KEYS : stored_page;
-    const uint32_t n_pages = end_page - job.first_page, most = most_pieces(h), least = s->kv->slab_pages;
+    const uint32_t n_pages = end_page - job.first_page, most = most_pieces(h), least = s->kv->pool->shape.slab_pages;
     job.pages_a_piece = n_pages / most + (n_pages % most != 0);
     job.pages_a_piece = job.pages_a_piece > least ? job.pages_a_piece : least;
     job.n_pieces = (uint32_t)tasks_of(n_pages, job.pages_a_piece);
