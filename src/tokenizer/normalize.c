@@ -39,18 +39,28 @@ static bool starts_anew(uint32_t code)
            p->category != UTF8PROC_CATEGORY_ME;
 }
 
-/* Bytes of the next chunk; 0 if the text begins with a byte that is no character. */
+/* Bytes of the next chunk; 0 if the text begins with a byte that is no character. One that ends before ASCII may be
+ * short. */
 static size_t chunk_length(const char *p, size_t n)
 {
     size_t i = 0;
     while (i < n) {
         uint32_t code;
         unsigned bad, length = utf8_read(p + i, n - i, &code, &bad);
-        if (!length || i + length > CHUNK_MOST || (i >= CHUNK_LEAST && starts_anew(code)))
+        if (!length || i + length > CHUNK_MOST || (i && code < 0x80) || (i >= CHUNK_LEAST && starts_anew(code)))
             break;
         i += length;
     }
     return i;
+}
+
+/* Bytes of ASCII, but not the last one before something else, which might join it. */
+static size_t ascii_length(const char *p, size_t n)
+{
+    size_t i = 0;
+    while (i < n && (uint8_t)p[i] < 0x80)
+        i++;
+    return i == n || !i ? i : i - 1;
 }
 
 static bool add_codes(struct scratch *s, struct buffer *out, const utf8proc_int32_t *codes, utf8proc_ssize_t n)
@@ -66,6 +76,11 @@ static bool normal_form(struct scratch *s, struct text in, int options, struct b
 {
     utf8proc_int32_t codes[CHUNK_CODES];
     for (size_t i = 0; i < in.n;) {
+        const size_t same = ascii_length(in.p + i, in.n - i);
+        if (!buffer_add(s, out, in.p + i, same))
+            return false;
+        if ((i += same) == in.n)
+            break;
         const size_t length = chunk_length(in.p + i, in.n - i);
         utf8proc_ssize_t n = utf8proc_decompose((const utf8proc_uint8_t *)in.p + i, (utf8proc_ssize_t)length, codes,
                                                 CHUNK_CODES, (utf8proc_option_t)options);

@@ -122,7 +122,10 @@ static void normalizers_run_in_order(void **state)
 #define NORMAL(json) DOCUMENT("\"normalizer\": " json ", ", "")
     (void)state;
     expect(NORMAL("{\"type\": \"NFC\"}"), "e\xcc\x81", "\xc3\xa9");
+    expect(NORMAL("{\"type\": \"NFC\"}"), "abe\xcc\x81" "cd", "ab|\xc3\xa9|cd"); /* a mark joins the letter before it */
+    expect(NORMAL("{\"type\": \"NFC\"}"), "e\xcc\x81" "e\xcc\x81" "ee\xcc\x81", "\xc3\xa9|\xc3\xa9|e|\xc3\xa9");
     expect(NORMAL("{\"type\": \"NFD\"}"), "\xc3\xa9", "e|<unk>");
+    expect(NORMAL("{\"type\": \"NFD\"}"), "ab\xc3\xa9" "cd", "ab|e|<unk>|cd");
     expect(NORMAL("{\"type\": \"NFKC\"}"), "\xef\xbc\x91\xef\xbd\x81", "1a"); /* full-width 1a */
     expect(NORMAL("{\"type\": \"Strip\", \"strip_left\": true, \"strip_right\": false}"), "  a ", "a| ");
     expect(NORMAL("{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"Prepend\", \"prepend\": \"" MARK "\"}, "
