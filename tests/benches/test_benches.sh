@@ -43,6 +43,9 @@ run cache 'open|first_token|session/256|kept:255'
 [ "$(count "")" = 6 ] || fail "cache chose: $(grep '"name"' "$tmp/json")"
 run pool 'tasks/threads:2'
 [ "$(count "")" = 2 ] || fail "pool chose: $(grep '"name"' "$tmp/json")"
+run tokenizer '^(en|de)code/default/(english|emoji)$'
+[ "$(count "")" = 4 ] || fail "tokenizer chose: $(grep '"name"' "$tmp/json")"
+has '"GB/s": [0-9.e+-]*[1-9]'
 
 # Columns; every level of the machine has one, and repetitions give one row.
 run tensor_ops '^add/f32/256/' --table --benchmark_repetitions=3
