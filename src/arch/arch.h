@@ -232,6 +232,13 @@ struct arch_number {
     float real;
 };
 bool arch_number(const struct hparams *h, size_t i, struct arch_number *number);
+/** How a model makes one vector of a text's; what `*pooling` was, if its files do not say. */
+infer_status arch_read_pooling(infer_pooling *pooling, const struct weights *w, const struct hparams *h, infer_error *err);
+/** What GGUF files call it. */
+uint32_t arch_pooling_number(infer_pooling pooling);
+/** The key of the most tokens of a text that sentence-transformers reads of it, in both formats. */
+#define ARCH_MAX_SEQUENCE "sentence_bert_config.max_seq_length"
+enum { ARCH_POOLING_RANK = 4 }; /* GGUF: a head scores what stands at the first token */
 uint64_t arch_dim(const struct hparams *h, enum dim dim);
 bool arch_layer_windowed(const struct hparams *h, uint32_t layer);
 /** Which rotation a layer has: 0 rope, 1 rope_local, -1 none. */

@@ -435,7 +435,8 @@ static infer_status add_rope_factors(struct converting *k)
 /* Tensors that follow from others, or that the model does not use. */
 static bool may_be_left(const struct converting *k, const struct tensor *t)
 {
-    return strstr(t->name.p, "rotary_emb.inv_freq") || (k->h.tied && text_is(t->name, model_tensors[OUTPUT].hf));
+    return strstr(t->name.p, "rotary_emb.inv_freq") || text_ends(t->name, "embeddings.position_ids") ||
+           (k->h.tied && text_is(t->name, model_tensors[OUTPUT].hf));
 }
 
 static infer_status convert_tensors(struct converting *k)
@@ -506,6 +507,8 @@ static infer_status convert_all(struct converting *k)
         status = convert_tensors(k);
     if (status == INFER_OK)
         status = convert_numbers(gguf, &k->h, k->err);
+    if (status == INFER_OK)
+        status = convert_embedding(gguf, k->hf, &k->h, k->err);
     if (status == INFER_OK)
         status = convert_text(gguf, "general.name", model_name(k->hf), k->err);
     return status == INFER_OK ? convert_tokenizer(k) : status;

@@ -57,6 +57,9 @@ void conversion_close(struct conversion **c);
 /** The numbers and names of a model under GGUF's keys: what a file needs besides its tensors and vocabulary. */
 struct hparams;
 infer_status convert_numbers(struct weights *gguf, const struct hparams *h, infer_error *err);
+/** How the model makes vectors and scores of texts; h knows how many types and classes there are. */
+infer_status convert_embedding(struct weights *gguf, const struct weights *hf, const struct hparams *h,
+                               infer_error *err);
 /** What a config.json alone tells of a GGUF file: its numbers, and its tensors, as floats without data. h comes from
  *  arch_read() and gets the size of the vocabulary. */
 infer_status convert_shape(struct weights *gguf, const struct weights *config, struct hparams *h, infer_error *err);

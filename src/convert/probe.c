@@ -31,18 +31,34 @@ struct probe {
     infer_error *err;
 };
 
-static infer_status compare(struct probe *p, const char *text, size_t n, unsigned flags)
+static infer_status same_ids(const struct probe *p, struct text t, unsigned flags, bool *same)
 {
     size_t n_ids[2];
-    infer_status status = infer_tokenizer_encode(p->a, text, n, flags, p->ids[0], MOST_IDS, &n_ids[0], p->err);
+    infer_status status = infer_tokenizer_encode(p->a, t.p, t.n, flags, p->ids[0], MOST_IDS, &n_ids[0], p->err);
     if (status == INFER_OK)
-        status = infer_tokenizer_encode(p->b, text, n, flags, p->ids[1], MOST_IDS, &n_ids[1], p->err);
-    if (status != INFER_OK)
-        return status;
+        status = infer_tokenizer_encode(p->b, t.p, t.n, flags, p->ids[1], MOST_IDS, &n_ids[1], p->err);
     const size_t kept = n_ids[0] < MOST_IDS ? n_ids[0] : MOST_IDS;
-    if (n_ids[0] != n_ids[1] || memcmp(p->ids[0], p->ids[1], kept * sizeof(int32_t)) != 0)
-        p->likeness = n && *text == ' ' && p->likeness ? LIKENESS_OTHER_SPACES : LIKENESS_NONE;
-    return INFER_OK;
+    *same = status == INFER_OK && n_ids[0] == n_ids[1] && !memcmp(p->ids[0], p->ids[1], kept * sizeof(int32_t));
+    return status;
+}
+
+/* Whether ids differ, and if so, whether they do for the white space at the text's ends alone. */
+static infer_status compare(struct probe *p, const char *text, size_t n, unsigned flags)
+{
+    static const char white[] = { ' ', '\t', '\r', '\n' };
+    struct text inner = { text, n };
+    bool same;
+    infer_status status = same_ids(p, inner, flags, &same);
+    if (status != INFER_OK || same)
+        return status;
+    for (; inner.n && memchr(white, *inner.p, sizeof white); inner.n--)
+        inner.p++;
+    while (inner.n && memchr(white, inner.p[inner.n - 1], sizeof white))
+        inner.n--;
+    if (inner.n < n)
+        status = same_ids(p, inner, flags, &same);
+    p->likeness = same && p->likeness ? LIKENESS_OTHER_SPACES : LIKENESS_NONE;
+    return status;
 }
 
 static infer_status compare_texts(struct probe *p)

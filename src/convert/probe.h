@@ -4,7 +4,7 @@
 
 #include "src/base/memory.h"
 
-/** OTHER_SPACES: the same but for texts that begin with a space. */
+/** OTHER_SPACES: the same but for texts that begin or end with white space. */
 enum likeness { LIKENESS_NONE, LIKENESS_OTHER_SPACES, LIKENESS_SAME };
 
 /** Compare ids over texts that tell the usual ways of cutting text apart, and over tokens of the vocabulary alone and

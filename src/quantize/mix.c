@@ -190,8 +190,7 @@ static bool has(const struct tensor *t, const char *part)
     return strstr(t->name.p, part) != NULL;
 }
 
-/* Tensors that are looked up or added rather than multiplied with, or that are small and sensitive. */
-static bool stays(const struct tensor *t)
+bool mix_keeps(const struct tensor *t)
 {
     static const char *const parts[] = {
         "_norm.weight", "ffn_gate_inp.weight", "position_embd", "token_types.weight", "altup", "laurel",
@@ -316,7 +315,7 @@ static enum dtype choose(struct plan *p, const struct tensor *t)
     const enum kind kind = kind_of(t, p->model);
     const bool ragged = t->ne[0] % dtype_info(p->mix->type)->block != 0;
     enum dtype type;
-    if (stays(t))
+    if (mix_keeps(t))
         return t->type;
     if (dtype_info(p->mix->type)->block == 1)
         return p->mix->type;

@@ -26,6 +26,8 @@ struct mix_model {
 /** The model of a file, without importance. Keys that are not there count as one head, one layer and no experts; of
  *  lists the first element counts. */
 struct mix_model mix_model_of(const struct weights *w);
+/** Tensors that no mix changes: they are looked up or added rather than multiplied with, or small and sensitive. */
+bool mix_keeps(const struct tensor *t);
 
 /** The type that each of n tensors gets; its own where it stays as it is. False if memory is out. */
 bool mix_plan(enum dtype *types, const struct mix *mix, const struct mix_model *model, const struct tensor *tensors,

@@ -4,9 +4,9 @@
  * sees only itself (struct passage). So products have many columns, whatever the texts' lengths, and nothing is padded.
  * A step has PACK tokens at most, unless a text of an encoder is longer: its tokens must be in one step. A longer one
  * of another model takes several. */
-#include "src/runtime/embedder.h"
-
 #include "src/base/error.h"
+#include "src/model/model.h"
+#include "src/runtime/session.h"
 
 #include <math.h>
 
@@ -40,6 +40,27 @@ struct embedding {
 };
 
 /* ---- Opening ---- */
+
+/* How a model makes vectors of texts: what its files say. */
+struct embedding_ways {
+    infer_pooling pooling; /* never INFER_POOLING_DEFAULT */
+    uint32_t n_ctx;        /* most tokens of a text */
+};
+
+static infer_status read_ways(struct embedding_ways *ways, const infer_model *m, infer_error *err)
+{
+    const struct hparams *h = &m->net.h;
+    uint32_t most = h->n_ctx_train;
+    ways->pooling = m->net.w[PROJECTION].data      ? INFER_POOLING_NONE
+                    : m->net.w[CLASSES].data     ? INFER_POOLING_CLS /* what the head reads */
+                    : arch_has(h, TRAIT_ENCODER) ? INFER_POOLING_MEAN
+                                                 : INFER_POOLING_LAST;
+    const infer_status status = arch_read_pooling(&ways->pooling, m->weights, h, err);
+    if (status == INFER_OK && meta_get_u32(m->weights, ARCH_MAX_SEQUENCE, &most, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    ways->n_ctx = most && most < h->n_ctx_train ? most : h->n_ctx_train;
+    return status;
+}
 
 static infer_status check_options(struct infer_embedder *e, const struct embedding_ways *ways, infer_error *err)
 {
@@ -79,7 +100,7 @@ static infer_status make_embedder(struct infer_embedder *e, infer_model *m, infe
 {
     struct embedding_ways ways;
     infer_session_options o = infer_session_defaults();
-    infer_status status = embedding_ways_read(&ways, m, err);
+    infer_status status = read_ways(&ways, m, err);
     if (status == INFER_OK)
         status = check_options(e, &ways, err);
     if (status != INFER_OK)

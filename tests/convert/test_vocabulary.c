@@ -45,7 +45,7 @@ static void close_both(struct converted *c)
 struct tally {
     const char *name;
     size_t cases, wrong;
-    const char *differ; /* texts with any of these, separated by |, may differ; "^ ": that begin with a space */
+    const char *differ; /* texts with any of these, separated by |, may differ; "^ ", "$ ": at their start, end */
 };
 
 static void check_ids(struct tally *tally, const infer_tokenizer *t, const json_t *json, unsigned flags,
@@ -63,10 +63,12 @@ static void check_ids(struct tally *tally, const infer_tokenizer *t, const json_
 
 static bool may_differ(const char *differ, const char *text)
 {
-    char copy[100];
+    char copy[200];
     snprintf(copy, sizeof copy, "%s", differ ? differ : "");
     for (char *save, *part = strtok_r(copy, "|", &save); part; part = strtok_r(NULL, "|", &save))
-        if (*part == '^' ? !strncmp(text, part + 1, strlen(part + 1)) : strstr(text, part) != NULL)
+        if (*part == '^'   ? !strncmp(text, part + 1, strlen(part + 1))
+            : *part == '$' ? text_ends(text_of(text), part + 1)
+                           : strstr(text, part) != NULL)
             return true;
     return false;
 }
@@ -115,7 +117,8 @@ static void shared(char path[256], const char *name, const char *file)
 }
 
 /* GGUF cannot say that an added token takes white space with it, nor that only the first words of a text get a space.
- * */
+ * SentencePiece takes white space off a text's ends, also what only its map makes of it, and composes Hangul;
+ * tokenizer.json's T5 does neither. */
 static void ids_of_the_usual_kinds_stay_the_same(void **unused)
 {
     (void)unused;
@@ -125,8 +128,10 @@ static void ids_of_the_usual_kinds_stay_the_same(void **unused)
                   { "bpe-llama3", "gpt2", "minicpm5", NULL, NULL }, /* it cuts off digits first */
                   { "bpe-qwen2", "gpt2", "qwen2", NULL, NULL },
                   { "spm-bpe-legacy", "llama", "", "white space beside", "<|end|>" },
-                  { "spm-bpe-first", "llama", "", "begin with a space",
-                    "^ |^\xe2\x96\x81|<s>|</s>|<unk>|INST]|<tool>|word" } };
+                  { "spm-bpe-first", "llama", "", "end with white space",
+                    "^ |^\xe2\x96\x81|<s>|</s>|<unk>|INST]|<tool>|word" },
+                  { "wordpiece-bert", "bert", "", "white space beside", "[MASK]|ode.js|qux" },
+                  { "unigram-t5", "t5", "", "end with white space", "$ |$\t|$\n|$\r|$\xc2\xa0|$\xe3\x80\x80|<pad>|</s>|<unk>|<extra|NASA|\xd8\x9c|^\xe2\x96\x81|\xe1\x84\x80" } };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[256];
         shared(path, files[i].name, "tokenizer.json");
@@ -141,6 +146,57 @@ static void ids_of_the_usual_kinds_stay_the_same(void **unused)
         assert_int_equal(tally.wrong, 0);
         close_both(&c);
     }
+}
+
+static json_t *read_shared(const char *name)
+{
+    char path[256];
+    shared(path, name, "tokenizer.json");
+    json_t *json = json_load_file(path, 0, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+static infer_tokenizer *open_json(const json_t *json)
+{
+    infer_error err = { 0 };
+    char *text = json_dumps(json, 0);
+    infer_tokenizer *t = tokenizer_open_json(&mem_default, text_of(text), "a tokenizer.json", &err);
+    if (!t)
+        fail_msg("%s", err.message);
+    free(text);
+    return t;
+}
+
+/* As XLM-RoBERTa has it: text is cut at white space, whatever there is of it, then each word gets a mark. */
+static void unigram_over_words_keeps_all_ids(void **unused)
+{
+    (void)unused;
+    static const char *const lines[] = { " a  b ", "the quick brown fox\n", "\u2581", "Hello,  World! 3.14", "", " \t" };
+    json_t *json = read_shared("unigram-t5");
+    json_t *steps = json_pack("{s:s, s:[{s:s}, O]}", "type", "Sequence", "pretokenizers", "type", "WhitespaceSplit",
+                              json_object_get(json, "pre_tokenizer"));
+    assert_int_equal(json_object_set_new(json, "pre_tokenizer", steps), 0);
+    infer_tokenizer *from = open_json(json);
+    infer_error err = { 0 };
+    const char *note;
+    struct weights *w = weights_new(&mem_default, "converted", WEIGHTS_GGUF, &err);
+    const uint32_t n = (uint32_t)infer_tokenizer_size(from);
+    assert_int_equal(convert_vocabulary(w, from, n, &note, &err), INFER_OK);
+    assert_null(strstr(note, "begin or end"));
+    infer_tokenizer *to = tokenizer_open(&mem_default, w, &err);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct ids a = encode(from, lines[i], strlen(lines[i]), INFER_ADD_SPECIAL);
+        struct ids b = encode(to, lines[i], strlen(lines[i]), INFER_ADD_SPECIAL);
+        assert_int_equal(a.n, b.n);
+        assert_memory_equal(a.p, b.p, a.n * sizeof *a.p);
+        free(a.p);
+        free(b.p);
+    }
+    tokenizer_close(&from);
+    tokenizer_close(&to);
+    weights_close(&w);
+    json_decref(json);
 }
 
 static void assert_refused(const infer_tokenizer *from, uint32_t n_vocab, infer_status code, const char *words)
@@ -163,14 +219,20 @@ static void kinds_that_gguf_has_no_name_for_are_refused(void **unused)
     json_t *steps = json_pack("{s:s, s:[o, O]}", "type", "Sequence", "pretokenizers", cut,
                               json_object_get(json, "pre_tokenizer"));
     assert_int_equal(json_object_set_new(json, "pre_tokenizer", steps), 0);
-    char *text = json_dumps(json, 0);
-    infer_error err = { 0 };
-    infer_tokenizer *t = tokenizer_open_json(&mem_default, text_of(text), "cut.json", &err);
-    if (!t)
-        fail_msg("%s", err.message);
+    infer_tokenizer *t = open_json(json);
     assert_refused(t, (uint32_t)infer_tokenizer_size(t), INFER_E_UNKNOWN, "no name for");
     tokenizer_close(&t);
-    free(text);
+    json_decref(json);
+}
+
+/* A normal form without SentencePiece's map. */
+static void unigram_without_a_map_is_refused(void **unused)
+{
+    (void)unused;
+    json_t *json = read_shared("unigram-xlmr");
+    infer_tokenizer *t = open_json(json);
+    assert_refused(t, (uint32_t)infer_tokenizer_size(t), INFER_E_UNKNOWN, "no name for");
+    tokenizer_close(&t);
     json_decref(json);
 }
 
@@ -212,6 +274,8 @@ int main(void)
         cmocka_unit_test(ids_stay_the_same),
         cmocka_unit_test(ids_of_the_usual_kinds_stay_the_same),
         cmocka_unit_test(kinds_that_gguf_has_no_name_for_are_refused),
+        cmocka_unit_test(unigram_over_words_keeps_all_ids),
+        cmocka_unit_test(unigram_without_a_map_is_refused),
         cmocka_unit_test(more_tokens_than_the_embedding_has_are_refused),
         cmocka_unit_test(every_allocation_may_fail),
     };

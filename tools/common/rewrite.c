@@ -101,8 +101,8 @@ static uint32_t usual_type(const struct weights *in)
     return (mix ? mix : mix_find("f32"))->file_type;
 }
 
-/* The type of each tensor, and whether all can be made. What is no matrix stays, but as floats: a directory may hold
- * its vectors in 16 bits. */
+/* The type of each tensor, and whether all can be made. What no mix changes is floats: a directory may hold it in 16
+ * bits, which llama.cpp cannot add. */
 static infer_status choose(const struct rewrite *r, struct model_write *m, enum dtype *types, infer_error *err)
 {
     struct kernels k;
@@ -116,7 +116,7 @@ static infer_status choose(const struct rewrite *r, struct model_write *m, enum 
     for (size_t i = 0; i < m->in->n_tensors && status == INFER_OK; i++) {
         if (!r->mix)
             types[i] = m->in->tensors[i].type;
-        if (m->orders && m->in->tensors[i].n_dims < 2)
+        if (m->orders && mix_keeps(&m->in->tensors[i]))
             types[i] = DTYPE_F32;
         status = check_tensor(r, m, &k, i, err);
     }

@@ -1,6 +1,7 @@
-/* embedding_ways.c - how a model makes vectors of texts: what GGUF's metadata and sentence-transformers' files say. */
+/* pooling.c - how vectors of a text's tokens become one: what GGUF's metadata and sentence-transformers' files say. */
+#include "src/arch/arch.h"
+
 #include "src/base/error.h"
-#include "src/runtime/embedder.h"
 
 #include <stdio.h>
 
@@ -84,22 +85,15 @@ static infer_status read_directory(infer_pooling *pooling, const struct weights 
     return refuse(w, "a way that is not known", err);
 }
 
-infer_status embedding_ways_read(struct embedding_ways *ways, const infer_model *m, infer_error *err)
+infer_status arch_read_pooling(infer_pooling *pooling, const struct weights *w, const struct hparams *h, infer_error *err)
 {
-    const struct hparams *h = &m->net.h;
-    const struct weights *w = m->weights;
-    const bool encoder = arch_has(h, TRAIT_ENCODER);
-    const infer_pooling usual = m->net.w[PROJECTION].data ? INFER_POOLING_NONE
-                                : encoder                 ? INFER_POOLING_MEAN
-                                                          : INFER_POOLING_LAST;
-    uint32_t most = h->n_ctx_train;
-    *ways = (struct embedding_ways){ .pooling = usual };
-    const infer_status status =
-        w->format == WEIGHTS_GGUF ? read_gguf(&ways->pooling, w, h, err) : read_directory(&ways->pooling, w, err);
-    if (status != INFER_OK)
-        return status;
-    if (meta_get_u32(w, "sentence_bert_config.max_seq_length", &most, err) == META_WRONG)
-        return INFER_E_FORMAT;
-    ways->n_ctx = most && most < h->n_ctx_train ? most : h->n_ctx_train;
-    return INFER_OK;
+    return w->format == WEIGHTS_GGUF ? read_gguf(pooling, w, h, err) : read_directory(pooling, w, err);
+}
+
+uint32_t arch_pooling_number(infer_pooling pooling)
+{
+    int i = 0;
+    while (i + 1 < N_POOLINGS && poolings[i].pooling != pooling)
+        i++;
+    return poolings[i].gguf;
 }
