@@ -443,6 +443,10 @@ typedef struct infer_session_options {
     infer_kv_type kv_type_k;   /**< of keys; INFER_KV_DEFAULT (default). Types that do not fit the heads are refused */
     infer_kv_type kv_type_v;   /**< of values; INFER_KV_DEFAULT (default). DeepSeek 2 and 3 keep one latent vector for
                                 *   keys and values, of which kv_type_k is the type */
+    bool deterministic;        /**< a token's logits have the same bits whatever else is computed with it: other
+                                *   tokens of a prompt, other sessions of a batch, a shared prefix or a fork. Costs speed
+                                *   where many tokens are computed at once. Without it they differ by rounding (default
+                                *   false) */
 } infer_session_options;
 
 static inline infer_session_options infer_session_defaults(void)
@@ -474,6 +478,24 @@ INFER_API infer_status infer_session_eval(infer_session *session, const int32_t 
  *  its final hidden states (n, n_embd), rows without gaps. */
 INFER_API infer_status infer_session_eval_all(infer_session *session, const int32_t *tokens, size_t n, float *out,
                                               infer_error *err);
+/** A session's part of a batch. */
+typedef struct infer_batch_item {
+    infer_session *session;
+    const int32_t *tokens; /**< n_tokens ids in [0, n_vocab) to be appended, not kept; may be NULL if there are none:
+                            *   those that wait are computed then, as by infer_session_eval() */
+    size_t n_tokens;
+    infer_status status;   /**< out: of this session */
+} infer_batch_item;
+
+/** Append tokens to n sessions of one model and compute the logits that follow the last of each. The weights are read
+ *  once for the tokens of all sessions, up to n_batch of the first one, so this is many times as fast as one by one.
+ *  Sessions may differ in n_ctx and n_batch, but not in precision, `deterministic` or cache types. Those that will be
+ *  batched are best made by infer_session_fork() from one of them: then they have one set of work buffers together.
+ *  @param items No session twice. None is used by another thread during the call, but infer_session_cancel() is allowed:
+ *         that one's item is INFER_E_CANCELLED, the others go on.
+ *  @return INFER_OK if all items are; INFER_E_ARGUMENT or INFER_E_FULL with nothing changed; else the status of the
+ *          first item that failed. Each session whose item failed is as it was before. */
+INFER_API infer_status infer_batch_eval(infer_batch_item *items, size_t n, infer_error *err);
 /** Logits after the last token, n_vocab floats, valid until the next call on the session; NULL if there are none (an
  *  encoder, no token yet, rewound, or infer_generate appended the last token: infer_session_eval of 0 tokens computes
  *  those). */

@@ -59,18 +59,41 @@ struct passage {
     uint32_t second; /* tokens from here on are those of a pair's second text */
 };
 
-/** Tokens of one step: n of them in consecutive slots of one session's cache. */
-struct span {
+/** Tokens in consecutive slots of one session's cache. */
+struct segment {
     struct kv *kv;
     uint32_t first; /* slot of the first token */
-    uint32_t n;
+    uint32_t n;     /* at least 1 */
+    uint32_t row;   /* of the first token, among all of the step */
     const struct passage *passages; /* n: each token's text; NULL: all are of one that began in slot 0 */
 };
 
-/** The text that a token of a span belongs to. */
-static inline struct passage span_passage(const struct span *s, uint32_t token)
+/** Tokens of one step: a row for each, those of the segments one behind the other. */
+struct span {
+    const struct segment *segments; /* of caches of the same types */
+    uint32_t n_segments;            /* at least 1 */
+    uint32_t n;                     /* tokens of all */
+    bool split; /* some cache has several segments: so that its last tokens' rows are among the step's last ones */
+};
+
+/** The text that a token of a segment belongs to. */
+static inline struct passage segment_passage(const struct segment *s, uint32_t token)
 {
     return s->passages ? s->passages[token] : (struct passage){ 0, s->first + s->n, UINT32_MAX };
+}
+
+/** The segment of a row. */
+static inline const struct segment *span_segment(const struct span *s, uint32_t row)
+{
+    uint32_t low = 0, high = s->n_segments;
+    while (high - low > 1) {
+        const uint32_t middle = (low + high) / 2;
+        if (s->segments[middle].row <= row)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &s->segments[low];
 }
 
 /** Tables whose rows are added to make a token's embedding: by its id, its position and which text of a pair it is of.
@@ -129,8 +152,8 @@ struct device_ops {
     void (*add)(struct device *d, float *y, const float *x, float by, uint32_t n, uint32_t width);
     /* Angles of all rotations for the span's positions, used by `attention` until the next call. */
     void (*angles)(struct device *d, const struct span *s);
-    /* Rotate k (n tokens, d_k a KV head) and put it and v (d_v a head) into the span's pages of the layer. Then
-     * out (n_q, n_head * d_v) is the attention of the span's last n_q tokens, whose queries q (n_q tokens, of a KV head
+    /* Rotate k (n tokens, d_k a KV head) and put it and v (d_v a head) into the segments' pages of the layer. Then
+     * out (n_q, n_head * d_v) is the attention of the span's last n_q rows, whose queries q (n_q rows, of a KV head
      * n_head / n_head_kv times d_k) are rotated too. n_q may be 0. Where the network has a latent vector, values are the
      * first d_v numbers of the keys, and v is not read. */
     void (*attention)(struct device *d, const struct span *s, uint32_t layer, const struct attention *how, uint32_t n_q,

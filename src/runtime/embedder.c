@@ -272,10 +272,10 @@ static void put_texts(struct embedding *x)
 static infer_status flush(struct embedding *x)
 {
     struct infer_embedder *e = x->e;
-    const struct span span = { NULL, 0, x->n, e->passages };
+    const struct segment where = { NULL, 0, x->n, 0, e->passages };
     if (!x->n)
         return INFER_OK;
-    const infer_status status = session_hidden(e->session, e->ids, &span, x->n, e->rows, x->err);
+    const infer_status status = session_hidden(e->session, e->ids, &where, x->n, e->rows, x->err);
     if (status == INFER_OK)
         put_texts(x);
     x->n = x->n_texts = 0;
@@ -287,15 +287,15 @@ static infer_status run_long(struct embedding *x, const int32_t *ids, uint32_t n
 {
     struct infer_embedder *e = x->e;
     for (uint32_t at = 0; at < n;) {
-        const struct span span = { NULL, at, n - at < e->n_batch ? n - at : e->n_batch, NULL };
-        const infer_status status = session_hidden(e->session, ids + at, &span, span.n, e->rows, x->err);
+        const struct segment where = { NULL, at, n - at < e->n_batch ? n - at : e->n_batch, 0, NULL };
+        const infer_status status = session_hidden(e->session, ids + at, &where, where.n, e->rows, x->err);
         if (status != INFER_OK)
             return status;
         if (x->kind == TOKENS)
-            put_tokens(x, e->rows, span.n);
+            put_tokens(x, e->rows, where.n);
         else
-            put_vector(x, e->rows, at, span.n, n);
-        at += span.n;
+            put_vector(x, e->rows, at, where.n, n);
+        at += where.n;
     }
     return INFER_OK;
 }

@@ -1,32 +1,9 @@
 /* session.c - one timeline of tokens: its cache, its work buffers, its logits. */
-#include "src/runtime/session.h"
-
 #include "src/base/error.h"
 #include "src/engine/cpu/cpu.h"
-#include "src/runtime/history.h"
-#include "src/runtime/workspace.h"
+#include "src/runtime/steps.h"
 
 enum { DEFAULT_CTX = 4096, DEFAULT_BATCH = 512, MAX_BATCH = 4096, MAX_CTX = 1 << 27, MAX_ENCODED = 1 << 14 };
-
-/* What comes out for a session's last token; forks share it until one of them computes. */
-struct output {
-    atomic_uint refs;
-    _Alignas(CACHE_LINE) float values[]; /* n_out */
-};
-
-struct infer_session {
-    infer_model *model;
-    infer_kv_type kv_type_k, kv_type_v;
-    struct workspace *workspace;
-    struct history *history;
-    struct output *output;
-    uint32_t n_ctx;
-    uint32_t n_tokens;
-    uint32_t n_done; /* tokens whose keys and values are in the cache; the others wait for the next eval */
-    uint32_t n_out;  /* width of what comes out for a token */
-    bool has_logits;
-    atomic_bool cancel;
-};
 
 /* ---- Opening and closing ---- */
 
@@ -99,7 +76,7 @@ static infer_status make_session(infer_session *s, const infer_session_options *
     struct kv_pool *pool = kv_pools_get(&m->kv_pools, &m->context->a, &m->net.h, &shape, err);
     const bool well = pool && (s->output = output_open(s, err)) && (s->history = history_open(pool, s->n_ctx, err)) &&
                       (s->workspace = workspace_open(m, &s->history->kv, (uint32_t)o->n_batch,
-                                                     (enum precision)o->precision, err));
+                                                     (enum precision)o->precision, o->deterministic, err));
     return well ? INFER_OK : INFER_E_NOMEM;
 }
 
@@ -163,7 +140,7 @@ void infer_session_close(infer_session **session)
 
 /* ---- Evaluating ---- */
 
-static infer_status check_tokens(const infer_session *s, const int32_t *tokens, size_t n, infer_error *err)
+infer_status session_check(const infer_session *s, const int32_t *tokens, size_t n, infer_error *err)
 {
     const uint32_t n_vocab = s->model->net.h.n_vocab;
     for (size_t i = 0; i < n; i++)
@@ -181,111 +158,84 @@ struct forward session_forward(infer_session *s)
     return (struct forward){ &s->model->net, &cpu_ops, s->workspace->device, &s->workspace->buffers, &s->cancel };
 }
 
-/* A step of the session; `ids` are those of the span's tokens. */
-static infer_status run_step(infer_session *s, const struct span *span, const int32_t *ids, enum forward_output kind,
-                             uint32_t n_out, float *out, infer_error *err)
+infer_status session_hidden(infer_session *s, const int32_t *ids, const struct segment *where, uint32_t n_out,
+                            float *out, infer_error *err)
 {
     const struct forward f = session_forward(s);
-    infer_status status = kv_reserve(span->kv, span->first, span->n, err);
-    if (status != INFER_OK)
-        return status;
-    pthread_mutex_lock(&s->workspace->turn);
-    status = forward_step(&f, span, ids, kind, n_out, out);
-    pthread_mutex_unlock(&s->workspace->turn);
+    const struct segment segment = { &s->history->kv, where->first, where->n, 0, where->passages };
+    const struct span span = { &segment, 1, segment.n, false };
+    infer_status status = kv_reserve(segment.kv, segment.first, segment.n, err);
+    if (status == INFER_OK)
+        status = forward_step(&f, &span, ids, FORWARD_HIDDEN, n_out, out);
     if (status == INFER_E_CANCELLED) {
         atomic_store(&s->cancel, false);
-        fail(err, status, "cancelled while computing %u tokens from number %u on", span->n, span->first);
+        return fail(err, status, "cancelled while computing %u tokens", segment.n);
     }
     return status;
 }
 
-/* Evaluate the tokens up to `end` in steps of n_batch; the outputs of all of them go to `all`, or those of the last one
- * to the session's own. */
-static infer_status run_steps(infer_session *s, uint32_t end, float *all, infer_error *err)
+/* Have an output that may be written to. */
+static infer_status own_output(infer_session *s, infer_error *err)
 {
-    const enum forward_output kind = arch_has(&s->model->net.h, TRAIT_ENCODER) ? FORWARD_HIDDEN : FORWARD_LOGITS;
-    const uint32_t n_batch = s->workspace->n_batch;
-    const size_t width = s->n_out;
-    float *const last = s->output->values;
-    for (uint32_t at = s->n_done; at < end;) {
-        const struct span span = { &s->history->kv, at, end - at < n_batch ? end - at : n_batch, NULL };
-        const uint32_t n_out = all ? span.n : at + span.n == end;
-        float *const out = all ? all + (at - s->n_done) * width : last;
-        const infer_status status = run_step(s, &span, s->history->tokens + at, kind, n_out, out, err);
-        if (status != INFER_OK)
-            return status;
-        at += span.n;
-    }
-    if (all)
-        memcpy(last, all + (end - s->n_done - 1) * width, width * sizeof *all);
-    s->n_done = end;
-    return INFER_OK;
-}
-
-infer_status session_hidden(infer_session *s, const int32_t *ids, const struct span *where, uint32_t n_out, float *out,
-                            infer_error *err)
-{
-    const struct span span = { &s->history->kv, where->first, where->n, where->passages };
-    return run_step(s, &span, ids, FORWARD_HIDDEN, n_out, out, err);
-}
-
-/* Have a history and an output of the session's own, which may be written to. *old: the history before, to be released,
- * or NULL. */
-static infer_status own(infer_session *s, struct history **old, infer_error *err)
-{
-    const infer_allocator *a = &s->model->context->a;
-    *old = NULL;
-    if (atomic_load(&s->output->refs) > 1) {
-        struct output *const o = output_open(s, err);
-        if (!o)
-            return INFER_E_NOMEM;
-        if (s->has_logits)
-            memcpy(o->values, s->output->values, s->n_out * sizeof *o->values);
-        output_release(a, s->output);
-        s->output = o;
-    }
-    struct history *const h = history_own(s->history, s->n_tokens, s->n_done, err);
-    if (!h)
+    if (atomic_load(&s->output->refs) == 1)
+        return INFER_OK;
+    struct output *const o = output_open(s, err);
+    if (!o)
         return INFER_E_NOMEM;
-    if (h != s->history)
-        *old = s->history;
-    s->history = h;
+    if (s->has_logits)
+        memcpy(o->values, s->output->values, s->n_out * sizeof *o->values);
+    output_release(&s->model->context->a, s->output);
+    s->output = o;
     return INFER_OK;
 }
 
-/* n tokens behind those there are, which they may be some of: a rewind leaves them where they are. */
-static infer_status eval_own(infer_session *s, const int32_t *tokens, size_t n, float *out, infer_error *err)
+infer_status session_write(infer_session *s, const int32_t *tokens, size_t n, infer_error *err)
 {
-    infer_status status = INFER_OK;
-    if (!kv_resumes(&s->history->kv, s->n_done)) /* what the next token sees went when it was behind a window */
-        s->n_done = 0;
-    if (out && s->n_done < s->n_tokens) { /* the outputs of those that wait are not asked for */
-        status = run_steps(s, s->n_tokens, NULL, err);
-        s->has_logits = status == INFER_OK;
-    }
+    if (own_output(s, err) != INFER_OK)
+        return INFER_E_NOMEM;
+    struct history *const old = s->history, *const own = history_own(old, s->n_tokens, s->n_done, err);
+    if (!own)
+        return INFER_E_NOMEM;
     if (n)
-        memmove(s->history->tokens + s->n_tokens, tokens, n * sizeof *tokens);
-    const uint32_t end = s->n_tokens + (uint32_t)n;
-    if (status == INFER_OK && s->n_done < end)
-        status = run_steps(s, end, out, err);
+        memmove(own->tokens + s->n_tokens, tokens, n * sizeof *tokens);
+    s->history = own;
+    if (old != own)
+        history_release(old);
+    if (!kv_resumes(&own->kv, s->n_done)) /* what the next token sees went when it was behind a window */
+        s->n_done = 0;
+    return INFER_OK;
+}
+
+void session_advanced(infer_session *s, uint32_t n_tokens)
+{
+    s->n_done = s->n_tokens = n_tokens;
+    s->has_logits = n_tokens > 0;
+}
+
+/* Evaluate what is written up to `end`. */
+static infer_status advance(infer_session *s, uint32_t end, float *all, infer_error *err)
+{
+    struct advance one = { .s = s, .at = s->n_done, .end = end, .all = all };
+    const size_t n = end - s->n_done;
+    const infer_status status = advance_all(&one, 1, err);
     if (status != INFER_OK)
         return status;
-    s->n_tokens = end;
-    s->has_logits = true;
-    return INFER_OK;
+    if (all)
+        memcpy(s->output->values, all + (n - 1) * s->n_out, s->n_out * sizeof *all);
+    session_advanced(s, end);
+    return status;
 }
 
 infer_status infer_session_eval_all(infer_session *s, const int32_t *tokens, size_t n, float *out, infer_error *err)
 {
-    struct history *old;
-    infer_status status = check_tokens(s, tokens, n, err);
+    infer_status status = session_check(s, tokens, n, err);
     if (status != INFER_OK || (!n && s->n_done == s->n_tokens))
         return status;
-    status = own(s, &old, err);
-    if (status == INFER_OK)
-        status = eval_own(s, tokens, n, out, err);
-    history_release(old);
-    return status;
+    status = session_write(s, tokens, n, err);
+    if (status == INFER_OK && out && s->n_done < s->n_tokens) /* the outputs of those that wait are not asked for */
+        status = advance(s, s->n_tokens, NULL, err);
+    const uint32_t end = s->n_tokens + (uint32_t)n;
+    return status == INFER_OK && s->n_done < end ? advance(s, end, out, err) : status;
 }
 
 infer_status infer_session_eval(infer_session *s, const int32_t *tokens, size_t n, infer_error *err)
@@ -313,12 +263,10 @@ infer_status infer_session_rewind(infer_session *s, size_t n_keep, infer_error *
 
 infer_status session_append(infer_session *s, int32_t id, infer_error *err)
 {
-    struct history *old;
-    const infer_status status = own(s, &old, err);
-    history_release(old);
+    const infer_status status = session_write(s, &id, 1, err);
     if (status != INFER_OK)
         return status;
-    s->history->tokens[s->n_tokens++] = id;
+    s->n_tokens++;
     s->has_logits = false;
     return INFER_OK;
 }

@@ -10,8 +10,8 @@ infer_session *session_open(infer_model *m, const infer_session_options *o, infe
 /** Compute n tokens in slots of the cache from `first` on: the texts that `passages` say of each, or with NULL all of one
  *  text from slot 0 on. The last hidden states of the last n_out of them go to out (n_out, n_embd). The session's own
  *  tokens are those of no text then, so this and infer_session_eval do not go together. */
-infer_status session_hidden(infer_session *s, const int32_t *ids, const struct span *where, uint32_t n_out, float *out,
-                            infer_error *err);
+infer_status session_hidden(infer_session *s, const int32_t *ids, const struct segment *where, uint32_t n_out,
+                            float *out, infer_error *err);
 /** What computes for the session, between its calls. */
 struct forward session_forward(infer_session *s);
 const infer_model *session_model(const infer_session *session);

@@ -209,11 +209,12 @@ static float *run(const struct sequence *s, infer_context *c, enum precision pre
     struct kv_pool *const pool = kv_pool_open(&c->a, h, &shape, &err);
     assert_non_null(pool);
     assert_int_equal(kv_init(&kv, pool, s->n_tokens, &err), INFER_OK);
-    struct device *const d = cpu_open(c, &s->net, &kv, MAX_BATCH, precision, &err);
+    struct device *const d = cpu_open(c, &s->net, &kv, MAX_BATCH, precision, false, &err);
     if (!d)
         fail_msg("%s", err.message);
     for (uint32_t i = 0, at = 0; i < s->n_spans; at += s->span[i++]) {
-        const struct span span = { &kv, at, s->span[i], s->packed ? s->texts + at : NULL };
+        const struct segment segment = { &kv, at, s->span[i], 0, s->packed ? s->texts + at : NULL };
+        const struct span span = { &segment, 1, segment.n, false };
         const uint32_t first = at + span.n - s->n_q[i];
         assert_int_equal(kv_reserve(&kv, at, span.n, &err), INFER_OK);
         cpu_ops.angles(d, &span);

@@ -232,7 +232,7 @@ static void run_experts(const struct rig *rig, infer_context *c, enum precision 
     struct kv_pool *const pool = kv_pool_open(&mem_default, &rig->net.h, &shape, &err);
     assert_non_null(pool);
     assert_int_equal(kv_init(&kv, pool, 64, &err), INFER_OK);
-    struct device *d = cpu_open(c, &rig->net, &kv, n, precision, &err);
+    struct device *d = cpu_open(c, &rig->net, &kv, n, precision, false, &err);
     assert_non_null(d);
     const struct expert_rows rows = { x, copy, y, residual, n };
     cpu_ops.experts(d, &rig->layer, &rows, n);

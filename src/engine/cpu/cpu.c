@@ -70,17 +70,17 @@ static bool take_buffers(struct device *d, const struct kv *kv, uint32_t n_batch
            (d->middle = cpu_take(d, n_batch, cpu_feed_forward_middle(d, n_batch))) &&
            take_rotation(d, &d->rotations[0], &h->rope, kv->n_ctx, n_batch) &&
            take_rotation(d, &d->rotations[1], &h->rope_local, kv->n_ctx, n_batch) && cpu_experts_open(d, n_batch) &&
-           (d->parts = cpu_take(d, cpu_attention_parts(h, kv), sizeof *d->parts)) &&
-           (d->pieces_left = cpu_take(d, h->n_head_kv, sizeof *d->pieces_left));
+           cpu_attention_open(d, kv, n_batch);
 }
 
 struct device *cpu_open(infer_context *c, const struct network *net, const struct kv *kv, uint32_t n_batch,
-                        enum precision precision, infer_error *err)
+                        enum precision precision, bool deterministic, infer_error *err)
 {
     struct device *d = mem_new(&c->a, 1, sizeof *d);
     if (!d)
         return fail_memory(err, "the CPU device"), NULL;
-    *d = (struct device){ .pool = c->pool, .k = &c->kernels, .net = net, .precision = precision, .a = &c->a };
+    *d = (struct device){ .pool = c->pool, .k = &c->kernels, .net = net, .precision = precision,
+                           .deterministic = deterministic, .a = &c->a };
     if (!take_buffers(d, kv, n_batch)) {
         cpu_close(d);
         return fail(err, INFER_E_NOMEM, "out of memory for work buffers of %u tokens a step; n_batch can be lowered", n_batch), NULL;
@@ -102,8 +102,7 @@ void cpu_close(struct device *d)
         mem_free(d->a, d->rotations[i].sine);
     }
     cpu_experts_close(d);
-    mem_free(d->a, d->parts);
-    mem_free(d->a, d->pieces_left);
+    cpu_attention_close(d);
     mem_free(d->a, d);
 }
 
@@ -154,8 +153,9 @@ static void embed_task(void *arg, int task, int thread)
     rows_of(job, task, &first, &last);
     for (uint32_t i = first; i < last; i++) {
         float *const y = job->y + (size_t)i * job->width;
-        const struct passage passage = span_passage(job->span, i);
-        const uint32_t slot = job->span->first + i;
+        const struct segment *segment = span_segment(job->span, i);
+        const struct passage passage = segment_passage(segment, i - segment->row);
+        const uint32_t slot = segment->first + i - segment->row;
         read_row(k, y, t->tokens, (uint32_t)job->ids[i]);
         if (t->types->data) {
             read_row(k, row, t->types, slot >= passage.second && t->types->rows > 1);
@@ -240,9 +240,12 @@ static void cpu_angles(struct device *d, const struct span *s)
 {
     for (const struct rotation *r = d->rotations; r < d->rotations + 2; r++) {
         const size_t half = r->rope ? r->rope->n_rot / 2 : 0;
-        for (uint32_t t = 0; t < s->n && half; t++)
-            d->k->angles(r->cosine + t * half, r->sine + t * half, r->frequency,
-                         (float)(s->first + t - span_passage(s, t).begin), r->magnitude, half);
+        for (uint32_t i = 0; i < s->n && half; i++) {
+            const struct segment *segment = span_segment(s, i);
+            const uint32_t token = i - segment->row, begin = segment_passage(segment, token).begin;
+            d->k->angles(r->cosine + i * half, r->sine + i * half, r->frequency,
+                         (float)(segment->first + token - begin), r->magnitude, half);
+        }
     }
 }
 

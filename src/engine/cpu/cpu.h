@@ -9,9 +9,11 @@
 
 extern const struct device_ops cpu_ops;
 
-/** A device for steps of at most n_batch tokens of this network, whose keys and values go to this cache. */
+/** A device for steps of at most n_batch tokens of this network, whose keys and values go to caches like this one: they
+ *  rotate as those of its n_ctx. Deterministic: a token's results have the same bits whichever other tokens are in the
+ *  step. */
 struct device *cpu_open(infer_context *c, const struct network *net, const struct kv *kv, uint32_t n_batch,
-                        enum precision precision, infer_error *err);
+                        enum precision precision, bool deterministic, infer_error *err);
 void cpu_close(struct device *d);
 size_t cpu_bytes(const struct device *d);
 
@@ -30,6 +32,7 @@ struct device {
     const struct kernels *k;
     const struct network *net;
     enum precision precision;
+    bool deterministic;
     const infer_allocator *a;
     size_t bytes;
     uint8_t *scratch; /* scratch_bytes for each thread */
@@ -39,8 +42,10 @@ struct device {
     uint8_t *middle; /* activations between the two halves of a feed-forward network, n_batch rows */
     struct rotation rotations[2]; /* of hparams.rope and hparams.rope_local */
     struct expert_work *experts;  /* NULL: the network has none */
-    float *parts;             /* attention to pieces of the context */
-    atomic_uint *pieces_left; /* n_head_kv */
+    float *parts;             /* attention to pieces of the context, n_parts floats */
+    size_t n_parts;
+    atomic_uint *pieces_left;
+    struct attention_segment *segments; /* of a step, n_batch */
 };
 
 static inline void *cpu_scratch(const struct device *d, int thread)
@@ -131,7 +136,8 @@ size_t cpu_experts_scratch(const struct device *d, uint32_t n_batch);
 void *cpu_take(struct device *d, size_t count, size_t size);
 /** Scratch that a thread needs for attention, kernel scratch included. */
 size_t cpu_attention_scratch(const struct hparams *h);
-/** Floats that device.parts needs. */
-size_t cpu_attention_parts(const struct hparams *h, const struct kv *kv);
+/** Work buffers for the attention of steps of n_batch tokens; false if memory is out. d->bytes grows. */
+bool cpu_attention_open(struct device *d, const struct kv *kv, uint32_t n_batch);
+void cpu_attention_close(struct device *d);
 
 #endif

@@ -1,0 +1,39 @@
+/* session_parts.h - what a session is made of, for those that advance several at once. */
+#ifndef RUNTIME_SESSION_PARTS_H
+#define RUNTIME_SESSION_PARTS_H
+
+#include "src/base/memory.h"
+#include "src/runtime/history.h"
+#include "src/runtime/session.h"
+#include "src/runtime/workspace.h"
+
+/** What comes out for a session's last token; forks share it until one of them computes. */
+struct output {
+    atomic_uint refs;
+    _Alignas(CACHE_LINE) float values[]; /* n_out */
+};
+
+struct infer_session {
+    infer_model *model;
+    infer_kv_type kv_type_k, kv_type_v;
+    struct workspace *workspace;
+    struct history *history;
+    struct output *output;
+    uint32_t n_ctx;
+    uint32_t n_tokens;
+    uint32_t n_done; /* tokens whose keys and values are in the cache; the others wait for the next eval */
+    uint32_t n_out;  /* width of what comes out for a token */
+    bool has_logits;
+    bool in_batch; /* an item of the batch that is being checked */
+    atomic_bool cancel;
+};
+
+/** Whether n tokens may be appended. */
+infer_status session_check(const infer_session *s, const int32_t *tokens, size_t n, infer_error *err);
+/** Write n tokens behind those there are, which they may be some of, where nobody else reads them; the session's length
+ *  stays. */
+infer_status session_write(infer_session *s, const int32_t *tokens, size_t n, infer_error *err);
+/** The first `n_tokens`, some of them written, are computed. */
+void session_advanced(infer_session *s, uint32_t n_tokens);
+
+#endif

@@ -1,0 +1,22 @@
+/* steps.h - sessions of one model advance together: tokens of all of them make a step. */
+#ifndef RUNTIME_STEPS_H
+#define RUNTIME_STEPS_H
+
+#include "src/runtime/session_parts.h"
+
+/** The part of a session in it. */
+struct advance {
+    infer_session *s;
+    uint32_t at, end;    /* tokens of its history that are to be computed; at is moved on */
+    float *all;          /* what comes out of each of them, or NULL: of the last one, into the session's output */
+    infer_status status; /* of this session; in: INFER_OK */
+    uint32_t n, n_out;   /* in the step at hand */
+};
+
+/** Compute what n sessions want, which may compute together (workspace.h), in steps of the first one's n_batch tokens.
+ *  One that is cancelled or that has no memory drops out with its status, the others go on. err tells of the first that
+ *  did.
+ *  @return INFER_OK if none did, else the status of one of them. */
+infer_status advance_all(struct advance *a, size_t n, infer_error *err);
+
+#endif
