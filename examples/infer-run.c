@@ -6,6 +6,7 @@
 #include "tools/common/grammar_options.h"
 #include "tools/common/options.h"
 #include "tools/common/program.h"
+#include "tools/common/sampling.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -23,7 +24,7 @@ static struct {
     int precision;
     struct kv_options kv;
     struct opt_list stops;
-    infer_sampler_options sampler;
+    struct sampling_options sampling;
     struct grammar_options grammar;
 } o;
 
@@ -61,19 +62,7 @@ static const struct opt rows[] = {
 
     { OPT_GROUP, NULL, NULL, "How tokens are chosen, in this order", NULL, 0, 0 },
     GRAMMAR_ROWS(o.grammar),
-    { OPT_FLOAT, "--repeat-penalty", "X", "divide the logits of recent tokens; 1 = off",
-      &o.sampler.repeat_penalty, 1e-6, 1e6 },
-    { OPT_INT, "--repeat-last-n", "N", "how many tokens are recent; 0 = none, -1 = all",
-      &o.sampler.repeat_last_n, -1, INT32_MAX },
-    { OPT_FLOAT, "--frequency-penalty", "X", "take off for each time a token is recent",
-      &o.sampler.frequency_penalty, -1e6, 1e6 },
-    { OPT_FLOAT, "--presence-penalty", "X", "take off once if a token is recent",
-      &o.sampler.presence_penalty, -1e6, 1e6 },
-    { OPT_INT, "--top-k", "N", "keep the N most likely; 0 = all", &o.sampler.top_k, 0, INT32_MAX },
-    { OPT_FLOAT, "--top-p", "P", "keep the fewest that are P likely together; 1 = all", &o.sampler.top_p, 0, 1 },
-    { OPT_FLOAT, "--min-p", "P", "keep those P times as likely as the best; 0 = all", &o.sampler.min_p, 0, 1 },
-    { OPT_FLOAT, "--temp, --temperature", "T", "higher is more daring; 0 = always the most likely token",
-      &o.sampler.temperature, 0, 1e6 },
+    SAMPLING_ROWS(o.sampling),
     { OPT_INT64, "-s, --seed", "N", "same seed, same text; -1 = another text each time",
       &o.seed, -1, (double)INT64_MAX },
 
@@ -216,7 +205,7 @@ static void print_model(const struct run *r)
             kv_type_name(s.kv_type_k), kv_type_name(s.kv_type_v), human_bytes((double)s.kv_bytes_per_token),
             human_bytes((double)s.kv_bytes_per_token * n));
     fprintf(stderr, "machine   %s, %d threads\nseed      %llu\n", infer_context_cpu(r->context),
-            infer_context_threads(r->context), (unsigned long long)o.sampler.seed);
+            infer_context_threads(r->context), (unsigned long long)o.sampling.o.seed);
 }
 
 static double per_second(size_t n, double s)
@@ -378,12 +367,12 @@ static bool open_all(struct run *r, infer_error *err)
     uint32_t random = 0; /* short enough to type again */
     if (o.seed < 0 && getentropy(&random, sizeof random) != 0)
         random = (uint32_t)(r->began * 1e9);
-    o.sampler.seed = o.seed < 0 ? random : (uint64_t)o.seed;
+    o.sampling.o.seed = o.seed < 0 ? random : (uint64_t)o.seed;
     const infer_log_level level = o.verbose ? INFER_LOG_DEBUG : INFER_LOG_WARN;
     const bool opened = (r->context = program_context(o.n_threads, level, err)) &&
                         (r->model = program_model(r->context, o.model, err)) &&
                         (r->session = infer_session_open(r->model, &session, err)) &&
-                        (r->sampler = infer_sampler_open(r->context, &o.sampler, err)) &&
+                        (r->sampler = sampling_open(&o.sampling, r->context, infer_model_tokenizer(r->model), err)) &&
                         (!o.talk || (r->chat = chat_open(r->context, r->model, r->session, r->sampler, &o.chat, err))) &&
                         !grammar_options_apply(&o.grammar, r->context, r->sampler, infer_model_tokenizer(r->model), err);
     if (!opened)
@@ -420,7 +409,7 @@ static void close_all(struct run *r)
 
 int main(int argc, char **argv)
 {
-    o.sampler = infer_sampler_defaults();
+    o.sampling.o = infer_sampler_defaults();
     o.echo = o.escape = true;
     o.n_predict = -1;
     o.seed = -1;

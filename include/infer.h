@@ -502,7 +502,8 @@ INFER_API infer_status infer_batch_eval(infer_batch_item *items, size_t n, infer
 INFER_API const float *infer_session_logits(const infer_session *session);
 /** Forget all tokens but the first n_keep, a cheap operation. n_keep above the length is INFER_E_ARGUMENT.
  *  @note Layers with a sliding window keep no more of the cache than the window and 64 tokens. After a rewind by more
- *        than 64 tokens in a model that has such layers, the next evaluation computes the tokens that were kept anew. */
+ *        than 64 tokens in a model that has such layers, the next evaluation computes the tokens that were kept anew.
+ *        */
 INFER_API infer_status infer_session_rewind(infer_session *session, size_t n_keep, infer_error *err);
 INFER_API size_t infer_session_length(const infer_session *session);
 INFER_API size_t infer_session_capacity(const infer_session *session);
@@ -518,9 +519,9 @@ typedef struct infer_session_info {
 } infer_session_info;
 INFER_API void infer_session_get_info(const infer_session *session, infer_session_info *info);
 /** Bytes of the cache of a session with these options once it has evaluated n_tokens in one call: infer_session_info's
- *  kv_bytes then will be exactly this. Pages are taken from the allocator some at a time, for all sessions of a model and
- *  cache types together: 128 KB for each layer and KV head, in which other sessions' pages have room too. What is empty
- *  goes back, but for one such piece (two in a model of which some layers have a window).
+ *  kv_bytes then will be exactly this. Pages are taken from the allocator some at a time, for all sessions of a model
+ *  and cache types together: 128 KB for each layer and KV head, in which other sessions' pages have room too. What is
+ *  empty goes back, but for one such piece (two in a model of which some layers have a window).
  *  @return 0 with err filled if the options are refused or n_tokens do not fit n_ctx; 0 for 0 tokens. */
 INFER_API uint64_t infer_kv_bytes(const infer_model *model, const infer_session_options *options, size_t n_tokens,
                                   infer_error *err);
@@ -736,6 +737,28 @@ INFER_API void infer_embedder_cancel(infer_embedder *embedder);
 
 typedef struct infer_sampler infer_sampler;
 
+/** What a sampler does with the logits, one stage after the other. Each stage sees what the one before it has left, and
+ *  leaves at least one token. Probabilities are those of the tokens that are left. Values are for ever. */
+typedef enum infer_sampler_stage {
+    INFER_STAGE_PENALTIES = 0,   /**< repeat_penalty, frequency_penalty, presence_penalty */
+    INFER_STAGE_DRY = 1,         /**< dry_* */
+    INFER_STAGE_TOP_N_SIGMA = 2, /**< top_n_sigma */
+    INFER_STAGE_TOP_K = 3,       /**< top_k */
+    INFER_STAGE_TYPICAL = 4,     /**< typical_p */
+    INFER_STAGE_TOP_P = 5,       /**< top_p */
+    INFER_STAGE_MIN_P = 6,       /**< min_p */
+    INFER_STAGE_XTC = 7,         /**< xtc_* */
+    INFER_STAGE_TEMPERATURE = 8  /**< temperature, dynatemp_* */
+} infer_sampler_stage;
+/** llama.cpp's name of a stage, "top_k"; NULL past the last. */
+INFER_API const char *infer_sampler_stage_name(infer_sampler_stage stage);
+
+/** A logit that is changed before all stages; -INFINITY: the token is never chosen. */
+typedef struct infer_logit_bias {
+    int32_t id;
+    float bias; /**< added */
+} infer_logit_bias;
+
 typedef struct infer_sampler_options {
     size_t size;             /**< sizeof(infer_sampler_options) */
     uint64_t seed;           /**< same seed, same logits: same tokens (default 0) */
@@ -748,6 +771,32 @@ typedef struct infer_sampler_options {
                               *   reset; default 64 */
     float frequency_penalty; /**< taken off once per occurrence among the recent tokens; default 0 */
     float presence_penalty;  /**< taken off once if among the recent tokens; default 0 */
+    float typical_p;         /**< locally typical sampling (arXiv 2202.00666): keep the fewest tokens that sum to p,
+                              *   those first whose information is next to the entropy; 0..1; 1 = all (default) */
+    float top_n_sigma;       /**< keep logits at most n standard deviations below the largest (arXiv 2411.07641);
+                              *   0 = all (default) */
+    float xtc_probability;   /**< how often the most likely tokens are left out, all but the last one that is at least
+                              *   xtc_threshold likely; 0..1; 0 = never (default) */
+    float xtc_threshold;     /**< 0..1; above 0.5 there are no two such; default 0.1 */
+    float dynatemp_range;    /**< the temperature goes from temperature - range to temperature + range with the entropy;
+                              *   0 = it is the same always (default) */
+    float dynatemp_exponent; /**< of the entropy's share of the largest there can be; default 1 */
+    float dry_multiplier;    /**< a token that would go on with a repetition of n >= dry_allowed_length tokens loses
+                              *   dry_multiplier * dry_base ^ (n - dry_allowed_length); 0 = off (default) */
+    float dry_base;          /**< default 1.75 */
+    int32_t dry_allowed_length; /**< default 2 */
+    int32_t dry_last_n;      /**< how many tokens are searched for repetitions; 0 = none, -1 = all
+                              *   since the sampler was made or reset (default) */
+    int32_t mirostat;        /**< 1 or 2: that version (arXiv 2007.14966), which cuts after all stages;
+                              *   unless `stages` says otherwise, temperature is the only one then. 0 = off (default) */
+    float mirostat_tau;      /**< the surprise aimed at, bits; default 5 */
+    float mirostat_eta;      /**< learning rate; default 0.1 */
+    const infer_sampler_stage *stages; /**< n_stages of them, in the order wanted, at most 32;
+                              *   those that are not listed are not done. NULL = penalties, dry, top_n_sigma, top_k, typical, top_p, min_p, xtc,
+                              *   temperature, as llama.cpp has them (default). Not kept */
+    size_t n_stages;
+    const infer_logit_bias *biases; /**< n_biases of them; NULL = none (default). Not kept */
+    size_t n_biases;
 } infer_sampler_options;
 
 static inline infer_sampler_options infer_sampler_defaults(void)
@@ -761,25 +810,43 @@ static inline infer_sampler_options infer_sampler_defaults(void)
     o.min_p = 0.05f;
     o.repeat_penalty = 1.0f;
     o.repeat_last_n = 64;
+    o.typical_p = 1.0f;
+    o.xtc_threshold = 0.1f;
+    o.dynatemp_exponent = 1.0f;
+    o.dry_base = 1.75f;
+    o.dry_allowed_length = 2;
+    o.dry_last_n = -1;
+    o.mirostat_tau = 5.0f;
+    o.mirostat_eta = 0.1f;
     return o;
 }
 
 INFER_API infer_sampler *infer_sampler_open(infer_context *context, const infer_sampler_options *options,
                                             infer_error *err);
 INFER_API void infer_sampler_close(infer_sampler **sampler);
-/** Choose a token from n_vocab logits, which are left unchanged. The stages are penalties, top-k, top-p, min-p,
- *  temperature, in this order, each seeing what the one before it has kept; then one of the tokens kept is drawn.
- *  Logits that are not finite are never chosen. Equal logits: the lower id comes first. Temperature 0 takes no random
- *  number. The arithmetic is the same on every machine: same options and logits, same tokens.
+/** Choose a token from n_vocab logits, which are left unchanged: biases, the stages, then one of the tokens that are
+ *  left is drawn. Logits that are not finite are never chosen. Equal logits: the lower id comes first. Where one token
+ *  is left no random number is taken. The arithmetic is the same on every machine: same options and logits, same
+ *  tokens.
  *  @return the id, or -1 if no logit is finite or memory is out.
- *  @note Memory over the vocabulary is taken only for top_k 0 or above 1024, at the first call and when n_vocab
- *        grows. */
+ *  @note Memory over the vocabulary is taken at the first call, and when n_vocab grows, where anything but penalties
+ *        comes before a top-k of 1 to 1024. */
 INFER_API int32_t infer_sampler_sample(infer_sampler *sampler, const float *logits, int32_t n_vocab);
 /** Count a token as recent, for the penalties: those of the prompt and those that were sampled. With a grammar, which
  *  is about what was sampled alone, count those of the prompt before it is set. */
 INFER_API void infer_sampler_accept(infer_sampler *sampler, int32_t id);
 /** Forget the recent tokens, start the random numbers anew from the seed, and begin the grammar anew. */
 INFER_API void infer_sampler_reset(infer_sampler *sampler);
+/** Texts over which DRY's repetitions do not go: they begin anew after each. llama.cpp has newline, colon, quotation
+ *  mark and asterisk.
+ *  @param texts n of them, terminated, copied, at most 4096 bytes in all; n = 0: none any more.
+ *  @param tokenizer whose ids are sampled; outlives the sampler. */
+INFER_API infer_status infer_sampler_set_dry_breakers(infer_sampler *sampler, const infer_tokenizer *tokenizer,
+                                                      const char *const *texts, size_t n, infer_error *err);
+/** Texts that never come up in what is sampled, in whatever tokens: one that would complete such a text is not chosen.
+ *  Parameters as those of infer_sampler_set_dry_breakers(). */
+INFER_API infer_status infer_sampler_set_banned(infer_sampler *sampler, const infer_tokenizer *tokenizer,
+                                                const char *const *texts, size_t n, infer_error *err);
 /** Let only tokens be chosen that a grammar allows next, those that end a text only where it may end. That comes before
  *  all other stages: top-k keeps the k most likely tokens of these, and the probabilities of what is left add up to
  *  one. A token that infer_sampler_accept is given and that the grammar does not allow makes infer_sampler_sample

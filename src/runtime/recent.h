@@ -2,18 +2,14 @@
 #ifndef RUNTIME_RECENT_H
 #define RUNTIME_RECENT_H
 
-#include "src/base/memory.h"
+#include "src/runtime/id_map.h"
 
 struct recent {
     const infer_allocator *a;
     int32_t window; /* how many tokens count; -1 = all */
     int32_t *ring;  /* the last tokens, so that the one that leaves is known; not used if all count */
     size_t n_ring, room_ring, oldest;
-    struct recent_slot {
-        int32_t id;
-        uint32_t count; /* 0: the slot is free */
-    } *slots;
-    size_t n_ids, n_slots; /* n_slots a power of two, at most half used */
+    struct id_map counts; /* never 0 */
 };
 
 /** Takes the memory for windows of common size at once; larger ones grow as tokens come. */

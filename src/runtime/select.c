@@ -1,4 +1,4 @@
-/* select.c - a heap for the best few, a radix sort for all. */
+/* select.c - a heap. */
 #include "src/runtime/select.h"
 
 static void sift_down(uint64_t *heap, size_t n, size_t i)
@@ -37,27 +37,4 @@ void best_sort(struct best *b)
         b->key[n - 1] = least;
         sift_down(b->key, n - 1, 0);
     }
-}
-
-/* Least significant digit first, over the logit's half of the key: each pass keeps the order of equal digits, so the
- * ids stay in order of themselves. A digit that all keys share is passed over. */
-void sort_keys(uint64_t *key, uint64_t *spare, size_t n)
-{
-    uint64_t *from = key, *to = spare;
-    for (int shift = 32; shift < 64; shift += 8) {
-        size_t start[257] = { 0 };
-        for (size_t i = 0; i < n; i++)
-            start[256 - (from[i] >> shift & 255)]++; /* digit d begins behind the larger digits */
-        if (n && start[256 - (from[0] >> shift & 255)] == n)
-            continue;
-        for (int d = 1; d <= 256; d++)
-            start[d] += start[d - 1];
-        for (size_t i = 0; i < n; i++)
-            to[start[255 - (from[i] >> shift & 255)]++] = from[i];
-        uint64_t *const swap = from;
-        from = to;
-        to = swap;
-    }
-    if (from != key)
-        memcpy(key, from, n * sizeof *key);
 }

@@ -10,11 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Fused multiply-add would give other bits where the machine has it. With -std=c11 gcc makes none. */
-#ifdef __clang__
-#pragma STDC FP_CONTRACT OFF
-#endif
-
 /** Below every key of a finite logit. */
 #define KEY_NONE ((uint64_t)0)
 
@@ -56,23 +51,5 @@ static inline float best_floor(const struct best *b)
 }
 /** Put the keys in order, the largest first. Nothing may be offered after it. */
 void best_sort(struct best *b);
-
-/** Put n keys that come in ascending order of their ids in order, the largest first; spare has room for as many. Linear
- *  in n. */
-void sort_keys(uint64_t *key, uint64_t *spare, size_t n);
-
-/** e^x for x <= 0, within 2e-7 relatively; 0 below -87. Made of IEEE additions and multiplications only, so that every
- *  machine gets the same bits: x = n ln 2 + r with |r| <= ln(2) / 2, e^r by its Taylor series (remainder 5e-9). */
-static inline float exp_negative(float x)
-{
-    const float c = x > -87.0f ? x : -87.0f, magic = 0x1.8p23f; /* adding it rounds to a whole number */
-    const float shifted = c * 0x1.715476p+0f + magic, n = shifted - magic;
-    /* ln 2 in two parts, the first of 12 bits, so that n times it is exact */
-    const float r = c - n * 0x1.62ep-1f - n * 0x1.0bfbe8p-15f;
-    const float p = 1 + r * (1 + r * (1.0f / 2 + r * (1.0f / 6 + r * (1.0f / 24 + r * (1.0f / 120 + r * (1.0f / 720 +
-                    r * (1.0f / 5040)))))));
-    const float scale = f32_from_bits((f32_bits(shifted) - f32_bits(magic) + 127) << 23);
-    return x > -87.0f ? p * scale : 0;
-}
 
 #endif

@@ -57,6 +57,22 @@ try 1 -f "$dir/none.txt"
 says "$err" "$dir/none.txt"
 try 1 -f "$dir"
 says "$err" 'directory'
+# Samplers: every option is taken, and what cannot be read is told.
+for wrong in '--samplers top_k;top_q' '--sampler-seq edz' '-l 5' '-l x+1' '-l -3+1' '-l 5+inf' '--banned-string='; do
+    try 1 $wrong -p a -n 1
+    says "$err" "infer-run:"
+    empty "$out"
+done
+try 0 --samplers 'min_p;temperature' --sampler-seq e -l 5+1 -l 6-inf --banned-string the --repeat-penalty 1.1 \
+    --dry-multiplier 0.8 --dry-base 2 --dry-allowed-length 3 --dry-penalty-last-n 64 --dry-sequence-breaker . \
+    --top-nsigma 1 --typical 0.9 --xtc-probability 0.5 --xtc-threshold 0.2 --dynatemp-range 0.3 --dynatemp-exp 2 \
+    --mirostat 2 --mirostat-lr 0.2 --mirostat-ent 4 -p a -n 4
+try 0 -q -s 1 -p 'Once upon a time' -n 200 --banned-string the --banned-string 'a ' --no-prompt-echo
+grep -q 'the\|a ' "$out" && fail 'a banned string was written'
+try 0 -q -s 1 -p 'Once upon a time' -n 20 --temp 0
+first=$(cat "$out")
+try 0 -q -s 1 -p 'Once upon a time' -n 20 --samplers top_k --top-k 1
+same "$(cat "$out")" "$first" 'top-k 1 and temperature 0'
 try 1 -c 2 -p 'Many more words than two can hold'
 says "$err" '-c N'
 INFER_MODEL=$dir/none.gguf
