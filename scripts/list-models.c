@@ -34,6 +34,7 @@ static const struct {
     { TRAIT_STREAM_NORM, "norms of the residual stream after attention and feed-forward network" },
     { TRAIT_EMBD_NORM, "normalised embeddings" },
     { TRAIT_POSITIONS, "learned positions" },
+    { TRAIT_PAD_POSITIONS, "which begin behind that of padding in checkpoints" },
     { TRAIT_TOKEN_TYPES, "token types" },
     { TRAIT_PARALLEL, "both read one norm" },
     { TRAIT_PARALLEL_NORMS, "both read the residual stream" },

@@ -75,6 +75,7 @@ static const struct field fields[] = {
     { "expert_group_used_count", "topk_group", AT(routing.n_group_used), false, false, 0 },
     { "expert_weights_scale", "routed_scaling_factor", AT(routing.scale), true, false, 1 },
     { NULL, "type_vocab_size", AT(n_types), false, false, 2 },
+    { NULL, "pad_token_id", AT(first_position), false, false, 0 },
     { NULL, "router_jitter_noise", AT(routing.jitter), true, false, 0.01 },
 };
 #undef ROPE
@@ -313,8 +314,11 @@ static void fill_in_latent(struct hparams *h)
 }
 
 /* Numbers that a file may leave out follow from others. */
-static void fill_in(struct hparams *h)
+static void fill_in(struct hparams *h, bool gguf)
 {
+    h->first_position = !gguf && arch_has(h, TRAIT_PAD_POSITIONS) && h->first_position < h->n_ctx_train
+                            ? h->first_position + 1 : 0;
+    h->n_ctx_train -= h->first_position;
     if (h->n_next < h->n_layer)
         h->n_layer -= h->n_next;
     if (!h->n_ctx_train)
@@ -388,7 +392,7 @@ infer_status arch_read(struct hparams *h, const struct weights *w, struct arena 
         status = read_traits(h, w, err);
     if (status != INFER_OK)
         return status;
-    fill_in(h);
+    fill_in(h, gguf);
     if ((status = check_widths(h, w->path, err)) != INFER_OK || (status = check_scales(h, w->path, err)) != INFER_OK ||
         (status = read_rope(h, w, err)) != INFER_OK || (status = check_rope(h, w->path, err)) != INFER_OK ||
         (status = arch_read_layers(h, w, arena, err)) != INFER_OK ||
@@ -449,14 +453,19 @@ bool arch_next_name(const char **list, char name[ARCH_MAX_NAME], uint32_t layer,
 const struct tensor *arch_find_tensor(const struct weights *w, const char *list, uint32_t layer, uint32_t expert,
                                       char name[ARCH_MAX_NAME])
 {
-    static const char *const bases[] = { "model.", "bert.", "transformer." };
+    static const struct {
+        const char *base, *others[3]; /* what the first part of a name may be instead */
+    } bases[] = { { "model.", { "" } }, { "bert.", { "", "roberta." } }, { "transformer.", { "" } } };
     const char *names = list;
+    char other[ARCH_MAX_NAME];
     *name = 0;
     while (arch_next_name(&names, name, layer, expert)) {
         const struct tensor *t = weights_tensor(w, text_of(name));
         for (size_t i = 0; !t && w->format == WEIGHTS_HF && i < sizeof bases / sizeof *bases; i++)
-            if (!strncmp(name, bases[i], strlen(bases[i])))
-                t = weights_tensor(w, text_of(name + strlen(bases[i])));
+            for (int j = 0; j < 3 && bases[i].others[j] && !t && !strncmp(name, bases[i].base, strlen(bases[i].base)); j++) {
+                snprintf(other, sizeof other, "%s%s", bases[i].others[j], name + strlen(bases[i].base));
+                t = weights_tensor(w, text_of(other));
+            }
         if (t)
             return t;
     }
@@ -502,7 +511,7 @@ uint64_t arch_dim(const struct hparams *h, enum dim dim)
     case DIM_FF_SHARED: return h->n_ff_shared;
     case DIM_NORMED:
         return arch_has(h, TRAIT_PARALLEL | TRAIT_PARALLEL_NORMS) || h->routing.n_expert ? h->n_embd : 0;
-    case DIM_POSITIONS: return h->n_ctx_train;
+    case DIM_POSITIONS: return (uint64_t)h->first_position + h->n_ctx_train;
     case DIM_TYPES: return h->n_types;
     case DIM_CLASSES: return h->n_classes;
     case DIM_PROJECTED: return h->n_projected;

@@ -53,6 +53,7 @@ enum trait {
     TRAIT_TURNED = 1ull << 36,      /* checkpoints hold a layer's matrices with the rows' axis last */
     TRAIT_POOLER = 1ull << 37,      /* a head: a layer over the first token's hidden state, then its tanh */
     TRAIT_CLASSES = 1ull << 38,     /* a score for each of some classes, over what the head gives */
+    TRAIT_PAD_POSITIONS = 1ull << 48, /* checkpoints: positions begin behind the row of the padding's id */
     TRAIT_PROJECTION = 1ull << 39,  /* hidden states are multiplied into narrower vectors of tokens (ColBERT) */
 };
 
@@ -98,7 +99,7 @@ enum dim {
     DIM_FF_EXPERT,
     DIM_FF_SHARED,
     DIM_NORMED, /* n_embd, if several things read a norm's result; else 0 */
-    DIM_POSITIONS, /* n_ctx_train */
+    DIM_POSITIONS, /* first_position + n_ctx_train */
     DIM_TYPES,   /* found from the table's shape, */
     DIM_CLASSES, /* so are these, */
     DIM_PROJECTED, /* and these */
@@ -194,6 +195,7 @@ struct hparams {
     uint64_t traits;  /* that this model has whatever its tensors are: the family's, as far as its numbers agree */
     uint32_t n_vocab; /* 0 until the embedding is bound */
     uint32_t n_embd, n_layer, n_head, n_head_kv, d_k, d_v, n_ff, n_ctx_train;
+    uint32_t first_position; /* row of the table of positions that the first one has */
     uint32_t n_types, n_classes, n_projected; /* texts of a pair, scores of a head, width of a vector; as n_vocab */
     /* With a latent vector keys and values are one thing to attention: the latent vector, and behind it what rotates of
      * a key. All heads share it: n_head_kv is 1, d_k and d_v are its widths. A head's own query is brought to that form

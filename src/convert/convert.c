@@ -151,6 +151,12 @@ static infer_status add_tensor(struct converting *k, const struct tensor *from, 
             return status;
         order = (struct row_order){ 0 };
     }
+    if (spec == &model_tensors[POSITION_EMBD] && k->h.first_position) { /* the rows before it are not used */
+        const uint64_t bytes = t.bytes / t.ne[1] * k->h.first_position;
+        t.data = (const uint8_t *)t.data + bytes;
+        t.bytes -= bytes;
+        t.ne[1] -= k->h.first_position;
+    }
     t.name = text_of(name);
     t.n_dims = spec->rows == DIM_ONE && spec->cols != DIM_ONE ? 1 : t.n_dims; /* some are matrices of one row */
     k->c->orders[k->n_orders++] = order;

@@ -245,7 +245,7 @@ static infer_status put_ids(struct weights *to, const struct making *k, const st
 {
     const infer_tokenizer *t = k->t;
     const int32_t before = t->n_prefix ? t->prefix[0] : t->vocab.bos, after = t->n_suffix ? t->suffix[0] : t->vocab.eos;
-    const bool words = form->model == &wordpiece;
+    const bool words = form->model == &wordpiece, more = t->n_between > t->n_suffix;
     const struct {
         const char *key;
         int32_t id;
@@ -256,7 +256,7 @@ static infer_status put_ids(struct weights *to, const struct making *k, const st
         { KEY("eot_token_id"), k->eot },
         { KEY("eom_token_id"), k->eom },
         { KEY("cls_token_id"), words ? before : -1 },
-        { KEY("seperator_token_id"), words ? after : -1 }, /* so it is spelt */
+        { KEY("seperator_token_id"), more ? t->between[t->n_between - 1] : words ? after : -1 }, /* so it is spelt */
         { KEY("padding_token_id"), control_of(t, "[PAD]", "<pad>") },
         { KEY("mask_token_id"), control_of(t, "[MASK]", "<mask>") },
     };
@@ -265,6 +265,8 @@ static infer_status put_ids(struct weights *to, const struct making *k, const st
         status = put_id(to, ids[i].key, ids[i].id, k->err);
     if (status == INFER_OK)
         status = convert_bool(to, KEY("add_bos_token"), t->n_prefix > 0, k->err);
+    if (status == INFER_OK && t->between)
+        status = convert_bool(to, KEY("add_sep_token"), more, k->err);
     return status == INFER_OK ? convert_bool(to, KEY("add_eos_token"), t->n_suffix > 0, k->err) : status;
 }
 

@@ -143,8 +143,9 @@ static infer_status bind_tensor(struct infer_model *m, struct weight *w, const s
         return status;
     if (is_vector(spec))
         return bind_vectors(m, w, t, spec, err);
-    *w = (struct weight){ .data = t->data, .type = t->type, .rows = (uint32_t)t->ne[1], .k = (uint32_t)t->ne[0],
-                          .stride = stride };
+    const uint32_t skipped = spec == &model_tensors[POSITION_EMBD] ? m->net.h.first_position : 0;
+    *w = (struct weight){ .data = (const uint8_t *)t->data + skipped * stride, .type = t->type,
+                          .rows = (uint32_t)t->ne[1] - skipped, .k = (uint32_t)t->ne[0], .stride = stride };
     return INFER_OK;
 }
 

@@ -420,13 +420,13 @@ static void cut_longer(size_t *a, size_t *b, size_t room)
         *a = half, *b = room - half;
 }
 
-/* before, a, after, b, after: as BERT's tokenizers put pairs. The second text begins behind the first `after`. */
+/* before, a, between, b, after. The second text begins behind what stands between. */
 static infer_status put_pair(struct embedding *x, size_t n_a, const infer_input *document, size_t i)
 {
     struct infer_embedder *e = x->e;
     const struct token_frame frame =
         e->model->tokenizer ? tokenizer_around(e->model->tokenizer) : (struct token_frame){ 0 };
-    const size_t around = frame.n_before + 2 * frame.n_after;
+    const size_t around = frame.n_before + frame.n_between + frame.n_after;
     size_t n_b, a = n_a;
     infer_status status = encode(e, document, 0, e->text, e->n_ctx, &n_b, x->err);
     if (status != INFER_OK)
@@ -437,13 +437,15 @@ static infer_status put_pair(struct embedding *x, size_t n_a, const infer_input 
         return fail(x->err, INFER_E_ARGUMENT, "text %zu has no tokens", i);
     cut_longer(&a, &n_b, e->n_ctx - around);
     /* b is moved to its place first, as it stands where the pair is put together */
-    const size_t second = frame.n_before + a + frame.n_after;
+    const size_t second = frame.n_before + a + frame.n_between;
     memmove(e->text + second, e->text, n_b * sizeof *e->text);
     if (frame.n_before)
         memcpy(e->text, frame.before, frame.n_before * sizeof *e->text);
     memcpy(e->text + frame.n_before, e->query, a * sizeof *e->text);
-    for (size_t j = 0; j < frame.n_after; j++)
-        e->text[second - frame.n_after + j] = e->text[second + n_b + j] = frame.after[j];
+    if (frame.n_between)
+        memcpy(e->text + second - frame.n_between, frame.between, frame.n_between * sizeof *e->text);
+    if (frame.n_after)
+        memcpy(e->text + second + n_b, frame.after, frame.n_after * sizeof *e->text);
     return put(x, e->text, (uint32_t)(a + n_b + around), (uint32_t)second);
 }
 

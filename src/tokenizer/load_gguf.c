@@ -300,7 +300,7 @@ static infer_status merge_spaces(infer_tokenizer *t, infer_error *err)
 {
     static const struct {
         const char *pattern, *to;
-    } steps[] = { { "^ +| +$", "" }, { " {2,}", " " } };
+    } steps[] = { { "\\A +| +\\z", "" }, { " {2,}", " " } };
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         struct normal_step step = { .kind = NORMAL_REPLACE_REGEX, .to = text_of(steps[i].to) };
         const infer_status status = regex_open(&step.regex, t->a, t->memory, text_of(steps[i].pattern), err);
@@ -358,6 +358,19 @@ static int32_t within(const infer_tokenizer *t, int32_t id)
     return id < t->vocab.n ? id : -1;
 }
 
+/* Between the texts of a pair some models have one more token than behind a text. */
+static infer_status load_between(infer_tokenizer *t, const struct weights *w, infer_error *err)
+{
+    bool more = false;
+    int32_t ids[] = { t->vocab.eos, t->vocab.eos };
+    if (meta_get_bool(w, KEY("add_sep_token"), &more, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    if (!more || t->model == MODEL_WORDPIECE)
+        return INFER_OK;
+    const infer_status status = load_id(t, w, KEY("seperator_token_id"), &ids[1], err);
+    return status || ids[1] < 0 ? status : tokenizer_between(t, ids + !t->n_suffix, t->n_suffix ? 2 : 1, err);
+}
+
 infer_status load_gguf(infer_tokenizer *t, const struct weights *w, infer_error *err)
 {
     struct text model, chat;
@@ -395,6 +408,8 @@ infer_status load_gguf(infer_tokenizer *t, const struct weights *w, infer_error 
         return INFER_E_FORMAT;
     const struct vocab *v = &t->vocab;
     status = tokenizer_frame(t, &v->bos, frame.bos && v->bos >= 0, &v->eos, frame.eos && v->eos >= 0, err);
+    if (!status)
+        status = load_between(t, w, err);
     if (!status && meta_get_text(w, "tokenizer.chat_template", &chat, NULL) == META_FOUND) {
         t->chat_template = arena_text(&t->arena, chat.p, chat.n);
         status = t->chat_template ? INFER_OK : fail_memory(err, "a chat template");

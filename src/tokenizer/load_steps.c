@@ -400,16 +400,17 @@ static bool valid_id(const struct loader *l, const json_t *id)
     return json_is_integer(id) && json_integer_value(id) >= 0 && json_integer_value(id) < l->t->vocab.n;
 }
 
-/* {"sep": [name, id], "cls": [name, id]}: as a template, cls $A sep. */
-static infer_status post_pair(struct loader *l, const json_t *json, int unused)
+/* {"sep": [name, id], "cls": [name, id]}: as a template, cls $A sep. RoBERTa has `n_between` of sep in a pair. */
+static infer_status post_pair(struct loader *l, const json_t *json, int n_between)
 {
-    (void)unused;
     const json_t *cls = json_array_get(json_object_get(json, "cls"), 1);
     const json_t *sep = json_array_get(json_object_get(json, "sep"), 1);
     if (!valid_id(l, cls) || !valid_id(l, sep))
         return fail(l->err, INFER_E_FORMAT, "a post-processor names no tokens of the vocabulary as cls and sep");
     const int32_t before = (int32_t)json_integer_value(cls), after = (int32_t)json_integer_value(sep);
-    return tokenizer_frame(l->t, &before, 1, &after, 1, l->err);
+    const int32_t between[] = { after, after };
+    const infer_status status = tokenizer_frame(l->t, &before, 1, &after, 1, l->err);
+    return status ? status : tokenizer_between(l->t, between, (size_t)n_between, l->err);
 }
 
 /* The ids of one special token of a template; returns how many, at most `room`, or -1 if they are no ids. */
@@ -428,41 +429,66 @@ static int special_ids(struct loader *l, const json_t *specials, const char *nam
     return (int)n;
 }
 
-static infer_status post_template(struct loader *l, const json_t *json, int unused)
+enum { MOST_AROUND = 64 };
+
+/* Special tokens of a template: before its first text, behind it, and so on. */
+struct around {
+    int32_t ids[3][MOST_AROUND];
+    size_t n[3];
+    int n_texts;
+};
+
+static infer_status read_template(struct loader *l, const json_t *json, const char *name, int most, struct around *a)
 {
-    (void)unused;
-    enum { MOST = 64 };
-    int32_t ids[2][MOST]; /* before and after the text */
-    size_t n[2] = { 0, 0 }, side = 0, i;
     const json_t *specials = json_object_get(json, "special_tokens");
     json_t *part;
-    json_array_foreach(json_object_get(json, "single"), i, part) {
+    size_t i;
+    *a = (struct around){ .n_texts = 0 };
+    json_array_foreach(json_object_get(json, name), i, part) {
         const json_t *sequence = json_object_get(part, "Sequence");
         if (sequence) {
             const char *which = json_string_value(json_object_get(sequence, "id"));
-            if (side || !which || strcmp(which, "A"))
-                return fail(l->err, INFER_E_UNKNOWN,
-                            "a template for a single text that holds more than it is not supported");
-            side = 1;
+            if (a->n_texts == most || !which || *which != "AB"[a->n_texts] || which[1])
+                return fail(l->err, INFER_E_UNKNOWN, "a template that holds more than \"%s\" says, or in another order,"
+                            " is not supported", name);
+            a->n_texts++;
             continue;
         }
-        const char *name = json_string_value(json_object_get(json_object_get(part, "SpecialToken"), "id"));
-        const int got = special_ids(l, specials, name, ids[side] + n[side], MOST - n[side]);
+        const char *special = json_string_value(json_object_get(json_object_get(part, "SpecialToken"), "id"));
+        size_t *const n = &a->n[a->n_texts];
+        const int got = special_ids(l, specials, special, a->ids[a->n_texts] + *n, MOST_AROUND - *n);
         if (got < 0)
             return fail(l->err, INFER_E_FORMAT, "the special token \"%.64s\" of a template has no valid ids",
-                        name ? name : "");
-        n[side] += (size_t)got;
+                        special ? special : "");
+        *n += (size_t)got;
     }
-    if (!side)
+    return INFER_OK;
+}
+
+/* Templates of pairs that are not known stay unused: most models never see a pair. */
+static infer_status post_template(struct loader *l, const json_t *json, int unused)
+{
+    (void)unused;
+    struct around a;
+    infer_error ignored;
+    infer_error *const err = l->err;
+    infer_status status = read_template(l, json, "single", 1, &a);
+    if (status)
+        return status;
+    if (!a.n_texts)
         return fail(l->err, INFER_E_UNKNOWN, "a template without the text itself is not supported");
-    return tokenizer_frame(l->t, ids[0], n[0], ids[1], n[1], l->err);
+    status = tokenizer_frame(l->t, a.ids[0], a.n[0], a.ids[1], a.n[1], l->err);
+    l->err = &ignored;
+    const bool pair = !status && !read_template(l, json, "pair", 2, &a) && a.n_texts == 2;
+    l->err = err;
+    return pair ? tokenizer_between(l->t, a.ids[1], a.n[1], l->err) : status;
 }
 
 infer_status load_post_processor(struct loader *l, const json_t *json)
 {
     static const struct component known[] = {
         { "Sequence", post_sequence, 0 },     { "ByteLevel", post_nothing, 0 },
-        { "BertProcessing", post_pair, 0 },   { "RobertaProcessing", post_pair, 0 },
+        { "BertProcessing", post_pair, 1 },   { "RobertaProcessing", post_pair, 2 },
         { "TemplateProcessing", post_template, 0 }, { NULL, NULL, 0 },
     };
     return load_component(l, json, "post-processor", known);

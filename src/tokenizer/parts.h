@@ -243,6 +243,8 @@ struct infer_tokenizer {
     struct unigram unigram;
     int32_t *prefix, *suffix; /* what INFER_ADD_SPECIAL puts around the ids */
     size_t n_prefix, n_suffix;
+    int32_t *between; /* what stands between the texts of a pair */
+    size_t n_between;
     const char *chat_template; /* or NULL */
     _Atomic(struct trie *) trie; /* see trie.h; or NULL */
     struct text first_without; /* Metaspace: the first token is written without any of these marks; or empty */
@@ -283,6 +285,8 @@ infer_status tokenizer_split(infer_tokenizer *t, struct text pattern, enum behav
 /** Ids that INFER_ADD_SPECIAL puts around those there are already. */
 infer_status tokenizer_frame(infer_tokenizer *t, const int32_t *before, size_t n_before, const int32_t *after,
                              size_t n_after, infer_error *err);
+/** What stands between the texts of a pair; without this call it is what stands behind a text. */
+infer_status tokenizer_between(infer_tokenizer *t, const int32_t *ids, size_t n, infer_error *err);
 /** The last call of a loader. */
 infer_status tokenizer_finish(infer_tokenizer *t, infer_error *err);
 

@@ -144,6 +144,17 @@ infer_status tokenizer_frame(infer_tokenizer *t, const int32_t *before, size_t n
     return INFER_OK;
 }
 
+infer_status tokenizer_between(infer_tokenizer *t, const int32_t *ids, size_t n, infer_error *err)
+{
+    t->between = arena_new(&t->arena, n, sizeof *t->between);
+    if (!t->between)
+        return fail_memory(err, "a post-processor");
+    for (size_t i = 0; i < n; i++)
+        t->between[i] = ids[i];
+    t->n_between = n;
+    return INFER_OK;
+}
+
 /* ---- Questions ---- */
 
 static bool is_token(const infer_tokenizer *t, int32_t id)
@@ -194,5 +205,7 @@ const char *infer_tokenizer_chat_template(const infer_tokenizer *t)
 
 struct token_frame tokenizer_around(const infer_tokenizer *t)
 {
-    return (struct token_frame){ t->prefix, t->suffix, t->n_prefix, t->n_suffix };
+    const bool said = t->between;
+    return (struct token_frame){ t->prefix, t->suffix, said ? t->between : t->suffix, t->n_prefix, t->n_suffix,
+                                 said ? t->n_between : t->n_suffix };
 }

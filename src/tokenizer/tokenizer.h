@@ -11,8 +11,8 @@ infer_tokenizer *tokenizer_open(const infer_allocator *a, const struct weights *
 infer_tokenizer *tokenizer_open_json(const infer_allocator *a, struct text json, const char *name, infer_error *err);
 /** What INFER_ADD_SPECIAL puts before a text's ids and behind them. */
 struct token_frame {
-    const int32_t *before, *after;
-    size_t n_before, n_after;
+    const int32_t *before, *after, *between; /* between: the texts of a pair */
+    size_t n_before, n_after, n_between;
 };
 struct token_frame tokenizer_around(const infer_tokenizer *t);
 void tokenizer_close(infer_tokenizer **t);

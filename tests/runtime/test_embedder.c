@@ -107,6 +107,9 @@ static void vectors_of_texts_meet_the_reference(void **state)
         { TINY "bert", TINY "bert/model.gguf" },
         { TINY "nomic-bert", TINY "nomic-bert" },
         { TINY "nomic-bert", TINY "nomic-bert/model.gguf" },
+        { TINY "roberta", TINY "roberta" },
+        { TINY "xlm-roberta", TINY "xlm-roberta" },
+        { TINY "xlm-roberta", TINY "xlm-roberta/model.gguf" },
     };
     const infer_embedder_options o = exact();
     for (size_t l = 0; l < sizeof levels / sizeof *levels; l++) {
@@ -133,18 +136,21 @@ static void vectors_of_texts_meet_the_reference(void **state)
 static void scores_of_pairs_meet_the_reference(void **state)
 {
     (void)state;
-    static const char *const paths[] = { TINY "bert-rank", TINY "bert-rank/model.gguf" };
+    static const char *const folders[] = { TINY "bert-rank", TINY "xlm-roberta-rank" };
     const infer_embedder_options o = exact();
-    for (size_t i = 0; i < 2; i++) {
-        struct bench b = set_up(paths[i], 2, &o);
-        struct texts t = read_texts(paths[0], "pairs.json");
-        float got[MAX_TEXTS], all[MAX_TEXTS], *want = read_npy(paths[0], "scores.npy", t.n);
+    for (size_t i = 0; i < 4; i++) {
+        char path[64];
+        const char *const folder = folders[i / 2];
+        snprintf(path, sizeof path, "%s%s", folder, i % 2 ? "/model.gguf" : "");
+        struct bench b = set_up(path, 2, &o);
+        struct texts t = read_texts(folder, "pairs.json");
+        float got[MAX_TEXTS], all[MAX_TEXTS], *want = read_npy(folder, "scores.npy", t.n);
         size_t n_same = 0; /* the first ones are pairs of one query */
         while (n_same < t.n && t.in[n_same].length == t.in[0].length)
             n_same++;
         for (size_t j = 0; j < t.n; j++)
             assert_int_equal(infer_rerank(b.e, &t.in[j], &t.second[j], 1, &got[j], NULL), INFER_OK);
-        assert_near(got, want, t.n, paths[i]);
+        assert_near(got, want, t.n, path);
         assert_in_range(n_same, 2, t.n - 1);
         assert_int_equal(infer_rerank(b.e, &t.in[0], t.second, n_same, all, NULL), INFER_OK);
         assert_near(all, want, n_same, "all at once");

@@ -19,7 +19,7 @@ import safetensors.torch
 import tokenizers
 import torch
 import transformers as T
-from tokenizers import models, normalizers, pre_tokenizers, processors
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from make import HERE, N_GREEDY, N_IDS, gguf_name
 
@@ -36,6 +36,8 @@ class ColBERT(T.BertPreTrainedModel):
 SIZES = dict(vocab_size=96, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
              max_position_embeddings=64, layer_norm_eps=1e-3, pad_token_id=0)
 BERT = T.BertConfig(**SIZES)
+ROBERTA = {**SIZES, "max_position_embeddings": 66, "type_vocab_size": 1, "pad_token_id": 1, "bos_token_id": 0,
+           "eos_token_id": 2}
 CASES = {  # model, GGUF's architecture, its pooling
     "bert": (lambda: T.BertModel(BERT), "bert", "mean"),
     "nomic-bert": (lambda: T.NomicBertModel(T.NomicBertConfig(
@@ -47,8 +49,13 @@ CASES = {  # model, GGUF's architecture, its pooling
     "gpt2": (lambda: T.GPT2LMHeadModel(T.GPT2Config(
         vocab_size=96, n_embd=32, n_layer=2, n_head=4, n_positions=64, layer_norm_epsilon=1e-3)), "gpt2", None),
     "colbert": (lambda: ColBERT(BERT), None, "none"),
+    "roberta": (lambda: T.RobertaModel(T.RobertaConfig(**ROBERTA)), "bert", "cls"),
+    "xlm-roberta": (lambda: T.XLMRobertaModel(T.XLMRobertaConfig(**ROBERTA)), "bert", "mean"),
+    "xlm-roberta-rank": (lambda: T.XLMRobertaForSequenceClassification(T.XLMRobertaConfig(**ROBERTA, num_labels=1)), "bert",
+                         "rank"),
     # New cases come last, as the seeds are counted.
 }
+TOKENIZERS = {"roberta": "bytes", "xlm-roberta": "pieces", "xlm-roberta-rank": "pieces"}  # others: "words"
 TEXTS = ["the cat sat.", "A dog ran, the cat sat!", "z", "", "Café? the the the the the the the the the the the"]
 PAIRS = [["the cat", t] for t in TEXTS if t] + [["a dog ran", "the dog ran"]]
 
@@ -67,6 +74,7 @@ NAMES = {  # the parts of names, longest first
     "intermediate.dense": "ffn_up", "output.dense": "ffn_down", "output.LayerNorm": "layer_output_norm",
     "attn.Wqkv": "attn_qkv", "attn.out_proj": "attn_output", "mlp.fc11": "ffn_up", "mlp.fc12": "ffn_gate", "mlp.fc2": "ffn_down",
     "norm1": "attn_output_norm", "norm2": "layer_output_norm", "pooler.dense": "cls", "classifier": "cls.output",
+    "classifier.dense": "cls", "classifier.out_proj": "cls.output",
     "transformer.wte": "token_embd", "transformer.wpe": "position_embd", "transformer.ln_f": "output_norm",
     "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output", "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down",
     "ln_1": "attn_norm", "ln_2": "ffn_norm",
@@ -76,7 +84,7 @@ NAMES = {  # the parts of names, longest first
 def name_in_gguf(name, arch):
     if arch == "qwen3":
         return gguf_name("model." + name, arch)
-    stem, kind = name.removeprefix("bert.").rsplit(".", 1)
+    stem, kind = name.removeprefix("bert.").removeprefix("roberta.").rsplit(".", 1)
     parts = stem.split(".")
     layer = next((i for i, p in enumerate(parts) if p.isdigit()), None)
     if layer is None:
@@ -84,7 +92,7 @@ def name_in_gguf(name, arch):
     return f"blk.{parts[layer]}.{NAMES['.'.join(parts[layer + 1:])]}.{kind}"
 
 
-def make_tokenizer():
+def make_words():
     t = tokenizers.Tokenizer(models.WordPiece({w: i for i, w in enumerate(VOCABULARY)}, unk_token="[UNK]"))
     t.normalizer = normalizers.BertNormalizer()
     t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -94,9 +102,44 @@ def make_tokenizer():
     return t
 
 
-def write_vocabulary(w):
+MARK = "\u2581"
+PIECES = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), (MARK, -3.5),
+          *((c, -4 - i / 8) for i, c in enumerate(string.ascii_lowercase + ".,?!'")),
+          *((MARK + w, -2.5 - i / 16) for i, w in enumerate(["the", "cat", "dog", "ran", "sat", "in", "on", "of", "th"])),
+          ("he", -3.0), ("at", -2.75), ("an", -3.25), ("og", -3.5)]
+PIECES += [(f"{MARK}unused{i}", -9.0) for i in range(SIZES["vocab_size"] - 1 - len(PIECES))] + [("<mask>", 0.0)]
+BYTES = ["<s>", "<pad>", "</s>", "<unk>", *string.ascii_letters, *".,?!'", "\u0120", "\u00c3", "\u00a9"]
+MERGES = [("t", "h"), ("th", "e"), ("\u0120", "the"), ("a", "t"), ("c", "at"), ("\u0120", "cat"), ("o", "g")]
+
+
+def make_pieces():
+    t = tokenizers.Tokenizer(models.Unigram(PIECES, unk_id=3))
+    t.normalizer = normalizers.Sequence([normalizers.Strip(), normalizers.Replace(tokenizers.Regex(" {2,}"), " ")])
+    t.pre_tokenizer = pre_tokenizers.Metaspace()
+    t.decoder = decoders.Metaspace()
+    t.add_special_tokens([*(p for p, _ in PIECES[:4]), "<mask>"])
+    t.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    return t
+
+
+def make_bytes():
+    tokens = BYTES + [a + b for a, b in MERGES]
+    tokens += [f"unused{i}" for i in range(SIZES["vocab_size"] - len(tokens))]
+    t = tokenizers.Tokenizer(models.BPE({w: i for i, w in enumerate(tokens)}, MERGES, unk_token="<unk>"))
+    t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    t.decoder = decoders.ByteLevel()
+    t.add_special_tokens(BYTES[:4])
+    t.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    return t
+
+
+MAKERS = {"words": make_words, "pieces": make_pieces, "bytes": make_bytes}
+
+
+def write_words(w):
     def text(token):
-        return token if token[0] == "[" else token[2:] if token[:2] == "##" else "\u2581" + token
+        return token if token[0] == "[" else token[2:] if token[:2] == "##" else MARK + token
     w.add_tokenizer_model("bert")
     w.add_token_list([text(t) for t in VOCABULARY])
     w.add_token_types([gguf.TokenType.CONTROL if t[0] == "[" else gguf.TokenType.NORMAL for t in VOCABULARY])
@@ -108,9 +151,27 @@ def write_vocabulary(w):
     w.add_mask_token_id(4)
 
 
-def write_gguf(path, arch, pooling, c, weights):
+def write_pieces(w):
+    """As llama.cpp's converter does it for XLM-RoBERTa."""
+    w.add_tokenizer_model("t5")
+    w.add_tokenizer_pre("default")
+    w.add_token_list([p for p, _ in PIECES])
+    w.add_token_scores([s for _, s in PIECES])
+    w.add_token_types([gguf.TokenType.UNKNOWN if p == "<unk>" else gguf.TokenType.CONTROL if p[0] == "<" else
+                       gguf.TokenType.NORMAL for p, _ in PIECES])
+    w.add_add_space_prefix(True)
+    w.add_token_type_count(1)
+    w.add_remove_extra_whitespaces(True)
+    for name, i in ("bos", 0), ("eos", 2), ("unknown", 3), ("seperator", 2), ("padding", 1), ("mask", len(PIECES) - 1):
+        w.add_uint32(f"tokenizer.ggml.{name}_token_id", i)
+    for name in "bos", "eos", "sep":
+        w.add_bool(f"tokenizer.ggml.add_{name}_token", True)
+
+
+def write_gguf(path, arch, pooling, c, weights, kind):
     w = gguf.GGUFWriter(path, arch)
-    w.add_context_length(c.max_position_embeddings)
+    skipped = c.pad_token_id + 1 if "roberta" in c.model_type else 0
+    w.add_context_length(c.max_position_embeddings - skipped)
     w.add_embedding_length(c.hidden_size)
     w.add_block_count(c.num_hidden_layers)
     w.add_feed_forward_length(getattr(c, "intermediate_size", 4 * c.hidden_size))
@@ -127,11 +188,11 @@ def write_gguf(path, arch, pooling, c, weights):
         w.add_rope_freq_base(c.rope_parameters["rope_theta"])
     if "bert" in arch:
         w.add_causal_attention(False)
-        write_vocabulary(w)
+        (write_pieces if kind == "pieces" else write_words)(w)
     if pooling:
         w.add_pooling_type(POOLINGS[pooling][1])
     for name, tensor in weights.items():
-        data = tensor.float().numpy()
+        data = tensor.float().numpy()[skipped if "position_emb" in name else 0:]
         turned = arch == "gpt2" and data.ndim == 2 and ".h." in name
         w.add_tensor(name_in_gguf(name, arch), np.ascontiguousarray(data.T if turned else data, np.float32))
     w.write_header_to_file()
@@ -156,15 +217,16 @@ def pool(hidden, pooling):
     return (v / v.norm()).float().numpy()
 
 
-def write_texts(folder, model, pooling):
+def write_texts(folder, model, pooling, kind):
     """What comes out for whole texts, and what says so in a directory."""
-    t = make_tokenizer()
+    t = MAKERS[kind]()
     t.save(str(folder / "tokenizer.json"))
-    inner = getattr(model, "bert", model)
+    inner = getattr(model, model.base_model_prefix, model)
     with torch.no_grad():
         if pooling == "rank":
             encoded = [t.encode(a, b) for a, b in PAIRS]
-            scores = [model(torch.tensor([e.ids]), token_type_ids=torch.tensor([e.type_ids])).logits[0, 0] for e in encoded]
+            types = [torch.tensor([e.type_ids]) if kind == "words" else None for e in encoded]
+            scores = [model(torch.tensor([e.ids]), token_type_ids=t).logits[0, 0] for e, t in zip(encoded, types)]
             np.save(folder / "scores.npy", torch.stack(scores).float().numpy())
             (folder / "pairs.json").write_text(json.dumps(PAIRS, indent=1) + "\n")
             return
@@ -190,6 +252,7 @@ def write_modules(folder, pooling, width):
 
 def make(name, seed):
     build, arch, pooling = CASES[name]
+    kind = TOKENIZERS.get(name, "words")
     model = build()
     c = model.config
     generator = torch.Generator().manual_seed(seed)
@@ -205,6 +268,8 @@ def make(name, seed):
     model.set_attn_implementation("eager")
     randomise(model, torch.Generator().manual_seed(seed))
     ids = torch.randint(0, c.vocab_size, (1, N_IDS), generator=generator)
+    if "roberta" in c.model_type:  # padding would have no position
+        ids[ids == c.pad_token_id] = c.vocab_size - 2
     with torch.no_grad():
         if arch == "gpt2":
             greedy = []
@@ -213,15 +278,15 @@ def make(name, seed):
             np.save(folder / "logits.npy", model(ids).logits[0].float().numpy())
             (folder / "greedy.json").write_text(json.dumps(greedy) + "\n")
         else:
-            inner = getattr(model, "bert", model)
+            inner = getattr(model, model.base_model_prefix, model)
             np.save(folder / "hidden.npy", inner(ids).last_hidden_state[0].float().numpy())
     (folder / "ids.json").write_text(json.dumps(ids[0].tolist()) + "\n")
     if arch is None or "bert" in arch:
-        write_texts(folder, model, pooling)
+        write_texts(folder, model, pooling, kind)
     if pooling in POOLINGS and pooling != "rank":
         write_modules(folder, pooling, c.hidden_size)
-    if arch:
-        write_gguf(folder / "model.gguf", arch, pooling, c, weights)
+    if arch and kind != "bytes":
+        write_gguf(folder / "model.gguf", arch, pooling, c, weights, kind)
     print(f"{name}: {sum(f.stat().st_size for f in folder.rglob('*') if f.is_file())} bytes")
 
 
