@@ -505,6 +505,25 @@ INFER_API const float *infer_session_logits(const infer_session *session);
  *        than 64 tokens in a model that has such layers, the next evaluation computes the tokens that were kept anew.
  *        */
 INFER_API infer_status infer_session_rewind(infer_session *session, size_t n_keep, infer_error *err);
+/** Make the session's timeline these n tokens, and compute the logits that follow the last of them, by the least work:
+ *  what the session has in common with them is kept, and of the rest, page by page (64 tokens), what any session of the
+ *  model has computed for the same beginning that was synced or closed since (with the same precision, `deterministic` and
+ *  cache types). With `deterministic` the logits have the same bits as if all was computed, else they differ by rounding.
+ *  @param tokens n ids; may be the session's own. n 0: forget all.
+ *  @param n_computed how many tokens had to be computed; may be NULL.
+ *  @return INFER_OK; INFER_E_FULL or INFER_E_ARGUMENT with the session as it was before; other failures leave it with
+ *          tokens that are a beginning of both. */
+INFER_API infer_status infer_session_sync(infer_session *session, const int32_t *tokens, size_t n, size_t *n_computed,
+                                          infer_error *err);
+/** Pages that infer_session_sync() may find stay when their sessions are closed: those used last, up to so many bytes for
+ *  each choice of cache types (default 256 MB). 0: none are kept or found. Thread safe. */
+INFER_API void infer_model_set_prefix_bytes(infer_model *model, uint64_t bytes);
+/** Make room in a full context: forget n_forget tokens behind the first n_keep, and compute those after them anew, for
+ *  what the cache holds of a token depends on all before it. (Moving it by rotating the keys would be cheaper, but is what
+ *  no model was trained on: it would go on with traces of what was forgotten.) The library never does this by itself.
+ *  @return as infer_session_eval(); after a failure the session has its first n_keep tokens. INFER_E_ARGUMENT if there are
+ *          fewer tokens, with nothing changed. */
+INFER_API infer_status infer_session_shift(infer_session *session, size_t n_keep, size_t n_forget, infer_error *err);
 INFER_API size_t infer_session_length(const infer_session *session);
 INFER_API size_t infer_session_capacity(const infer_session *session);
 INFER_API const int32_t *infer_session_tokens(const infer_session *session); /**< infer_session_length() ids */

@@ -3,6 +3,8 @@
 
 #include "src/base/error.h"
 
+_Static_assert((int)PREFIX_PAGES == (int)KV_CLASSES, "a prefix has a page of each class");
+
 /* Of a layer's head in a slab: then it costs little that the next slab is elsewhere. */
 #define SLAB_HEAD_BYTES ((size_t)128 * 1024)
 
@@ -103,6 +105,7 @@ struct kv_pool *kv_pool_open(const infer_allocator *a, const struct hparams *h, 
     p->shape = *shape;
     p->a = a;
     pthread_mutex_init(&p->lock, NULL);
+    prefixes_init(&p->prefixes, a, p->heaps, KV_PREFIX_BYTES);
     for (int c = 0; c < KV_CLASSES; c++)
         if (!pages_init(&p->heaps[c], a, shape->head_bytes, (size_t)shape->n_layers[c] * shape->n_head_kv,
                         shape->slab_pages)) {
@@ -127,9 +130,11 @@ void kv_pool_close(struct kv_pool *p)
 {
     if (!p)
         return;
+    prefixes_free(&p->prefixes);
     for (int c = 0; c < KV_CLASSES; c++)
         pages_free(&p->heaps[c]);
     pthread_mutex_destroy(&p->lock);
+    mem_free(p->a, p->path);
     mem_free(p->a, p->layers);
     mem_free(p->a, p);
 }
@@ -137,6 +142,7 @@ void kv_pool_close(struct kv_pool *p)
 void kv_pools_init(struct kv_pools *pools)
 {
     pools->first = NULL;
+    pools->prefix_bytes = KV_PREFIX_BYTES;
     pthread_mutex_init(&pools->lock, NULL);
 }
 
@@ -158,10 +164,24 @@ struct kv_pool *kv_pools_get(struct kv_pools *pools, const infer_allocator *a, c
         p = p->next;
     if (!p && (p = kv_pool_open(a, h, shape, err))) {
         p->next = pools->first;
+        p->prefixes.budget = pools->prefix_bytes;
         pools->first = p;
     }
     pthread_mutex_unlock(&pools->lock);
     return p;
+}
+
+void kv_pools_set_prefix_bytes(struct kv_pools *pools, uint64_t bytes)
+{
+    pthread_mutex_lock(&pools->lock);
+    pools->prefix_bytes = bytes;
+    for (struct kv_pool *p = pools->first; p; p = p->next) {
+        pthread_mutex_lock(&p->lock);
+        p->prefixes.budget = bytes;
+        prefixes_trim(&p->prefixes);
+        pthread_mutex_unlock(&p->lock);
+    }
+    pthread_mutex_unlock(&pools->lock);
 }
 
 /* ---- A session's pages ---- */
@@ -301,6 +321,99 @@ bool kv_resumes(const struct kv *kv, uint32_t n_tokens)
             return false;
     }
     return true;
+}
+
+/* ---- Prefixes ---- */
+
+/* The nodes of the tokens' full pages, in pool->path; how many there are. */
+static uint32_t find_path(struct kv_pool *pool, uint64_t variant, const int32_t *tokens, uint32_t n_pages)
+{
+    uint32_t n = 0;
+    if (!mem_grow(pool->a, &pool->path, &pool->n_path, n_pages, sizeof *pool->path))
+        return 0;
+    for (struct prefix *x = NULL; n < n_pages; n++) {
+        x = prefix_find(&pool->prefixes, x, variant, tokens + (size_t)n * ATTEND_KEYS);
+        if (!x)
+            break;
+        pool->path[n] = x;
+    }
+    return n;
+}
+
+/* A page of the path, or before page `own` of the session itself; NULL: neither has it. */
+static struct page *page_there(const struct kv *kv, int class, uint32_t i, uint32_t own)
+{
+    const struct kv_pages *const of = &kv->of[class];
+    if (i < own)
+        return i >= of->first && i < of->end ? of->pages[i] : NULL;
+    return kv->pool->path[i]->pages[class];
+}
+
+/* The first page of a class that is there, with all behind it up to page `end`, and not needed before `from`. */
+static uint32_t run_begin(const struct kv *kv, int class, uint32_t from, uint32_t end, uint32_t own)
+{
+    while (end > from && page_there(kv, class, end - 1, own))
+        end--;
+    return end;
+}
+
+/* Whether a token that follows page `end` - 1 sees all that it should. */
+static bool resumes_at(const struct kv *kv, uint32_t end, uint32_t own)
+{
+    const struct kv_shape *s = &kv->pool->shape;
+    const uint32_t n = end * ATTEND_KEYS, seen = s->window && n >= s->window ? (n + 1 - s->window) / ATTEND_KEYS : 0;
+    return (!s->n_layers[KV_ALL] || run_begin(kv, KV_ALL, own, end, own) == own) &&
+           (!s->n_layers[KV_WINDOW] || run_begin(kv, KV_WINDOW, seen, end, own) == seen);
+}
+
+uint32_t kv_adopt(struct kv *kv, uint64_t variant, const int32_t *tokens, uint32_t n, uint32_t have)
+{
+    struct kv_pool *const pool = kv->pool;
+    const uint32_t own = have / ATTEND_KEYS;
+    pthread_mutex_lock(&pool->lock);
+    uint32_t end = find_path(pool, variant, tokens, n / ATTEND_KEYS);
+    while (end > own && !resumes_at(kv, end, own))
+        end--;
+    for (int c = 0; c < KV_CLASSES && end > own; c++) {
+        struct kv_pages *const of = &kv->of[c];
+        if (!pool->shape.n_layers[c])
+            continue;
+        const uint32_t begin = run_begin(kv, c, kept_from(&pool->shape, (enum kv_class)c, end * ATTEND_KEYS), end, own);
+        drop_behind(kv, c, own);
+        drop_before(kv, c, begin);
+        if (of->first == of->end)
+            of->first = of->end = begin;
+        for (; of->end < end; of->end++) {
+            of->pages[of->end] = page_hold(pool->path[of->end]->pages[c]);
+            of->data[of->end] = of->pages[of->end]->data;
+        }
+    }
+    if (end > own)
+        prefix_use(&pool->prefixes, pool->path[end - 1]);
+    pthread_mutex_unlock(&pool->lock);
+    return end > own ? end * ATTEND_KEYS : have;
+}
+
+void kv_publish(struct kv *kv, uint64_t variant, const int32_t *tokens, uint32_t n)
+{
+    struct kv_pool *const pool = kv->pool;
+    struct prefixes *const p = &pool->prefixes;
+    struct prefix *end = NULL;
+    pthread_mutex_lock(&pool->lock);
+    for (uint32_t i = 0; i < n / ATTEND_KEYS && p->budget; i++) {
+        struct prefix *const x = prefix_get(p, end, variant, tokens + (size_t)i * ATTEND_KEYS);
+        if (!x)
+            break;
+        end = x;
+        for (int c = 0; c < KV_CLASSES; c++) {
+            const struct kv_pages *const of = &kv->of[c];
+            if (!x->pages[c] && pool->shape.n_layers[c] && i >= of->first && i < of->end)
+                prefix_hold(p, x, c, of->pages[i]);
+        }
+    }
+    prefix_use(p, end);
+    prefixes_trim(p);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 uint64_t kv_bytes(const struct kv *kv)

@@ -15,7 +15,7 @@
 
 #include "kernels/kernels.h"
 #include "src/engine/network.h"
-#include "src/engine/pages.h"
+#include "src/engine/prefixes.h"
 
 #include <pthread.h>
 
@@ -42,6 +42,9 @@ struct kv_pool {
     const infer_allocator *a;
     pthread_mutex_t lock; /* of the heaps and all pages' counts */
     struct page_heap heaps[KV_CLASSES];
+    struct prefixes prefixes;
+    struct prefix **path; /* a path through them, room for n_path */
+    size_t n_path;
     struct kv_pool *next;
 };
 
@@ -49,7 +52,9 @@ struct kv_pool {
 struct kv_pools {
     pthread_mutex_t lock;
     struct kv_pool *first;
+    uint64_t prefix_bytes; /* most that the prefixes of each pool may hold */
 };
+#define KV_PREFIX_BYTES ((uint64_t)256 << 20) /* unless it is set */
 
 /** The pages of a class that a session has: those of the positions from first * ATTEND_KEYS on. */
 struct kv_pages {
@@ -82,6 +87,7 @@ void kv_pools_init(struct kv_pools *pools);
 void kv_pools_free(struct kv_pools *pools);
 struct kv_pool *kv_pools_get(struct kv_pools *pools, const infer_allocator *a, const struct hparams *h,
                              const struct kv_shape *shape, infer_error *err);
+void kv_pools_set_prefix_bytes(struct kv_pools *pools, uint64_t bytes);
 
 /** Room for n_ctx positions. The pool outlives it. */
 infer_status kv_init(struct kv *kv, struct kv_pool *pool, uint32_t n_ctx, infer_error *err);
@@ -96,6 +102,12 @@ enum { KV_BACK = ATTEND_KEYS };
 void kv_keep(struct kv *kv, uint32_t n_tokens);
 /** Whether all is there that a token sees which follows n_tokens: not if that went when it was behind the window. */
 bool kv_resumes(const struct kv *kv, uint32_t n_tokens);
+/** Hold the pages that are known for tokens behind the first `have`, which are computed: as far as whole pages go, and all
+ *  that the next token sees is there. Returns for how many tokens there are pages now.
+ *  @param variant of how they are computed; pages of another one are not taken. */
+uint32_t kv_adopt(struct kv *kv, uint64_t variant, const int32_t *tokens, uint32_t n, uint32_t have);
+/** Make the full pages of the first n tokens known. If memory is out they are not, as far as that goes. */
+void kv_publish(struct kv *kv, uint64_t variant, const int32_t *tokens, uint32_t n);
 /** Bytes of its pages as they are now, those that others hold too among them. */
 uint64_t kv_bytes(const struct kv *kv);
 

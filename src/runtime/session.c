@@ -131,6 +131,8 @@ void infer_session_close(infer_session **session)
         return;
     infer_model *m = s->model;
     const infer_allocator *a = &m->context->a;
+    if (s->synced)
+        session_publish(s);
     workspace_release(s->workspace);
     history_release(s->history);
     output_release(a, s->output);
@@ -140,12 +142,20 @@ void infer_session_close(infer_session **session)
 
 /* ---- Evaluating ---- */
 
-infer_status session_check(const infer_session *s, const int32_t *tokens, size_t n, infer_error *err)
+static infer_status check_ids(const infer_session *s, const int32_t *tokens, size_t n, infer_error *err)
 {
     const uint32_t n_vocab = s->model->net.h.n_vocab;
     for (size_t i = 0; i < n; i++)
         if (tokens[i] < 0 || (uint32_t)tokens[i] >= n_vocab)
             return fail(err, INFER_E_ARGUMENT, "token %zu of %zu is %d, expected 0 to %u", i, n, tokens[i], n_vocab - 1);
+    return INFER_OK;
+}
+
+infer_status session_check(const infer_session *s, const int32_t *tokens, size_t n, infer_error *err)
+{
+    const infer_status status = check_ids(s, tokens, n, err);
+    if (status != INFER_OK)
+        return status;
     if (s->n_tokens && n && arch_has(&s->model->net.h, TRAIT_ENCODER))
         return fail(err, INFER_E_ARGUMENT, "an encoder computes a text at once: rewind to 0 before the next one");
     if (n > s->n_ctx - s->n_tokens)
@@ -238,6 +248,77 @@ infer_status infer_session_eval_all(infer_session *s, const int32_t *tokens, siz
     return status == INFER_OK && s->n_done < end ? advance(s, end, out, err) : status;
 }
 
+/* ---- Syncing ---- */
+
+/* Results of other kernels and other rotations are no others' business. */
+static uint64_t variant_of(const infer_session *s)
+{
+    const struct workspace *w = s->workspace;
+    return (uint64_t)w->precision | (uint64_t)w->deterministic << 1 | (uint64_t)w->is_long << 2;
+}
+
+void session_publish(infer_session *s)
+{
+    kv_publish(&s->history->kv, variant_of(s), s->history->tokens, s->n_done);
+}
+
+infer_status session_aim(infer_session *s, const int32_t *tokens, size_t n, infer_error *err)
+{
+    uint32_t common = 0;
+    while (common < n && common < s->n_tokens && tokens[common] == s->history->tokens[common])
+        common++;
+    if (common == n && n == s->n_tokens && s->has_logits)
+        return INFER_OK;
+    if (common == n) /* the last one's logits are wanted */
+        common--;
+    if (s->synced && common < s->n_done)
+        session_publish(s);
+    infer_status status = infer_session_rewind(s, common, err);
+    if (status == INFER_OK)
+        status = session_write(s, tokens + common, n - common, err);
+    if (status != INFER_OK)
+        return status;
+    s->synced = true;
+    s->n_done = kv_adopt(&s->history->kv, variant_of(s), s->history->tokens, (uint32_t)n - 1, s->n_done);
+    return INFER_OK;
+}
+
+infer_status infer_session_sync(infer_session *s, const int32_t *tokens, size_t n, size_t *n_computed,
+                                infer_error *err)
+{
+    if (arch_has(&s->model->net.h, TRAIT_ENCODER))
+        return fail(err, INFER_E_ARGUMENT, "an encoder computes a text at once: there is nothing to keep of it");
+    if (n > s->n_ctx)
+        return fail(err, INFER_E_FULL, "the context holds %u tokens, expected room for %zu", s->n_ctx, n);
+    if (n_computed)
+        *n_computed = 0;
+    if (!n)
+        return infer_session_rewind(s, 0, err);
+    infer_status status = check_ids(s, tokens, n, err);
+    if (status == INFER_OK)
+        status = session_aim(s, tokens, n, err);
+    const uint32_t left = (uint32_t)n - s->n_done;
+    if (status == INFER_OK && left)
+        status = advance(s, (uint32_t)n, NULL, err);
+    if (status == INFER_OK && n_computed)
+        *n_computed = left;
+    if (status == INFER_OK)
+        session_publish(s);
+    return status;
+}
+
+infer_status infer_session_shift(infer_session *s, size_t n_keep, size_t n_forget, infer_error *err)
+{
+    if (n_keep > s->n_tokens || n_forget > s->n_tokens - n_keep)
+        return fail(err, INFER_E_ARGUMENT, "shift: keep %zu tokens and forget %zu, but the session has %u", n_keep,
+                    n_forget, s->n_tokens);
+    if (!n_forget)
+        return INFER_OK;
+    const size_t n = s->n_tokens - n_keep - n_forget;
+    const infer_status status = infer_session_rewind(s, n_keep, err);
+    return status == INFER_OK ? infer_session_eval(s, s->history->tokens + n_keep + n_forget, n, err) : status;
+}
+
 infer_status infer_session_eval(infer_session *s, const int32_t *tokens, size_t n, infer_error *err)
 {
     return infer_session_eval_all(s, tokens, n, NULL, err);
@@ -277,6 +358,11 @@ void infer_session_cancel(infer_session *s)
 }
 
 /* ---- Asking ---- */
+
+void infer_model_set_prefix_bytes(infer_model *m, uint64_t bytes)
+{
+    kv_pools_set_prefix_bytes(&m->kv_pools, bytes);
+}
 
 uint64_t infer_kv_bytes(const infer_model *m, const infer_session_options *options, size_t n_tokens, infer_error *err)
 {

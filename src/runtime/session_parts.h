@@ -24,6 +24,7 @@ struct infer_session {
     uint32_t n_done; /* tokens whose keys and values are in the cache; the others wait for the next eval */
     uint32_t n_out;  /* width of what comes out for a token */
     bool has_logits;
+    bool synced;   /* its pages are made known to the others */
     bool in_batch; /* an item of the batch that is being checked */
     atomic_bool cancel;
 };
@@ -33,6 +34,12 @@ infer_status session_check(const infer_session *s, const int32_t *tokens, size_t
 /** Write n tokens behind those there are, which they may be some of, where nobody else reads them; the session's length
  *  stays. */
 infer_status session_write(infer_session *s, const int32_t *tokens, size_t n, infer_error *err);
+/** Aim at a timeline of n tokens, at least 1, that fit and are in the vocabulary: what the session shares with it is kept, the rest written; the pages of
+ *  what others have computed are taken. Then the tokens from s->n_done on are to be computed, at least one unless all is
+ *  there with its logits. On failure the session has some of the tokens that it shares with these. */
+infer_status session_aim(infer_session *s, const int32_t *tokens, size_t n, infer_error *err);
+/** Let the others know what has been computed. */
+void session_publish(infer_session *s);
 /** The first `n_tokens`, some of them written, are computed. */
 void session_advanced(infer_session *s, uint32_t n_tokens);
 

@@ -1,5 +1,6 @@
 /* test_deterministic.c - with `deterministic` a token's logits have the same bits for any number of threads, whichever
- * other sessions are in the batch, however prompts are cut, with forks or without. */
+ * other sessions are in the batch, however prompts are cut, with forks or without, with pages of other sessions or
+ * without. */
 #include "tests/reference/reference.h"
 
 enum { N_OTHERS = 3, N_CTX = 700 };
@@ -26,6 +27,7 @@ struct route {
     int32_t n_batch;
     size_t chunk;   /* of the prompt */
     bool batched;   /* others are in each step */
+    bool synced;    /* the prompt's beginning is known from another session */
     size_t fork_at; /* the session goes on as a fork from here on, and the first one goes elsewhere; 0: not */
 };
 
@@ -79,7 +81,14 @@ static uint64_t logits_by(const struct subject *subject, const struct route *rou
     for (int i = 0; i < N_OTHERS && route->batched; i++)
         others[i] = infer_session_fork(s, NULL);
     uint64_t h = 0xcbf29ce484222325;
-    for (size_t at = 0, n; at < most; at += n) {
+    size_t begin = 0;
+    if (route->synced) {
+        infer_session *first = open_session(m, subject, route->n_batch);
+        assert_int_equal(infer_session_sync(first, ids, 80, NULL, NULL), INFER_OK);
+        infer_session_close(&first);
+        assert_int_equal(infer_session_sync(s, ids, begin = 70, NULL, NULL), INFER_OK);
+    }
+    for (size_t at = begin, n; at < most; at += n) {
         const size_t left = at < most - 8 ? most - 8 - at : 1; /* the last 8 one by one */
         n = route->chunk < left ? route->chunk : left;
         if (route->fork_at && at >= route->fork_at && at < route->fork_at + n) {
@@ -114,17 +123,18 @@ static void bits_are_the_same_by_every_route(void **state)
     };
     static const int threads[] = { 1, 2 };
     static const int32_t batches[] = { 7, 512 };
-    static const size_t chunks[] = { 3, 33, N_CTX }, forks[] = { 0, 66 };
+    static const size_t chunks[] = { 3, 33, N_CTX }, forks[] = { 0, 75 };
     for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++) {
         uint64_t want = 0;
-        for (int r = 0; r < 2 * 2 * 3 * 2 * 2; r++) {
+        for (int r = 0; r < 2 * 2 * 3 * 4; r++) {
             const struct route route = { threads[r & 1], batches[r >> 1 & 1], chunks[r / 16], r >> 2 & 1,
-                                         forks[r >> 3 & 1] };
+                                         (r >> 3 ^ r >> 1) & 1, forks[r >> 3 & 1] };
             const uint64_t got = logits_by(&subjects[i], &route);
             want = r ? want : got;
             if (got != want)
-                fail_msg("subject %zu: other bits with %d threads, %d tokens a step, chunks of %zu%s, fork at %zu", i,
+                fail_msg("subject %zu: other bits with %d threads, %d tokens a step, chunks of %zu%s%s, fork at %zu", i,
                          route.n_threads, route.n_batch, route.chunk, route.batched ? ", others in the batch" : "",
+                         route.synced ? ", after another session" : "",
                          route.fork_at);
         }
     }

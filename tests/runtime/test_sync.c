@@ -1,0 +1,309 @@
+/* test_sync.c - timelines that are reached by the least work: what sessions have in common is computed once. */
+#include "tests/common/counting.h"
+#include "tests/reference/reference.h"
+
+#include <pthread.h>
+
+enum { N_VOCAB = 96, N_CTX = 600 };
+
+static int32_t ids[N_CTX], other[N_CTX];
+
+struct fixture {
+    infer_context *context;
+    infer_model *model;
+};
+
+static int set_up_with(struct fixture *f, const char *path)
+{
+    infer_error err;
+    f->context = open_context(NULL, 2);
+    f->model = infer_model_open(f->context, path, NULL, &err);
+    if (!f->model)
+        fail_msg("%s", err.message);
+    for (int i = 0; i < N_CTX; i++) {
+        ids[i] = i * 7 % N_VOCAB;
+        other[i] = i < 200 ? ids[i] : i * 5 % N_VOCAB;
+    }
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    static struct fixture f;
+    *state = &f;
+    return set_up_with(&f, "tests/data/tiny/qwen3/model.gguf");
+}
+
+static int set_up_windowed(void **state)
+{
+    static struct fixture f;
+    *state = &f;
+    return set_up_with(&f, "tests/data/tiny/gemma3/model.gguf");
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    infer_model_close(&f->model);
+    infer_context_close(&f->context);
+    return 0;
+}
+
+static infer_session *open_session(infer_model *m)
+{
+    infer_session_options o = infer_session_defaults();
+    o.n_ctx = N_CTX;
+    o.n_batch = 100;
+    o.deterministic = true;
+    infer_session *s = infer_session_open(m, &o, NULL);
+    assert_non_null(s);
+    return s;
+}
+
+/* How many tokens were computed. */
+static size_t sync_to(infer_session *s, const int32_t *tokens, size_t n)
+{
+    size_t computed = 99999;
+    infer_error err;
+    if (infer_session_sync(s, tokens, n, &computed, &err) != INFER_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(infer_session_length(s), n);
+    return computed;
+}
+
+/* The bits that a session has which nobody shares with, in a model of its own. */
+static void assert_as_anew(const struct fixture *f, const infer_session *s)
+{
+    infer_session *anew = open_session(f->model);
+    assert_int_equal(infer_session_eval(anew, infer_session_tokens(s), infer_session_length(s), NULL), INFER_OK);
+    assert_memory_equal(infer_session_logits(s), infer_session_logits(anew), N_VOCAB * sizeof(float));
+    infer_session_close(&anew);
+}
+
+static void what_a_session_has_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    infer_session *s = open_session(f->model);
+    infer_model_set_prefix_bytes(f->model, 0);
+    assert_int_equal(sync_to(s, ids, 250), 250);
+    assert_int_equal(sync_to(s, ids, 250), 0);
+    assert_int_equal(sync_to(s, ids, 260), 10);
+    assert_int_equal(sync_to(s, ids, 259), 1); /* its logits */
+    assert_int_equal(sync_to(s, other, 230), 30);
+    assert_as_anew(f, s);
+    assert_int_equal(sync_to(s, infer_session_tokens(s), 229), 1);
+    assert_as_anew(f, s);
+    assert_int_equal(infer_session_eval(s, ids, 3, NULL), INFER_OK);
+    assert_int_equal(infer_session_rewind(s, 231, NULL), INFER_OK);
+    assert_int_equal(sync_to(s, infer_session_tokens(s), 231), 1);
+    assert_as_anew(f, s);
+    assert_int_equal(sync_to(s, NULL, 0), 0);
+    assert_null(infer_session_logits(s));
+    infer_session_close(&s);
+}
+
+static void pages_of_other_sessions_are_found(void **state)
+{
+    struct fixture *f = *state;
+    infer_session *a = open_session(f->model), *b = open_session(f->model);
+    assert_int_equal(sync_to(a, ids, 300), 300);
+    assert_int_equal(sync_to(b, ids, 300), 300 - 256);
+    assert_as_anew(f, b);
+    infer_session_close(&a);
+    infer_session_close(&b);
+    a = open_session(f->model);
+    assert_int_equal(sync_to(a, ids, 320), 64); /* logits of the last one are wanted */
+    assert_as_anew(f, a);
+    assert_int_equal(infer_session_eval(a, ids + 320, 100, NULL), INFER_OK);
+    infer_session_close(&a); /* what followed is known too */
+    a = open_session(f->model);
+    assert_int_equal(sync_to(a, ids, 420), 420 - 384);
+    assert_as_anew(f, a);
+    infer_session_close(&a);
+}
+
+static void other_ways_to_compute_are_others(void **state)
+{
+    struct fixture *f = *state;
+    infer_session *a = open_session(f->model);
+    assert_int_equal(sync_to(a, ids, 200), 200);
+    infer_session_options o = infer_session_defaults();
+    o.n_ctx = N_CTX;
+    infer_session *plain = infer_session_open(f->model, &o, NULL);
+    assert_int_equal(sync_to(plain, ids, 200), 200);
+    o.deterministic = true;
+    o.precision = INFER_EXACT;
+    o.kv_type_k = o.kv_type_v = INFER_KV_F16;
+    infer_session *exact = infer_session_open(f->model, &o, NULL);
+    assert_int_equal(sync_to(exact, ids, 200), 200);
+    o.precision = INFER_FAST;
+    o.kv_type_k = INFER_KV_BF16;
+    infer_session *bf16 = infer_session_open(f->model, &o, NULL);
+    assert_int_equal(sync_to(bf16, ids, 200), 200);
+    infer_session_close(&a), infer_session_close(&plain), infer_session_close(&exact), infer_session_close(&bf16);
+}
+
+static void texts_that_part_share_what_is_before(void **state)
+{
+    struct fixture *f = *state;
+    infer_session *a = open_session(f->model), *b = open_session(f->model);
+    sync_to(a, ids, 500);
+    const size_t computed = sync_to(b, other, 500); /* 192 tokens are the same pages */
+    assert_true(computed == 500 - 192 || computed == 500);
+    assert_as_anew(f, b);
+    assert_int_equal(sync_to(a, other, 500), 500 - 448);
+    assert_as_anew(f, a);
+    assert_int_equal(sync_to(a, ids, 500), 500 - 448);
+    assert_as_anew(f, a);
+    infer_session_close(&a);
+    infer_session_close(&b);
+}
+
+static void what_was_not_used_for_longest_goes_first(void **state)
+{
+    struct fixture *f = *state;
+    infer_session_options o = infer_session_defaults();
+    o.n_ctx = N_CTX;
+    const uint64_t page = infer_kv_bytes(f->model, &o, 64, NULL);
+    infer_model_set_prefix_bytes(f->model, 4 * page);
+    int32_t texts[6][130];
+    for (int t = 0; t < 6; t++)
+        for (int i = 0; i < 130; i++)
+            texts[t][i] = (i * 7 + t) % N_VOCAB;
+    infer_session *s = open_session(f->model);
+    for (int t = 0; t < 3; t++)
+        assert_int_equal(sync_to(s, texts[t], 130), 130);
+    assert_int_equal(sync_to(s, texts[1], 130), 2);
+    assert_int_equal(sync_to(s, texts[2], 130), 2);
+    assert_int_equal(sync_to(s, texts[0], 130), 130);
+    assert_int_equal(sync_to(s, texts[1], 130), 130); /* went for 0 */
+    assert_int_equal(sync_to(s, texts[0], 130), 2);
+    infer_model_set_prefix_bytes(f->model, 0);
+    assert_int_equal(sync_to(s, texts[1], 130), 130);
+    infer_session_close(&s);
+}
+
+static void what_cannot_be_is_refused_and_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    infer_session *s = open_session(f->model);
+    infer_error err;
+    const int32_t bad[] = { 1, 2, N_VOCAB };
+    sync_to(s, ids, 70);
+    assert_int_equal(infer_session_sync(s, ids, N_CTX + 1, NULL, &err), INFER_E_FULL);
+    assert_int_equal(infer_session_sync(s, bad, 3, NULL, &err), INFER_E_ARGUMENT);
+    assert_string_equal(err.message, "token 2 of 3 is 96, expected 0 to 95");
+    assert_int_equal(infer_session_shift(s, 60, 11, &err), INFER_E_ARGUMENT);
+    assert_string_equal(err.message, "shift: keep 60 tokens and forget 11, but the session has 70");
+    assert_int_equal(infer_session_length(s), 70);
+    assert_non_null(infer_session_logits(s));
+    infer_session_cancel(s);
+    assert_int_equal(infer_session_sync(s, ids, 90, NULL, &err), INFER_E_CANCELLED);
+    assert_int_equal(sync_to(s, ids, 90), 20);
+    assert_as_anew(f, s);
+    infer_session_close(&s);
+}
+
+static void a_shift_computes_what_follows_as_if_the_rest_had_not_been(void **state)
+{
+    struct fixture *f = *state;
+    infer_session *s = open_session(f->model), *fork;
+    assert_int_equal(infer_session_eval(s, ids, 300, NULL), INFER_OK);
+    fork = infer_session_fork(s, NULL);
+    assert_int_equal(infer_session_shift(s, 10, 100, NULL), INFER_OK);
+    assert_int_equal(infer_session_length(s), 200);
+    assert_memory_equal(infer_session_tokens(s), ids, 10 * sizeof *ids);
+    assert_memory_equal(infer_session_tokens(s) + 10, ids + 110, 190 * sizeof *ids);
+    assert_as_anew(f, s);
+    assert_as_anew(f, fork);
+    infer_session_close(&s);
+    infer_session_close(&fork);
+}
+
+static void *run(void *arg)
+{
+    infer_session *const root = arg;
+    for (size_t round = 0; round < 6; round++) {
+        infer_session *s = infer_session_fork(root, NULL);
+        sync_to(s, round % 2 ? ids : other, 210 + 31 * round);
+        sync_to(s, other, 300);
+        infer_session_close(&s);
+    }
+    return NULL;
+}
+
+static void threads_share_pages(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t threads[3];
+    infer_session *roots[3];
+    for (int i = 0; i < 3; i++) {
+        roots[i] = open_session(f->model);
+        assert_int_equal(pthread_create(&threads[i], NULL, run, roots[i]), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        infer_model_set_prefix_bytes(f->model, (uint64_t)100000 * (uint64_t)i);
+        pthread_join(threads[i], NULL);
+        sync_to(roots[i], other, 300);
+        assert_as_anew(f, roots[i]);
+        infer_session_close(&roots[i]);
+    }
+}
+
+/* Without memory for the trie or the pages: an error, or nothing shared; never other logits. */
+static bool survives(size_t refuse_from)
+{
+    struct counting counting;
+    infer_context_options o = infer_context_defaults();
+    counting_init(&counting, SIZE_MAX);
+    o.allocator = counting.allocator;
+    o.n_threads = 1;
+    struct fixture f = { infer_context_open(&o, NULL), NULL };
+    f.model = infer_model_open(f.context, "tests/data/tiny/gemma3/model.gguf", NULL, NULL);
+    infer_session *a = open_session(f.model), *b = open_session(f.model);
+    counting.refuse_from = counting.calls + refuse_from;
+    infer_error err;
+    infer_status status = infer_session_sync(a, ids, 130, NULL, &err);
+    if (status == INFER_OK)
+        status = infer_session_sync(b, ids, 140, NULL, &err);
+    const bool well = counting.calls < counting.refuse_from;
+    counting.refuse_from = SIZE_MAX;
+    assert_true(status == INFER_OK || status == INFER_E_NOMEM);
+    sync_to(b, ids, 140);
+    assert_as_anew(&f, b);
+    infer_session_close(&a);
+    infer_session_close(&b);
+    infer_model_close(&f.model);
+    infer_context_close(&f.context);
+    assert_int_equal(counting.live, 0);
+    return well;
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    size_t n = 0;
+    while (!survives(n))
+        n++;
+    assert_true(n > 5);
+}
+
+#define BOTH(test) \
+    cmocka_unit_test_setup_teardown(test, set_up, tear_down), \
+        { "windowed: " #test, test, set_up_windowed, tear_down, NULL }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(what_a_session_has_is_kept),
+        cmocka_unit_test_setup_teardown(pages_of_other_sessions_are_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_ways_to_compute_are_others, set_up, tear_down),
+        BOTH(texts_that_part_share_what_is_before),
+        cmocka_unit_test_setup_teardown(what_was_not_used_for_longest_goes_first, set_up, tear_down),
+        BOTH(what_cannot_be_is_refused_and_changes_nothing),
+        BOTH(a_shift_computes_what_follows_as_if_the_rest_had_not_been),
+        BOTH(threads_share_pages),
+        cmocka_unit_test(every_allocation_may_fail),
+    };
+    return cmocka_run_group_tests_name("sync", tests, NULL, NULL);
+}
