@@ -17,7 +17,8 @@ enum { EXIT_INTERRUPTED = 130 };
 
 static struct {
     const char *model, *prompt, *file;
-    struct chat_options chat;
+    infer_chat_setup chat;
+    const char *system;
     bool talk, interactive, echo, escape, special, ignore_end, verbose, quiet;
     int32_t n_predict, n_ctx, n_batch, n_threads;
     int64_t seed;
@@ -45,9 +46,11 @@ static const struct opt rows[] = {
     { OPT_GROUP, NULL, NULL, "Conversation", NULL, 0, 0 },
     { OPT_FLAG, "--chat, -cnv, --conversation", NULL, "what is typed, or the prompt, is said to the model as its chat "
       "template has it, and so are its answers", &o.talk, 0, 0 },
-    { OPT_TEXT, "-sys, --system-prompt", "TEXT", "message to begin the conversation with", &o.chat.system, 0, 0 },
+    { OPT_TEXT, "-sys, --system-prompt", "TEXT", "message to begin the conversation with", &o.system, 0, 0 },
     { OPT_TEXT, "--chat-template", "NAME|FILE", "a common template by its name (chatml, llama3, mistral ...) or a file of "
-      "Jinja; default: the model's, else chatml", &o.chat.template, 0, 0 },
+      "Jinja; default: the model's, else chatml", &o.chat.template_name, 0, 0 },
+    { OPT_INT, "--reasoning-budget", "N", "most tokens of reasoning before an answer; -1 = any number (default)",
+      &o.chat.reasoning_budget, -1, INT32_MAX },
     { OPT_TEXT, "--chat-template-kwargs", "JSON", "object of further variables for the template, such as "
       "'{\"enable_thinking\": false}'", &o.chat.variables, 0, 0 },
 
@@ -217,7 +220,7 @@ static void print_figures(const struct run *r)
 {
     static const char *const reasons[] = { "as many as asked for", "the model ended it", "a stop string came up",
                                            "the context is full; -c N makes it larger", "interrupted",
-                                           "the grammar ended it" };
+                                           "the grammar ended it", "a failure" };
     const infer_generate_result *s = &r->sum;
     infer_model_info m = { .size = sizeof m };
     infer_model_get_info(r->model, &m);
@@ -287,7 +290,7 @@ static int answer(struct run *r, const char *prompt, size_t length)
     infer_generate_result one = { .size = sizeof one };
     r->began = seconds_now();
     const infer_status status =
-        r->chat ? chat_say(r->chat, prompt, length, &r->options, &one, &err)
+        r->chat ? chat_say(r->chat, r->session, r->sampler, prompt, length, &r->options, &one, &err)
                 : infer_generate(r->session, r->sampler, prompt, length, &r->options, &one, &err);
     const int write_error = errno;
     add_figures(r, &one);
@@ -353,6 +356,22 @@ static int run(struct run *r, const char *prompt, size_t length)
 
 /* ---- Opening and closing ---- */
 
+/* What text is held to: an answer after its reasoning, other text from its beginning. */
+static bool open_text(struct run *r, infer_error *err)
+{
+    infer_grammar *grammar = grammar_options_open(&o.grammar, r->context, err);
+    o.chat.response = grammar;
+    if (!grammar && err->code != INFER_OK)
+        return false;
+    if (o.talk)
+        r->chat = chat_open(r->model, &o.chat, o.system, is_colourful(stdout), err);
+    const bool opened =
+        o.talk ? r->chat != NULL
+               : !infer_sampler_set_grammar(r->sampler, grammar, infer_model_tokenizer(r->model), err);
+    infer_grammar_close(&grammar);
+    return opened;
+}
+
 static bool open_all(struct run *r, infer_error *err)
 {
     r->began = seconds_now();
@@ -373,8 +392,7 @@ static bool open_all(struct run *r, infer_error *err)
                         (r->model = program_model(r->context, o.model, err)) &&
                         (r->session = infer_session_open(r->model, &session, err)) &&
                         (r->sampler = sampling_open(&o.sampling, r->context, infer_model_tokenizer(r->model), err)) &&
-                        (!o.talk || (r->chat = chat_open(r->context, r->model, r->session, r->sampler, &o.chat, err))) &&
-                        !grammar_options_apply(&o.grammar, r->context, r->sampler, infer_model_tokenizer(r->model), err);
+                        open_text(r, err);
     if (!opened)
         return false;
     r->load_seconds = seconds_now() - r->began;
@@ -410,6 +428,7 @@ static void close_all(struct run *r)
 int main(int argc, char **argv)
 {
     o.sampling.o = infer_sampler_defaults();
+    o.chat = infer_chat_setup_defaults();
     o.echo = o.escape = true;
     o.n_predict = -1;
     o.seed = -1;
@@ -417,10 +436,9 @@ int main(int argc, char **argv)
     const enum options_result options = options_parse(&command, argc, argv);
     if (options != OPTIONS_RUN)
         return options == OPTIONS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
-    if (!o.talk && (o.chat.system || o.chat.template || o.chat.variables))
+    if (!o.talk && (o.system || o.chat.template_name || o.chat.variables))
         return options_complain(&command, "-sys, --chat-template and --chat-template-kwargs go with --chat");
     o.interactive |= o.talk && !o.prompt && !o.file;
-    o.chat.dim = is_colourful(stdout);
     catch_interrupt();
     char *prompt;
     size_t length;

@@ -5,6 +5,7 @@
  *                  tokenizer; constant once open, shared by any number of sessions and threads
  * infer_tokenizer  text <-> token ids; part of a model, or opened alone from a vocabulary file
  * infer_chat_template  a model's way to write conversations; constant once open
+ * infer_chat       how a model is talked with: template, tools, what answers are held to; constant once open
  * infer_chat_parser    tells content, reasoning and tool calls apart in what a model writes; used by one thread at a
  *                      time
  * infer_session    one timeline of tokens with its own cache and logits; used by one thread at a time
@@ -882,6 +883,10 @@ INFER_API infer_matcher *infer_sampler_matcher(infer_sampler *sampler);
 
 /** Receives text as it comes, whole UTF-8 characters. Return false to stop. */
 typedef bool infer_text_fn(void *user, const char *text, size_t length);
+/** Receives an answer in parts, as they come. Return false to stop. */
+typedef bool infer_part_fn(void *user, infer_chat_part part, const char *text, size_t length);
+/** Receives the message that an answer is: JSON as infer_chat_parse() makes it. */
+typedef void infer_message_fn(void *user, const char *json, size_t length);
 
 typedef enum infer_stop_reason {
     INFER_STOP_LENGTH = 0,  /**< n_predict tokens were generated */
@@ -905,6 +910,10 @@ typedef struct infer_generate_options {
     infer_text_fn *on_text; /**< NULL = text is only counted */
     void *user;
     infer_progress_fn *on_prompt; /**< progress of evaluating the prompt, NULL = none */
+    infer_part_fn *on_part;       /**< of an answer: content, reasoning and calls, told apart; on_text gets the content
+                                   *   alone. NULL = none (default) */
+    infer_message_fn *on_message; /**< of an answer, at its end: all of it, also where it was stopped or failed. NULL =
+                                   *   none (default) */
 } infer_generate_options;
 
 static inline infer_generate_options infer_generate_defaults(void)
@@ -927,6 +936,10 @@ typedef struct infer_generate_result {
     double token_p50;          /**< seconds from one token to the next: half of them took no longer, */
     double token_p95;          /**< 95 of 100, */
     double token_p99;          /**< 99 of 100; 0 while there are fewer than two tokens */
+    double queue_seconds;      /**< waiting for a scheduler; 0 without one */
+    size_t n_cached;           /**< further tokens of the prompt that were not evaluated, as the session held them */
+    size_t n_reasoning;        /**< of the tokens generated: those of reasoning */
+    size_t n_calls;            /**< calls of tools in the answer */
 } infer_generate_result;
 
 /** Append a prompt to the session, then generate.
@@ -953,7 +966,7 @@ typedef struct infer_generation infer_generation;
 
 typedef struct infer_piece {
     size_t size;          /**< in: sizeof(infer_piece) */
-    infer_chat_part part; /**< INFER_CHAT_CONTENT */
+    infer_chat_part part; /**< INFER_CHAT_CONTENT, unless it is of an answer */
     const char *text;     /**< length bytes and a terminator, whole UTF-8 characters, valid until the next call on the
                            *   generation; NULL: the text is at its end */
     size_t length;
@@ -974,6 +987,76 @@ INFER_API infer_status infer_generation_next(infer_generation *generation, infer
 INFER_API void infer_generation_get_result(infer_generation *generation, infer_generate_result *result);
 /** Close, at any time: the session keeps what was generated. */
 INFER_API void infer_generation_close(infer_generation **generation);
+
+/* ---- Conversations -------------------------------------------------------------------------------------------- */
+
+/** How a model is talked with: its chat template, the tools it may call, what its answers are held to. Constant once
+ *  open, used by any number of threads, sessions and turns; keeps its model alive. */
+typedef struct infer_chat infer_chat;
+
+/** Who decides whether tools are called. Values are for ever. */
+typedef enum infer_tool_choice {
+    INFER_TOOL_AUTO = 0,    /**< the model (default) */
+    INFER_TOOL_NONE = 1,    /**< none is offered to it */
+    INFER_TOOL_REQUIRED = 2 /**< the answer is a call, or several */
+} infer_tool_choice;
+
+typedef struct infer_chat_setup {
+    size_t size;                   /**< sizeof(infer_chat_setup) */
+    const char *chat_template;     /**< Jinja source (terminated); NULL = the model's, else "chatml" (default) */
+    const char *template_name;     /**< a template by its infer_chat_template_name(), or else a file of Jinja; counts
+                                    *   more than chat_template. NULL = none (default) */
+    const char *format;            /**< of answers, an infer_chat_format_name(); NULL = the template's (default) */
+    const char *variables;         /**< as in infer_chat_options */
+    const char *tools;             /**< JSON array of functions: [{"type": "function", "function": {"name": ...,
+                                    *   "parameters": a JSON Schema}}]; NULL = none (default) */
+    infer_tool_choice tool_choice; /**< INFER_TOOL_AUTO (default) */
+    const char *tool_name;         /**< calls are held to be of this tool; NULL = of any (default) */
+    bool single_call;              /**< a call is held to be the only one (default false) */
+    infer_grammar *response;       /**< what the content of answers is held to: a JSON Schema, choices ... Retained; not
+                                    *   lazy. NULL = free (default) */
+    int32_t reasoning_budget;      /**< most tokens of reasoning; then the mark that ends it is forced. -1 = no limit
+                                    *   (default) */
+    int64_t now;                   /**< as in infer_chat_options */
+} infer_chat_setup;
+
+static inline infer_chat_setup infer_chat_setup_defaults(void)
+{
+    infer_chat_setup o;
+    memset(&o, 0, sizeof o);
+    o.size = sizeof o;
+    o.reasoning_budget = -1;
+    return o;
+}
+
+/** Compile template and tools. Nothing of the setup is kept but the response's grammar.
+ *  Where the model chooses, calls are held to their schemas from their first mark on; docs/chat.md says in which formats.
+ *  A call that is required is held to its schema in every format: in those that a grammar cannot write it comes as the
+ *  format "json" has it. A tool whose schema is refused as a grammar is left out of it, which a log line tells. Reasoning
+ *  before the answer is free. */
+INFER_API infer_chat *infer_chat_open(infer_model *model, const infer_chat_setup *setup, infer_error *err);
+INFER_API void infer_chat_close(infer_chat **chat);
+/** Name of the format in which the model's answers are read. */
+INFER_API const char *infer_chat_format(const infer_chat *chat);
+
+/** Answer a conversation: write it by the template, evaluate what the session does not hold of it already, generate, and
+ *  tell the parts of the answer apart. What the session holds after the common beginning is forgotten. The next turn is
+ *  a call with the message of this one (on_message) and more after it.
+ *  Stop strings are looked for in all that the model writes, its reasoning included. raw_prompt and unparse_special mean
+ *  nothing here. A grammar of the sampler's own holds from the first token on, unless the conversation has a response
+ *  or tools to hold it to; then the sampler is without a grammar afterwards.
+ *  @param messages JSON array as for infer_chat_render(), n bytes.
+ *  @return as infer_generate(), of which this is a kind; INFER_E_FULL if the whole conversation does not fit. */
+INFER_API infer_status infer_generate_chat(infer_chat *chat, infer_session *session, infer_sampler *sampler,
+                                           const char *messages, size_t n, const infer_generate_options *options,
+                                           infer_generate_result *result, infer_error *err);
+/** The same, fetched with infer_generation_next(): a call comes as two pieces, its name and its arguments. */
+INFER_API infer_generation *infer_generation_open_chat(infer_chat *chat, infer_session *session, infer_sampler *sampler,
+                                                       const char *messages, size_t n,
+                                                       const infer_generate_options *options, infer_error *err);
+/** The message that the answer is so far: JSON, *length bytes (length may be NULL), valid until the next call on the
+ *  generation. NULL where memory is out, and of a text that answers nothing. */
+INFER_API const char *infer_generation_message(infer_generation *generation, size_t *length, infer_error *err);
 
 #ifdef __cplusplus
 }

@@ -17,6 +17,7 @@ struct infer_chat_parser {
     infer_context *context;
     struct infer_chat_template base; /* what a rendering needs: an allocator; calls are read with one */
     const struct answer_format *format;
+    const struct call_block *blocks; /* MAX_BLOCKS, of the format */
     infer_chat_part_fn *on_part;
     void *user;
     char *tools;
@@ -119,9 +120,9 @@ static void each_mark(const struct infer_chat_parser *p, struct found *f, mark_f
         for (size_t i = 0; i < MAX_DROPPED && format->dropped[i]; i++)
             mark(p, format->dropped[i], f, NULL, NULL);
     }
-    for (size_t i = 0; i < MAX_BLOCKS && format->blocks[i].begin && !p->no_calls; i++)
-        if (!format->blocks[i].whole)
-            mark(p, format->blocks[i].begin, f, &format->blocks[i], NULL);
+    for (size_t i = 0; i < MAX_BLOCKS && p->blocks[i].begin && !p->no_calls; i++)
+        if (!p->blocks[i].whole)
+            mark(p, p->blocks[i].begin, f, &p->blocks[i], NULL);
 }
 
 static void mark_begin(const struct infer_chat_parser *p, const char *mark, struct found *f,
@@ -156,7 +157,7 @@ static bool whole_block(struct infer_chat_parser *p, bool end)
     while (at < p->n && (p->skip_space ? is_between(p, p->held[at]) : is_blank(p->held[at])))
         at++;
     for (size_t i = 0; i < MAX_BLOCKS && !p->any && !p->no_calls && !p->think_end; i++) {
-        const struct call_block *block = &p->format->blocks[i];
+        const struct call_block *block = &p->blocks[i];
         if (!block->begin || !block->whole || (at == p->n && end))
             continue;
         if (at == p->n)
@@ -321,7 +322,7 @@ static infer_status run(struct infer_chat_parser *p, bool end, infer_error *err)
 
 /* ---- Public ---- */
 
-static const struct answer_format *find_format(const char *name, const char *source)
+const struct answer_format *answer_format_find(const char *name, const char *source)
 {
     const struct answer_format *json = NULL;
     for (size_t i = 0; i < n_answer_formats; i++) {
@@ -361,7 +362,7 @@ infer_chat_parser *infer_chat_parser_open(infer_context *context, const infer_ch
         memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     if (!context)
         return fail_null(err, INFER_E_ARGUMENT, "a context is needed to open a parser of answers");
-    const struct answer_format *format = find_format(o.format, o.chat_template);
+    const struct answer_format *format = answer_format_find(o.format, o.chat_template);
     if (!format)
         return fail_null(err, INFER_E_ARGUMENT, "there is no format of answers \"%.64s\"", o.format);
     const infer_allocator *a = context_allocator(context);
@@ -375,7 +376,8 @@ infer_chat_parser *infer_chat_parser_open(infer_context *context, const infer_ch
     }
     if (tools)
         memcpy(tools, o.tools, n_tools);
-    *p = (struct infer_chat_parser){ .a = a, .context = context_retain(context), .format = format, .tools = tools,
+    *p = (struct infer_chat_parser){ .a = a, .context = context_retain(context), .format = format,
+                                     .blocks = format->blocks, .tools = tools,
                                      .on_part = o.on_part, .user = o.user, .no_calls = o.no_calls };
     p->base.a = a;
     if (o.prompt)
@@ -425,6 +427,42 @@ infer_status infer_chat_parser_end(infer_chat_parser *p, infer_error *err)
     p->think_end = NULL;
     p->any = p->skip_space = false;
     return status;
+}
+
+/* ---- What generation asks ---- */
+
+void parser_calls_as_json(infer_chat_parser *p)
+{
+    p->blocks = answer_format_find("json", NULL)->blocks;
+}
+
+const char *parser_reasoning(const infer_chat_parser *p)
+{
+    return p->think_end;
+}
+
+/* A mark with which the text begins, or that begins with the text. */
+static size_t leading_mark(const char *mark, struct text text)
+{
+    const size_t n = mark ? strlen(mark) : 0, common = n < text.n ? n : text.n;
+    return n && !memcmp(mark, text.p, common) ? common : 0;
+}
+
+bool parser_only_marks(const infer_chat_parser *p, struct text text)
+{
+    const struct answer_format *f = p->format;
+    for (;;) {
+        text = text_trim(text, TRIM_LEFT, NULL);
+        if (!text.n)
+            return true;
+        size_t n = leading_mark(usual_think.begin, text);
+        n = n ? n : leading_mark(f->think.begin, text);
+        for (size_t i = 0; i < MAX_DROPPED && !n; i++)
+            n = leading_mark(f->dropped[i], text);
+        if (!n)
+            return false;
+        text = (struct text){ text.p + n, text.n - n };
+    }
 }
 
 const char *infer_chat_format_name(size_t index)

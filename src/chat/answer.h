@@ -40,6 +40,13 @@ struct marks {
     const char *begin, *end;
 };
 
+/* How a call is written that a grammar is to hold the model to: `mark`, then begin NAME middle ARGUMENTS end, further
+ * ones after `between`. NULL mark: it begins without; NULL between: one call only; NULL begin: calls are no JSON, or hold
+ * control tokens, and cannot be held to. Last marks that are control tokens are left out: the answer ends before. */
+struct call_shape {
+    const char *mark, *begin, *middle, *end, *between;
+};
+
 enum { MAX_BLOCKS = 4, MAX_DROPPED = 6, MAX_SIGNS = 3 };
 
 struct answer_format {
@@ -49,9 +56,19 @@ struct answer_format {
     char between;                 /* what may stand between calls beside space; 0: nothing */
     struct call_block blocks[MAX_BLOCKS];
     const char *dropped[MAX_DROPPED];
+    struct call_shape shape;
 };
 extern const struct answer_format answer_formats[];
 extern const size_t n_answer_formats;
+
+/** The format of a name, or with NULL of a template's source, which may be NULL too; NULL for a name that there is not. */
+const struct answer_format *answer_format_find(const char *name, const char *source);
+/** Calls are those of the format "json", whatever the model's are. */
+void parser_calls_as_json(infer_chat_parser *p);
+/** The mark that ends the reasoning in which the text stands; NULL outside of it. */
+const char *parser_reasoning(const infer_chat_parser *p);
+/** Whether a text is nothing but marks before content, with space around them; the last one may be unfinished. */
+bool parser_only_marks(const infer_chat_parser *p, struct text text);
 
 /** Read the calls of a block: a list of (name, arguments as JSON text), or a value of another type if it holds none, or
  *  what is no call. `tools` is the list of functions, or anything else. */

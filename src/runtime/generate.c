@@ -10,10 +10,11 @@
 #include "src/runtime/session.h"
 
 struct infer_generation {
+    const infer_allocator *a;
     struct generation g;
     infer_session *session;
-    int32_t *prompt; /* n_prompt ids to evaluate */
-    size_t n_prompt;
+    int32_t *prompt; /* n_prompt ids; the session's first n_keep tokens stay, and what follows next_prompt is evaluated */
+    size_t n_prompt, next_prompt, n_keep;
     size_t length; /* of the session, as the last step left it */
     bool anew;     /* the sampler's grammar begins after the prompt */
     bool begun;
@@ -23,16 +24,21 @@ struct infer_generation {
 
 /* ---- The prompt ---- */
 
-static infer_status prepare(infer_generation *run, infer_session *session, infer_sampler *sampler, const char *prompt,
-                            size_t length, const infer_generate_options *options, infer_error *err)
+static infer_status begin(infer_generation *run, infer_session *session, infer_sampler *sampler, const void *prompt,
+                          size_t length, const infer_generate_options *options, infer_error *err)
 {
-    *run = (infer_generation){ 0 };
     if (!session || !sampler || (!prompt && length))
         return fail(err, INFER_E_ARGUMENT, "generation needs a session, a sampler and a prompt; found NULL");
     run->session = session;
-    run->length = infer_session_length(session);
+    run->n_keep = run->length = infer_session_length(session);
     run->anew = length > 0;
-    infer_status status = generation_open(&run->g, session_model(session), sampler, options, err);
+    return generation_open(&run->g, session_model(session), sampler, options, err);
+}
+
+static infer_status prepare(infer_generation *run, infer_session *session, infer_sampler *sampler, const char *prompt,
+                            size_t length, const infer_generate_options *options, infer_error *err)
+{
+    infer_status status = begin(run, session, sampler, prompt, length, options, err);
     if (status == INFER_OK)
         status = generation_encode(&run->g, prompt, length, run->length == 0, &run->prompt, &run->n_prompt, err);
     if (status != INFER_OK)
@@ -42,6 +48,42 @@ static infer_status prepare(infer_generation *run, infer_session *session, infer
         return fail(err, INFER_E_FULL, "the prompt has %zu tokens, but the context of %zu has room for %zu",
                     run->n_prompt, capacity, capacity - run->length);
     return INFER_OK;
+}
+
+/* The session keeps what it holds of the conversation, but for the last token, whose logits are wanted. */
+static infer_status share(infer_generation *run, infer_error *err)
+{
+    const size_t n = run->n_prompt, capacity = infer_session_capacity(run->session);
+    const int32_t *held = infer_session_tokens(run->session);
+    if (!n)
+        return fail(err, INFER_E_ARGUMENT, "the chat template writes nothing for these messages");
+    if (n > capacity)
+        return fail(err, INFER_E_FULL, "the conversation has %zu tokens, but the context has room for %zu", n, capacity);
+    size_t keep = 0;
+    while (keep + 1 < n && keep < run->length && held[keep] == run->prompt[keep])
+        keep++;
+    run->n_keep = run->next_prompt = run->g.r.n_cached = keep;
+    return INFER_OK;
+}
+
+static infer_status prepare_chat(infer_generation *run, infer_chat *chat, infer_session *session,
+                                 infer_sampler *sampler, const char *messages, size_t n,
+                                 const infer_generate_options *options, infer_error *err)
+{
+    char *prompt = NULL;
+    infer_status status = begin(run, session, sampler, messages, n, options, err);
+    if (status == INFER_OK && (!chat || !messages || chat->model != session_model(session)))
+        return fail(err, INFER_E_ARGUMENT, "an answer needs messages, and a conversation with the session's model");
+    if (status != INFER_OK)
+        return status;
+    run->anew = true;
+    status = chat_write_prompt(chat, messages, n, &prompt, err);
+    if (status == INFER_OK)
+        status = generation_encode(&run->g, prompt, strlen(prompt), false, &run->prompt, &run->n_prompt, err);
+    if (status == INFER_OK)
+        status = generation_answer(&run->g, chat, prompt, err);
+    mem_free(run->g.a, prompt);
+    return status == INFER_OK ? share(run, err) : status;
 }
 
 static void tear_down(infer_generation *run)
@@ -55,17 +97,21 @@ static void tear_down(infer_generation *run)
 static infer_status eval_prompt(infer_generation *run, infer_error *err)
 {
     struct generation *g = &run->g;
-    const size_t n = run->n_prompt, step = g->o.on_prompt ? session_batch(run->session) : n;
-    for (size_t done = 0; done < n;) {
+    const int32_t *ids = run->prompt + run->next_prompt;
+    const size_t n = run->n_prompt - run->next_prompt, step = g->o.on_prompt ? session_batch(run->session) : n;
+    infer_status status = infer_session_rewind(run->session, run->n_keep, err);
+    for (size_t done = 0; done < n && status == INFER_OK;) {
         const size_t now = n - done < step ? n - done : step;
-        const infer_status status = infer_session_eval(run->session, run->prompt + done, now, err);
+        status = infer_session_eval(run->session, ids + done, now, err);
         if (status != INFER_OK)
-            return status;
-        generation_count(g, run->prompt + done, now);
+            break;
+        generation_count(g, ids + done, now);
         done += now;
         if (g->o.on_prompt && !g->o.on_prompt(g->o.user, (float)done / (float)n))
-            return fail(err, INFER_E_CANCELLED, "cancelled after %zu of %zu tokens of the prompt", done, n);
+            status = fail(err, INFER_E_CANCELLED, "cancelled after %zu of %zu tokens of the prompt", done, n);
     }
+    if (status != INFER_OK)
+        return status;
     run->begun = true;
     return generation_begin(g, infer_session_tokens(run->session), infer_session_length(run->session), run->anew, err);
 }
@@ -116,6 +162,8 @@ static infer_status next_piece(infer_generation *run, infer_chat_part *part, str
 {
     *text = (struct text){ NULL, 0 };
     while (!generation_piece(&run->g, part, text)) {
+        if (run->g.ended && run->status == INFER_OK && run->g.truncated)
+            run->status = fail_memory(&run->error, "the end of the text");
         if (run->g.ended)
             return run->status ? fail(err, run->status, "%s", run->error.message) : INFER_OK;
         run->status = advance(run, &run->error);
@@ -125,23 +173,41 @@ static infer_status next_piece(infer_generation *run, infer_chat_part *part, str
     return INFER_OK;
 }
 
-/* ---- Public ---- */
+/* ---- Fetched ---- */
 
-infer_generation *infer_generation_open(infer_session *session, infer_sampler *sampler, const char *prompt,
-                                        size_t length, const infer_generate_options *options, infer_error *err)
+static infer_generation *keep_if(infer_generation *run, infer_status status)
+{
+    if (run && status != INFER_OK)
+        infer_generation_close(&run);
+    return run;
+}
+
+static infer_generation *make(const infer_session *session, infer_error *err)
 {
     if (!session)
         return fail_null(err, INFER_E_ARGUMENT, "generation needs a session; found NULL");
     infer_context *context = session_model(session)->context;
     infer_generation *run = mem_new(context_allocator(context), 1, sizeof *run);
-    if (!run)
-        return fail_memory(err, "a generation"), NULL;
-    const infer_status status = prepare(run, session, sampler, prompt, length, options, err);
-    if (status == INFER_OK)
-        return run;
-    tear_down(run);
-    mem_free(context_allocator(context), run);
-    return NULL;
+    if (run)
+        run->a = context_allocator(context);
+    else
+        fail_memory(err, "a generation");
+    return run;
+}
+
+infer_generation *infer_generation_open(infer_session *session, infer_sampler *sampler, const char *prompt,
+                                        size_t length, const infer_generate_options *options, infer_error *err)
+{
+    infer_generation *run = make(session, err);
+    return keep_if(run, run ? prepare(run, session, sampler, prompt, length, options, err) : INFER_E_NOMEM);
+}
+
+infer_generation *infer_generation_open_chat(infer_chat *chat, infer_session *session, infer_sampler *sampler,
+                                             const char *messages, size_t n, const infer_generate_options *options,
+                                             infer_error *err)
+{
+    infer_generation *run = make(session, err);
+    return keep_if(run, run ? prepare_chat(run, chat, session, sampler, messages, n, options, err) : INFER_E_NOMEM);
 }
 
 void infer_generation_close(infer_generation **generation)
@@ -150,7 +216,7 @@ void infer_generation_close(infer_generation **generation)
     *generation = NULL;
     if (!run)
         return;
-    const infer_allocator *a = run->g.a;
+    const infer_allocator *a = run->a;
     tear_down(run);
     mem_free(a, run);
 }
@@ -173,24 +239,65 @@ void infer_generation_get_result(infer_generation *generation, infer_generate_re
     generation_result(&generation->g, result);
 }
 
-infer_status infer_generate(infer_session *session, infer_sampler *sampler, const char *prompt, size_t length,
-                            const infer_generate_options *options, infer_generate_result *result, infer_error *err)
+const char *infer_generation_message(infer_generation *generation, size_t *length, infer_error *err)
 {
-    infer_generation run;
-    struct text text;
+    struct text json = { NULL, 0 };
+    if (!generation || !generation->g.turn.chat)
+        fail(err, INFER_E_ARGUMENT, "only an answer of a conversation has a message");
+    else
+        message_write(&generation->g.turn.message, &json, err);
+    if (length)
+        *length = json.n;
+    return json.p;
+}
+
+/* ---- Received ---- */
+
+static bool receive(const infer_generate_options *o, infer_chat_part part, struct text text)
+{
+    if (o->on_part && !o->on_part(o->user, part, text.p, text.n))
+        return false;
+    return part != INFER_CHAT_CONTENT || !o->on_text || o->on_text(o->user, text.p, text.n);
+}
+
+/* `status`: of preparing it. */
+static infer_status run_through(infer_generation *run, infer_status status, infer_generate_result *result,
+                                infer_error *err)
+{
+    struct text text, message;
     infer_chat_part part;
-    infer_status status = prepare(&run, session, sampler, prompt, length, options, err);
     while (status == INFER_OK) {
-        status = next_piece(&run, &part, &text, err);
+        status = next_piece(run, &part, &text, err);
         if (!text.p)
             break;
-        if (run.g.o.on_text && !run.g.o.on_text(run.g.o.user, text.p, text.n)) {
-            generation_stop(&run.g, INFER_STOP_CALLBACK);
+        if (!receive(&run->g.o, part, text)) {
+            generation_stop(&run->g, INFER_STOP_CALLBACK);
             break;
         }
     }
+    if (run->g.turn.chat && run->begun && run->g.o.on_message) {
+        const infer_status written = message_write(&run->g.turn.message, &message, status ? NULL : err);
+        if (written == INFER_OK)
+            run->g.o.on_message(run->g.o.user, message.p, message.n);
+        status = status ? status : written;
+    }
     if (result)
-        generation_result(&run.g, result);
-    tear_down(&run);
+        generation_result(&run->g, result);
+    tear_down(run);
     return status;
+}
+
+infer_status infer_generate(infer_session *session, infer_sampler *sampler, const char *prompt, size_t length,
+                            const infer_generate_options *options, infer_generate_result *result, infer_error *err)
+{
+    infer_generation run = { 0 };
+    return run_through(&run, prepare(&run, session, sampler, prompt, length, options, err), result, err);
+}
+
+infer_status infer_generate_chat(infer_chat *chat, infer_session *session, infer_sampler *sampler, const char *messages,
+                                 size_t n, const infer_generate_options *options, infer_generate_result *result,
+                                 infer_error *err)
+{
+    infer_generation run = { 0 };
+    return run_through(&run, prepare_chat(&run, chat, session, sampler, messages, n, options, err), result, err);
 }

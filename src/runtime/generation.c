@@ -82,6 +82,7 @@ void generation_close(struct generation *g)
 {
     if (!g->a)
         return;
+    turn_close(&g->turn);
     stops_close(&g->stops);
     mem_free(g->a, g->piece);
     mem_free(g->a, g->banned);
@@ -178,6 +179,38 @@ bool generation_piece(struct generation *g, infer_chat_part *part, struct text *
     return true;
 }
 
+/* A part of an answer. */
+static void on_part(void *user, infer_chat_part part, const char *text, size_t n)
+{
+    struct generation *g = user;
+    message_add(&g->turn.message, part, text, n);
+    g->r.n_calls += part == INFER_CHAT_CALL;
+    g->truncated |= show(g, part, text, n, NULL) != INFER_OK;
+}
+
+infer_status generation_answer(struct generation *g, infer_chat *chat, const char *prompt, infer_error *err)
+{
+    g->stream.flags = INFER_UNPARSE_SPECIAL; /* names of control tokens are the marks of many formats */
+    return turn_open(&g->turn, chat, g->sampler, prompt, on_part, g, err);
+}
+
+static infer_status give_text(struct generation *g, const char *text, size_t n, infer_error *err)
+{
+    if (!g->turn.chat)
+        return show(g, INFER_CHAT_CONTENT, text, n, err);
+    const infer_status status = turn_feed(&g->turn, (struct text){ text, n }, err);
+    return g->truncated ? fail_memory(err, "text") : status;
+}
+
+static void end_answer(struct generation *g, infer_stop_reason reason)
+{
+    g->ended = true;
+    g->last = seconds();
+    g->r.reason = reason;
+    if (g->turn.chat)
+        g->truncated |= infer_chat_parser_end(g->turn.parser, NULL) != INFER_OK;
+}
+
 static infer_status take_token(struct generation *g, int32_t id, infer_error *err)
 {
     size_t length, n;
@@ -187,11 +220,10 @@ static infer_status take_token(struct generation *g, int32_t id, infer_error *er
     if (status != INFER_OK)
         return status;
     const char *text = stops_take(&g->stops, g->piece, length, &n, &found);
-    if (found) {
-        g->ended = true;
-        g->r.reason = INFER_STOP_STRING;
-    }
-    return show(g, INFER_CHAT_CONTENT, text, n, err);
+    const infer_status given = give_text(g, text, n, err);
+    if (given == INFER_OK && found)
+        end_answer(g, INFER_STOP_STRING);
+    return given;
 }
 
 /* The text ends by itself: what is held back comes out. An unfinished character may complete a stop string. */
@@ -201,14 +233,12 @@ void generation_stop(struct generation *g, infer_stop_reason reason)
     bool found;
     if (g->ended)
         return;
-    g->ended = true;
-    g->last = seconds();
     const size_t length = infer_tokenizer_stream_end(&g->stream, g->piece, g->max_piece);
     const char *text = stops_take(&g->stops, g->piece, length, &n, &found);
-    g->r.reason = found ? INFER_STOP_STRING : reason;
     if (!found)
         stops_end(&g->stops, &held); /* follows the text shown */
-    show(g, INFER_CHAT_CONTENT, text, n + held, NULL);
+    g->truncated |= give_text(g, text, n + held, NULL) != INFER_OK;
+    end_answer(g, found ? INFER_STOP_STRING : reason);
 }
 
 /* ---- Tokens ---- */
@@ -225,14 +255,39 @@ bool generation_wants(struct generation *g, size_t room)
     return !g->ended;
 }
 
+/* Which tokens a grammar allows, NULL without one; *status if that cannot be told. */
+static uint32_t *allowed_tokens(const struct generation *g, infer_status *status, infer_error *err)
+{
+    infer_matcher *m = infer_sampler_matcher(g->sampler);
+    const size_t n = ((size_t)infer_tokenizer_size(g->tokenizer) + 31) / 32;
+    uint32_t *bits = m ? mem_new(g->a, n, sizeof *bits) : NULL;
+    if (m)
+        *status = bits ? infer_matcher_mask(m, bits, n, err) : fail_memory(err, "the tokens that a grammar allows");
+    return bits;
+}
+
+/* Why no token was chosen: if there is one that could have been, memory was out. */
 static infer_status fail_choice(const struct generation *g, const float *logits, infer_error *err)
 {
-    if (infer_sampler_matcher(g->sampler))
-        return fail(err, INFER_E_ARGUMENT, "after %zu tokens of text no token can be chosen that the grammar allows, or "
-                    "memory is out for its state", g->r.n_generated);
-    for (int32_t i = 0; i < g->n_choices; i++)
-        if (logits[i] - logits[i] == 0)
-            return fail_memory(err, "choosing a token");
+    infer_status status = INFER_OK;
+    uint32_t *allowed = allowed_tokens(g, &status, err);
+    bool finite = false, possible = false;
+    for (int32_t i = 0, banned = 0; i < g->n_choices && status == INFER_OK; i++) {
+        const bool is_banned = (size_t)banned < g->n_banned && g->banned[banned] == i;
+        const bool good = logits[i] - logits[i] == 0;
+        banned += is_banned;
+        finite |= good;
+        possible |= good && !is_banned && (!allowed || allowed[i / 32] >> i % 32 & 1);
+    }
+    const bool held = allowed != NULL;
+    mem_free(g->a, allowed);
+    if (status != INFER_OK)
+        return status;
+    if (possible)
+        return fail_memory(err, "choosing a token");
+    if (finite && held)
+        return fail(err, INFER_E_ARGUMENT, "after %zu tokens of text no token can be chosen that the grammar allows",
+                    g->r.n_generated);
     return fail(err, INFER_E_FORMAT, "after %zu tokens of text no logit is finite: the model's weights are damaged",
                 g->r.n_generated);
 }
@@ -247,21 +302,55 @@ static void note_time(struct generation *g)
     g->last = now;
 }
 
+/* What a token would add to the text. */
+static infer_status peek(const struct generation *g, int32_t id, struct text *text, infer_error *err)
+{
+    infer_stream stream = g->stream;
+    *text = (struct text){ g->piece, 0 };
+    return infer_tokenizer_stream(g->tokenizer, &stream, id, g->piece, g->max_piece, &text->n, err);
+}
+
+/* Of an answer some tokens come by force, and one that is chosen may turn out to be not allowed. */
+static infer_status choose(struct generation *g, const float *logits, int32_t *id, bool *forced, infer_error *err)
+{
+    struct turn *t = g->turn.chat ? &g->turn : NULL;
+    infer_status status = INFER_OK;
+    for (bool takes = false; !takes && status == INFER_OK;) {
+        *forced = false;
+        if (t && ((status = turn_forced(t, g->r.n_reasoning, id, err)) != INFER_OK || *id >= 0)) {
+            *forced = true;
+            return status;
+        }
+        *id = sampler_sample_except(g->sampler, logits, g->n_choices, g->banned, g->n_banned);
+        if (*id < 0)
+            return fail_choice(g, logits, err);
+        struct text text;
+        takes = !t;
+        status = t ? peek(g, *id, &text, err) : INFER_OK;
+        if (t && status == INFER_OK)
+            status = turn_takes(t, infer_tokenizer_is_end(g->tokenizer, *id), text, &takes, err);
+    }
+    return status;
+}
+
 infer_status generation_step(struct generation *g, const float *logits, int32_t *id, infer_error *err)
 {
+    int32_t chosen;
+    bool forced;
     *id = -1;
     if (!mem_grow(g->a, &g->token_seconds, &g->time_room, g->n_times + 1, sizeof *g->token_seconds))
         return fail_memory(err, "the times of tokens");
-    const int32_t chosen = sampler_sample_except(g->sampler, logits, g->n_choices, g->banned, g->n_banned);
-    if (chosen < 0)
-        return fail_choice(g, logits, err);
-    if (infer_tokenizer_is_end(g->tokenizer, chosen)) {
+    const infer_status status = choose(g, logits, &chosen, &forced, err);
+    if (status != INFER_OK)
+        return status;
+    if (!forced && infer_tokenizer_is_end(g->tokenizer, chosen)) {
         generation_stop(g, INFER_STOP_END);
         return INFER_OK;
     }
     *id = chosen;
     infer_sampler_accept(g->sampler, chosen);
     g->r.n_generated++;
+    g->r.n_reasoning += !forced && g->turn.chat && turn_reasons(&g->turn);
     note_time(g);
     return take_token(g, chosen, err);
 }

@@ -16,6 +16,7 @@
 
 #include "src/base/table.h"
 #include "src/runtime/stops.h"
+#include "src/runtime/turn.h"
 
 /** Parts of text that have come and that nobody has fetched. */
 struct pieces {
@@ -36,6 +37,7 @@ struct generation {
     infer_generate_options o; /* complete and checked */
     infer_generate_result r;  /* without the times that generation_result() makes of token_seconds */
     bool ended;               /* for r.reason, or because a step failed */
+    bool truncated;           /* memory was out for the end of the text */
     /* its own */
     int32_t n_choices; /* ids below this have text */
     int32_t *banned;
@@ -45,6 +47,7 @@ struct generation {
     char *piece;
     size_t max_piece;
     struct pieces pieces;
+    struct turn turn; /* of a conversation; turn.chat NULL: the text is no more than text */
     double opened, begun, last; /* when: opened, begun, the last token came */
     float *token_seconds;       /* from one token to the next */
     size_t n_times, time_room;
@@ -54,6 +57,8 @@ struct generation {
 infer_status generation_open(struct generation *g, const infer_model *model, infer_sampler *sampler,
                              const infer_generate_options *options, infer_error *err);
 void generation_close(struct generation *g);
+/** The text is an answer after this prompt (terminated). Called after generation_open; g is not moved any more. */
+infer_status generation_answer(struct generation *g, infer_chat *chat, const char *prompt, infer_error *err);
 /** Ids of a prompt, *n of them at *ids, which mem_free takes. `begins`: nothing precedes it. */
 infer_status generation_encode(const struct generation *g, const char *text, size_t length, bool begins, int32_t **ids,
                                size_t *n, infer_error *err);

@@ -22,6 +22,7 @@ try generate '^\([0-9]+ tokens in [0-9.]+ seconds\)$'
 try logits '^[1-9][0-9]* tokens:( [0-9]+)+$'
 try logits '^ *[0-9]+\.[0-9]{2} % +[0-9]+  ".+"$'
 try chat '.{20}'
+try chat '^\([0-9]+ tokens in .* seconds; [0-9]+ of the prompt computed, [1-9][0-9]* there already\)$'
 try two_sessions '^1: One day, a cat.{20}'
 try two_sessions '^2: One day, a dog.{20}'
 same=$("$examples/two_sessions")

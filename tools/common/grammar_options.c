@@ -17,24 +17,17 @@ static infer_grammar *open_one(infer_context *context, infer_notation notation, 
     return g;
 }
 
-infer_status grammar_options_apply(const struct grammar_options *o, infer_context *context, infer_sampler *sampler,
-                                   const infer_tokenizer *tokenizer, infer_error *err)
+infer_grammar *grammar_options_open(const struct grammar_options *o, infer_context *context, infer_error *err)
 {
-    infer_grammar *g = NULL;
+    err->code = INFER_OK;
     if ((o->grammar != NULL) + (o->schema != NULL) + (o->regex != NULL) > 1) {
         err->code = INFER_E_ARGUMENT;
         snprintf(err->message, sizeof err->message, "--grammar, --json-schema and --regex exclude each other");
-        return err->code;
+        return NULL;
     }
     if (o->grammar)
-        g = open_one(context, INFER_GBNF, o->grammar, strstr(o->grammar, "::="), err);
-    else if (o->schema)
-        g = open_one(context, INFER_JSON_SCHEMA, o->schema, o->schema[strspn(o->schema, " \t\r\n")] == '{', err);
-    else if (o->regex)
-        g = open_one(context, INFER_REGEX, o->regex, true, err);
-    else
-        return INFER_OK;
-    const infer_status status = g ? infer_sampler_set_grammar(sampler, g, tokenizer, err) : err->code;
-    infer_grammar_close(&g);
-    return status;
+        return open_one(context, INFER_GBNF, o->grammar, strstr(o->grammar, "::="), err);
+    if (o->schema)
+        return open_one(context, INFER_JSON_SCHEMA, o->schema, o->schema[strspn(o->schema, " \t\r\n")] == '{', err);
+    return o->regex ? open_one(context, INFER_REGEX, o->regex, true, err) : NULL;
 }

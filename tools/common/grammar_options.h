@@ -1,4 +1,4 @@
-/* grammar_options.h - a sampler's grammar from a program's options. */
+/* grammar_options.h - a grammar from a program's options. */
 #ifndef TOOLS_COMMON_GRAMMAR_OPTIONS_H
 #define TOOLS_COMMON_GRAMMAR_OPTIONS_H
 
@@ -31,8 +31,7 @@ struct grammar_options {
         OPT_TEXT, "--regex", "PATTERN", "write only what this regular expression matches", &(o).regex, 0, 0            \
     }
 
-/** Give the sampler the grammar that was asked for, if any. */
-infer_status grammar_options_apply(const struct grammar_options *o, infer_context *context, infer_sampler *sampler,
-                                   const infer_tokenizer *tokenizer, infer_error *err);
+/** The grammar that was asked for; NULL if there is none (err->code is INFER_OK), or on failure. */
+infer_grammar *grammar_options_open(const struct grammar_options *o, infer_context *context, infer_error *err);
 
 #endif
