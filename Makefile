@@ -130,6 +130,12 @@ fuzz-built: $(fuzzers)
 models: $(BUILD)/scripts/list-models
 	@$< > docs/models.md.new && mv docs/models.md.new docs/models.md
 
+## abi: record in tests/abi what infer.h and the library have more than before
+.PHONY: abi
+abi: $(shared)
+	@CC='$(CC)' tests/abi/layout include/infer.h $(shared) > $(BUILD)/abi.txt
+	@tests/abi/compare tests/abi/recorded.txt $(BUILD)/abi.txt && cp $(BUILD)/abi.txt tests/abi/recorded.txt
+
 ## check-symbols: the library exports infer_ only, keeps no state, cannot end or write into its host
 ## check-header: infer.h compiles alone, as C11 and as C++11
 ## check-valgrind: infer-run leaks nothing and reads nothing it has not written

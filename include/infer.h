@@ -353,7 +353,11 @@ static inline infer_model_options infer_model_defaults(void)
 
 /** Open a GGUF file (of split files, any one), or a Hugging Face directory. Unless the options say otherwise, the files
  *  are mapped, not read: opening costs milliseconds and no memory but the vocabulary's. Everything in them is checked
- *  here, so later calls need not. */
+ *  here, so later calls need not.
+ *  Files that are mapped have to stay as they are as long as the model is open. One that was cut off is noticed before
+ *  each step: INFER_E_IO, and the session is as it was. If that happens within a step, or before a look at tensors or
+ *  metadata, the system sends the process SIGBUS, which a library cannot catch for it: where files may be written in
+ *  place, read them in (no_mmap). Replacing a file by renaming another one over it is safe. */
 INFER_API infer_model *infer_model_open(infer_context *context, const char *path, const infer_model_options *options,
                                         infer_error *err);
 /** The same for a GGUF file already in memory, aligned to 32 bytes; data must stay unchanged while the model is

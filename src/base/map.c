@@ -59,6 +59,16 @@ void map_close_file(struct mapping *m)
     m->fd = -1;
 }
 
+bool map_intact(const struct mapping *m, size_t *size)
+{
+    struct stat st;
+    *size = m->size;
+    if (m->fd < 0 || fstat(m->fd, &st) != 0)
+        return true;
+    *size = (size_t)st.st_size;
+    return *size >= m->size;
+}
+
 void map_close(struct mapping *m)
 {
     map_close_file(m);

@@ -7,7 +7,7 @@
 struct mapping {
     const uint8_t *data; /* NULL if size is 0 */
     size_t size;
-    int fd; /* the file, as long as it may still be read in; else -1 */
+    int fd; /* the file, as long as the mapping is of it and map_close_file has not been called; else -1 */
 };
 
 /** Map a whole file. A directory, a pipe or a device is INFER_E_IO with a sentence. */
@@ -15,6 +15,9 @@ infer_status map_open(struct mapping *m, const char *path, infer_error *err);
 void map_close(struct mapping *m);
 /** Close the file; the mapping stays. */
 void map_close_file(struct mapping *m);
+/** Whether the file is still as long as its mapping: pages beyond its end cannot be looked at, that would end the
+ *  process. True without a file. *size: what is left. */
+bool map_intact(const struct mapping *m, size_t *size);
 /** What the path is: 'f' a regular file, 'd' a directory, 0 nothing that can be opened. */
 char path_kind(const char *path);
 

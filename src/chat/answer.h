@@ -41,8 +41,8 @@ struct marks {
 };
 
 /* How a call is written that a grammar is to hold the model to: `mark`, then begin NAME middle ARGUMENTS end, further
- * ones after `between`. NULL mark: it begins without; NULL between: one call only; NULL begin: calls are no JSON, or hold
- * control tokens, and cannot be held to. Last marks that are control tokens are left out: the answer ends before. */
+ * ones after `between`. NULL mark: it begins without; NULL between: one call only; NULL begin: calls are no JSON, or
+ * hold control tokens, and cannot be held to. Last marks that are control tokens are left out: the answer ends before. */
 struct call_shape {
     const char *mark, *begin, *middle, *end, *between;
 };
@@ -61,7 +61,7 @@ struct answer_format {
 extern const struct answer_format answer_formats[];
 extern const size_t n_answer_formats;
 
-/** The format of a name, or with NULL of a template's source, which may be NULL too; NULL for a name that there is not. */
+/** The format of a name, or with NULL of a template's source, which may be NULL too; NULL if there is none of the name. */
 const struct answer_format *answer_format_find(const char *name, const char *source);
 /** Calls are those of the format "json", whatever the model's are. */
 void parser_calls_as_json(infer_chat_parser *p);

@@ -226,7 +226,18 @@ infer_status model_load(struct infer_model *m, const infer_model_options *o, inf
     if (!o->no_mmap && w->n_maps && m->context->numa != INFER_NUMA_NONE)
         context_log(m->context, INFER_LOG_INFO, "%s: mapped weights lie where the system keeps the file, on any node; "
                     "those that are read in (no_mmap) lie near the threads that use them", w->path);
-    for (size_t i = 0; i < w->n_maps; i++)
+    for (size_t i = 0; o->no_mmap && i < w->n_maps; i++)
         map_close_file(&w->maps[i]);
     return status;
+}
+
+infer_status model_intact(const struct infer_model *m, infer_error *err)
+{
+    const struct weights *w = m->weights;
+    size_t size;
+    for (size_t i = 0; i < w->n_maps; i++)
+        if (!map_intact(&w->maps[i], &size))
+            return fail(err, INFER_E_IO, "%s: of %zu bytes that are mapped %zu are left: the file was cut off while in "
+                        "use", w->path, w->maps[i].size, size);
+    return INFER_OK;
 }

@@ -25,8 +25,10 @@ struct infer_model {
 /** Fill m->net with the tensors of m->weights, by the names and shapes of the architecture's row. */
 infer_status model_bind(struct infer_model *m, infer_error *err);
 
-/** Bring the weights to where the options want them: read in, locked. The files are closed after it. */
+/** Bring the weights to where the options want them: read in, locked. Files that were read in are closed after it. */
 infer_status model_load(struct infer_model *m, const infer_model_options *o, infer_error *err);
+/** INFER_E_IO if a file was cut off since it was mapped. To be asked before weights are used. */
+infer_status model_intact(const struct infer_model *m, infer_error *err);
 
 /** What is read in by one thread at a time: bytes of a file, from a multiple of it. */
 enum { LOAD_CHUNK = 1 << 20 };

@@ -101,7 +101,7 @@ static void read_tools(struct tool_list *l, const infer_allocator *a, const char
             l->n--;
     }
     if (!r->failed && !l->n)
-        render_fail(r, INFER_E_ARGUMENT, only ? "there is no tool %.64s among the tools" : "tools: the array is empty%s",
+        render_fail(r, INFER_E_ARGUMENT, only ? "tools: there is none of the name %.64s" : "tools: the array is empty%s",
                     only ? only : "");
 }
 
@@ -110,8 +110,8 @@ static void log_bad(void *user, size_t index, const infer_error *why)
     context_log(user, INFER_LOG_WARN, "tool %zu is not held to its schema: %s", index, why->message);
 }
 
-/* The grammar of calls. Of formats whose calls no grammar can hold the model to: none if the model chooses; calls in the
- * form of "json" if they are required. */
+/* The grammar of calls. Of formats whose calls no grammar can hold the model to: none if the model chooses; calls as
+ * "json" has them if they are required. */
 static infer_status open_calls(infer_chat *c, const infer_chat_setup *o, infer_error *err)
 {
     const struct call_shape *shape = &c->format->shape;
@@ -121,8 +121,8 @@ static infer_status open_calls(infer_chat *c, const infer_chat_setup *o, infer_e
         shape = &answer_format_find("json", NULL)->shape;
     const bool lazy = !c->required && !c->response;
     if (!c->required && c->response && !shape->mark)
-        return fail(err, INFER_E_ARGUMENT, "calls of the format %s begin with no mark, so the model cannot choose between "
-                    "them and a response that has a grammar", c->format->name);
+        return fail(err, INFER_E_ARGUMENT, "calls of the format %s begin with no mark, so the model cannot choose "
+                    "between them and a response that has a grammar", c->format->name);
     struct tool_list tools;
     read_tools(&tools, c->a, o->tools, o->tool_name);
     infer_status status = tools.r.failed ? fail(err, tools.err.code, "%s", tools.err.message) : INFER_OK;

@@ -13,7 +13,7 @@ struct infer_generation {
     const infer_allocator *a;
     struct generation g;
     infer_session *session;
-    int32_t *prompt; /* n_prompt ids; the session's first n_keep tokens stay, and what follows next_prompt is evaluated */
+    int32_t *prompt; /* n_prompt ids; those from next_prompt on are evaluated after n_keep tokens of the session's */
     size_t n_prompt, next_prompt, n_keep;
     size_t length; /* of the session, as the last step left it */
     bool anew;     /* the sampler's grammar begins after the prompt */
@@ -58,7 +58,7 @@ static infer_status share(infer_generation *run, infer_error *err)
     if (!n)
         return fail(err, INFER_E_ARGUMENT, "the chat template writes nothing for these messages");
     if (n > capacity)
-        return fail(err, INFER_E_FULL, "the conversation has %zu tokens, but the context has room for %zu", n, capacity);
+        return fail(err, INFER_E_FULL, "the conversation has %zu tokens, the context has room for %zu", n, capacity);
     size_t keep = 0;
     while (keep + 1 < n && keep < run->length && held[keep] == run->prompt[keep])
         keep++;

@@ -174,7 +174,9 @@ infer_status session_hidden(infer_session *s, const int32_t *ids, const struct s
     const struct forward f = session_forward(s);
     const struct segment segment = { &s->history->kv, where->first, where->n, 0, where->passages };
     const struct span span = { &segment, 1, segment.n, false };
-    infer_status status = kv_reserve(segment.kv, segment.first, segment.n, err);
+    infer_status status = model_intact(s->model, err);
+    if (status == INFER_OK)
+        status = kv_reserve(segment.kv, segment.first, segment.n, err);
     if (status == INFER_OK)
         status = forward_step(&f, &span, ids, FORWARD_HIDDEN, n_out, out);
     if (status == INFER_E_CANCELLED) {

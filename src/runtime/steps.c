@@ -126,7 +126,9 @@ infer_status advance_all(struct advance *a, size_t n, infer_error *err)
         if (!(n_tokens = share_out(a, n, w->n_batch, &first, err)))
             return first;
         pthread_mutex_lock(&w->turn);
-        const infer_status status = run_step(a, n, n_tokens, &why);
+        infer_status status = model_intact(a->s->model, &why);
+        if (status == INFER_OK)
+            status = run_step(a, n, n_tokens, &why);
         pthread_mutex_unlock(&w->turn);
         if (status != INFER_OK && first == INFER_OK && err)
             *err = why;

@@ -101,8 +101,8 @@ bool turn_reasons(const struct turn *t)
     return parser_reasoning(t->parser) != NULL;
 }
 
-/* Marks are over. Where calls are required their mark is forced; where the model may choose, the grammar of calls allows
- * any text up to the mark. */
+/* Marks are over. Where calls are required their mark is forced; where the model may choose, the grammar of calls
+ * allows any text up to the mark. */
 static infer_status hold(struct turn *t, infer_error *err)
 {
     const infer_chat *c = t->chat;

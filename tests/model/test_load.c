@@ -112,16 +112,19 @@ static int count_files(void)
     return n;
 }
 
-static void an_open_model_keeps_no_file_open(void **state)
+static void a_model_that_is_read_in_keeps_no_file_open_and_a_mapped_one_its_own(void **state)
 {
     (void)state;
     infer_context *c = context_with(INFER_NUMA_NONE, false, 1);
     const int before = count_files();
-    infer_model *mapped = infer_model_open(c, FOLDER, NULL, NULL), *read = open_read_in(c, FOLDER);
-    assert_non_null(mapped);
+    infer_model *read = open_read_in(c, FOLDER);
     assert_int_equal(count_files(), before);
+    infer_model *mapped = infer_model_open(c, GGUF, NULL, NULL);
+    assert_non_null(mapped);
+    assert_int_equal(count_files(), before + 1);
     infer_model_close(&mapped);
     infer_model_close(&read);
+    assert_int_equal(count_files(), before);
     infer_context_close(&c);
 }
 
@@ -150,6 +153,36 @@ static void weights_that_are_read_in_do_not_need_the_file_any_more(void **state)
     free(got);
     infer_model_close(&mapped);
     infer_model_close(&read);
+    infer_context_close(&c);
+    unlink(path);
+}
+
+/* Looking at pages past the end of a file would end the process. */
+static void a_mapped_file_that_is_cut_off_fails_each_step_until_it_is_whole(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/test_load.XXXXXX";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    copy_file(GGUF, path);
+    infer_error err = { 0 };
+    const int32_t ids[] = { 5, 17, 80 };
+    infer_context *c = context_with(INFER_NUMA_NONE, false, 2);
+    infer_model *m = infer_model_open(c, path, NULL, &err);
+    infer_session *s = infer_session_open(m, NULL, &err);
+    assert_int_equal(infer_session_eval(s, ids, 2, &err), INFER_OK);
+    for (off_t size = 0; size <= 4096; size += 4096) {
+        assert_int_equal(truncate(path, size), 0);
+        assert_int_equal(infer_session_eval(s, ids + 2, 1, &err), INFER_E_IO);
+        assert_non_null(strstr(err.message, path));
+        assert_non_null(strstr(err.message, "cut off"));
+        assert_int_equal(infer_session_length(s), 2);
+    }
+    copy_file(GGUF, path);
+    assert_int_equal(infer_session_eval(s, ids + 2, 1, &err), INFER_OK);
+    infer_session_close(&s);
+    infer_model_close(&m);
     infer_context_close(&c);
     unlink(path);
 }
@@ -345,8 +378,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weights_that_are_read_in_give_the_same_bits),
         cmocka_unit_test(options_out_of_range_are_refused),
-        cmocka_unit_test(an_open_model_keeps_no_file_open),
+        cmocka_unit_test(a_model_that_is_read_in_keeps_no_file_open_and_a_mapped_one_its_own),
         cmocka_unit_test(weights_that_are_read_in_do_not_need_the_file_any_more),
+        cmocka_unit_test(a_mapped_file_that_is_cut_off_fails_each_step_until_it_is_whole),
         cmocka_unit_test(reading_tells_its_progress_and_can_be_cancelled),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(weights_are_locked_as_far_as_the_system_allows),

@@ -511,7 +511,7 @@ static void wrong_setups_are_refused_with_a_sentence(void **state)
     refused(f, "entry 0");
     f->setup.tools = tools;
     f->setup.tool_name = "spell";
-    refused(f, "spell");
+    refused(f, "none of the name spell");
     infer_grammar *response = infer_grammar_open(f->context, INFER_REGEX, "a", 1, NULL, NULL);
     f->setup.tools = tools;
     f->setup.format = "llama3";
