@@ -130,6 +130,14 @@ fuzz-built: $(fuzzers)
 models: $(BUILD)/scripts/list-models
 	@$< > docs/models.md.new && mv docs/models.md.new docs/models.md
 
+## docs: the reference of infer.h as pages in build/docs/html, by Doxygen
+.PHONY: docs
+docs:
+	@scripts/setup docs
+	@mkdir -p $(BUILD)/docs
+	@(cat docs/Doxyfile && echo 'OUTPUT_DIRECTORY = $(BUILD)/docs') | doxygen -
+	@echo $(BUILD)/docs/html/index.html
+
 ## abi: record in tests/abi what infer.h and the library have more than before
 .PHONY: abi
 abi: $(shared)

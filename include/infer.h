@@ -72,8 +72,8 @@ typedef enum infer_status {
 
 /** A code and one sentence naming the file, the field, what was found and what was expected. */
 typedef struct infer_error {
-    infer_status code;
-    char message[508];
+    infer_status code; /**< never INFER_OK after a failure */
+    char message[508]; /**< terminated; long ones are cut */
 } infer_error;
 
 /** Name of a status, such as "INFER_E_NOMEM"; never NULL. */
@@ -87,9 +87,9 @@ typedef struct infer_context infer_context;
  *  regular expressions take while a file is being opened or JSON is read. Both functions are called from several
  *  threads at once. `alloc` returns memory aligned to 64 bytes, or NULL; `free` takes what alloc gave, never NULL. */
 typedef struct infer_allocator {
-    void *user;
-    void *(*alloc)(void *user, size_t size);
-    void (*free)(void *user, void *memory);
+    void *user;                              /**< handed to both */
+    void *(*alloc)(void *user, size_t size); /**< NULL: memory is out */
+    void (*free)(void *user, void *memory);  /**< never fails */
 } infer_allocator;
 
 typedef enum infer_log_level {
@@ -114,6 +114,7 @@ typedef enum infer_numa {
     INFER_NUMA_ISOLATE = 2     /**< all threads kept on the node where the context is opened */
 } infer_numa;
 
+/** Options of infer_context_open(). */
 typedef struct infer_context_options {
     size_t size;               /**< sizeof(infer_context_options) */
     int n_threads;             /**< threads that compute, 1..256; 0 = as many as affinity lists, else one per physical
@@ -123,7 +124,7 @@ typedef struct infer_context_options {
                                 *   on ARM "scalar", "neon", "dotprod", "i8mm"; NULL = all there is (default) */
     infer_allocator allocator; /**< all zero = malloc and free (default) */
     infer_log_fn *log;         /**< NULL = silence (default) */
-    void *log_user;
+    void *log_user;            /**< handed to log */
     const char *affinity;      /**< where the threads that the context starts run: NULL or "none" = where the system
                                 *   puts them, but not on efficiency cores if there are performance cores for all
                                 *   (default); "compact" = each on a physical core of its own, the fastest first, node
@@ -183,7 +184,7 @@ INFER_API infer_status infer_tokenizer_decode(const infer_tokenizer *tokenizer, 
 typedef struct infer_stream {
     unsigned flags;    /**< INFER_UNPARSE_SPECIAL or 0 */
     uint8_t n_held;    /**< bytes of an unfinished character in held[] */
-    uint8_t held[7];
+    uint8_t held[7];   /**< n_held bytes */
     uint32_t n_tokens; /**< tokens seen; the first one decides on a leading space */
     uint32_t state;    /**< the tokenizer's own */
 } infer_stream;
@@ -228,6 +229,7 @@ INFER_API const char *infer_chat_template_builtin(const char *name);
 /** Names of the built-in templates in alphabetical order; NULL past the last. */
 INFER_API const char *infer_chat_template_name(size_t index);
 
+/** How infer_chat_render() writes a conversation. */
 typedef struct infer_chat_options {
     size_t size;                      /**< sizeof(infer_chat_options) */
     const char *tools;                /**< JSON array of the functions that the model may call; NULL = none (default) */
@@ -279,6 +281,7 @@ typedef enum infer_chat_part {
  *  such); a call comes when it is complete. */
 typedef void infer_chat_part_fn(void *user, infer_chat_part part, const char *text, size_t length);
 
+/** What infer_chat_parser_open() is told of the answers to come. */
 typedef struct infer_chat_parser_options {
     size_t size;                 /**< sizeof(infer_chat_parser_options) */
     const char *format;          /**< a name of infer_chat_format_name(); NULL = that of the template (default) */
@@ -290,7 +293,7 @@ typedef struct infer_chat_parser_options {
                                   *   where a format does not; NULL = not known (default) */
     bool no_calls;               /**< calls are content: no tools were offered (default false) */
     infer_chat_part_fn *on_part; /**< NULL = parts are dropped */
-    void *user;
+    void *user;                  /**< handed to on_part */
 } infer_chat_parser_options;
 
 static inline infer_chat_parser_options infer_chat_parser_defaults(void)
@@ -329,6 +332,7 @@ INFER_API const char *infer_chat_parser_format(const infer_chat_parser *parser);
 
 typedef struct infer_model infer_model;
 
+/** Options of infer_model_open() and its kind. */
 typedef struct infer_model_options {
     size_t size;  /**< sizeof(infer_model_options) */
     bool inspect; /**< open any sound file, also one without tensors or of an unknown architecture: metadata, tensors
@@ -371,6 +375,7 @@ INFER_API infer_model *infer_model_open_default(infer_context *context, const in
 INFER_API infer_model *infer_model_retain(infer_model *model);
 INFER_API void infer_model_close(infer_model **model);
 
+/** What infer_model_get_info() tells. */
 typedef struct infer_model_info {
     size_t size;              /**< in: sizeof(infer_model_info) */
     const char *architecture; /**< "llama", "" if unknown; strings are valid as long as the model */
@@ -379,13 +384,13 @@ typedef struct infer_model_info {
     const char *quantization; /**< type of most of the weights, "q4_k" */
     int32_t n_vocab;          /**< width of the logits */
     int32_t n_embd;           /**< width of the hidden state */
-    int32_t n_layer;
-    int32_t n_head;
-    int32_t n_head_kv;
+    int32_t n_layer;          /**< layers */
+    int32_t n_head;           /**< heads of attention in a layer */
+    int32_t n_head_kv;        /**< of these, heads of keys and values */
     int32_t n_ctx_train; /**< longest context that the model was trained on, tokens */
     bool encoder;        /**< outputs hidden states rather than logits */
     bool runnable;       /**< sessions can be opened; false only for models opened with `inspect` */
-    uint64_t n_params;
+    uint64_t n_params;           /**< numbers in all tensors */
     uint64_t bytes;              /**< of all tensors, mapped */
     uint64_t kv_bytes_per_token; /**< of a session's cache at the default type, F16 */
 } infer_model_info;
@@ -397,12 +402,12 @@ INFER_API const infer_tokenizer *infer_model_tokenizer(const infer_model *model)
 /** Tensors in the order of the file(s). Returns false past the last. Strings are valid as long as the model. */
 typedef struct infer_tensor_info {
     size_t size; /**< in: sizeof(infer_tensor_info) */
-    const char *name;
+    const char *name; /**< as in the file */
     const char *type; /**< "q4_k" */
-    int n_dims;
+    int n_dims;       /**< 1 to 4 */
     uint64_t dims[4]; /**< first the row's width, as GGUF has it */
-    uint64_t bytes;
-    const void *data;
+    uint64_t bytes;   /**< of data */
+    const void *data; /**< as in the file, rows without gaps */
     bool used; /**< bound by the architecture's row */
 } infer_tensor_info;
 INFER_API bool infer_model_tensor(const infer_model *model, size_t index, infer_tensor_info *info);
@@ -435,6 +440,7 @@ typedef enum infer_kv_type {
     INFER_KV_Q4_0 = 5  /**< 4.5 bits a number */
 } infer_kv_type;
 
+/** Options of infer_session_open(). */
 typedef struct infer_session_options {
     size_t size;               /**< sizeof(infer_session_options) */
     int32_t n_ctx;             /**< most tokens the session can hold; 0 = the smaller of what the model was trained on
@@ -485,10 +491,10 @@ INFER_API infer_status infer_session_eval_all(infer_session *session, const int3
                                               infer_error *err);
 /** A session's part of a batch. */
 typedef struct infer_batch_item {
-    infer_session *session;
+    infer_session *session; /**< of the same model as the others */
     const int32_t *tokens; /**< n_tokens ids in [0, n_vocab) to be appended, not kept; may be NULL if there are none:
                             *   those that wait are computed then, as by infer_session_eval() */
-    size_t n_tokens;
+    size_t n_tokens;       /**< may be 0 */
     infer_status status;   /**< out: of this session */
 } infer_batch_item;
 
@@ -534,12 +540,13 @@ INFER_API size_t infer_session_capacity(const infer_session *session);
 INFER_API const int32_t *infer_session_tokens(const infer_session *session); /**< infer_session_length() ids */
 INFER_API size_t infer_session_bytes(const infer_session *session); /**< memory taken: cache and work buffers */
 
+/** What infer_session_get_info() tells. */
 typedef struct infer_session_info {
     size_t size;                 /**< in: sizeof(infer_session_info) */
     infer_kv_type kv_type_k;     /**< never INFER_KV_DEFAULT */
     infer_kv_type kv_type_v;     /**< never INFER_KV_DEFAULT */
     uint64_t kv_bytes;           /**< of the cache as it is now, with what is shared; it grows by 64 tokens at a time */
-    uint64_t kv_bytes_per_token;
+    uint64_t kv_bytes_per_token; /**< at the types of this session */
 } infer_session_info;
 INFER_API void infer_session_get_info(const infer_session *session, infer_session_info *info);
 /** Bytes of the cache of a session with these options once it has evaluated n_tokens in one call: infer_session_info's
@@ -567,9 +574,10 @@ typedef enum infer_notation {
                             *   that is not known as a comment. What a grammar cannot say (uniqueItems ...) is
                             *   refused */
     INFER_REGEX = 2        /**< a regular expression that the whole text matches: characters, classes, groups, | * + ?
-                            *   {m,n}, \d \w \s, \p{..}, and at the start (?=..) and (?!..) */
+                            *   {m,n}, \\d \\w \\s, \\p{..}, and at the start (?=..) and (?!..) */
 } infer_notation;
 
+/** Options of all that compiles a grammar. */
 typedef struct infer_grammar_options {
     size_t size;                 /**< sizeof(infer_grammar_options) */
     const char *const *triggers; /**< n_triggers texts (terminated): any text is allowed until one of these comes, and
@@ -595,21 +603,23 @@ INFER_API infer_grammar *infer_grammar_open(infer_context *context, infer_notati
 INFER_API infer_grammar *infer_grammar_open_choices(infer_context *context, const char *const *choices, size_t n,
                                                     const infer_grammar_options *options, infer_error *err);
 
+/** A function that a model may call. */
 typedef struct infer_tool {
-    const char *name;
+    const char *name;       /**< terminated */
     const char *parameters; /**< JSON Schema of its arguments (terminated); NULL = any object */
 } infer_tool;
 
+/** How calls are written. */
 typedef struct infer_tools_options {
     size_t size;                   /**< sizeof(infer_tools_options) */
     const char *begin;             /**< a call is: begin, the tool's name as it is, middle, the arguments, end. */
     const char *middle;            /**< These strings are by default those of {"name": "NAME", "arguments": {...}} */
-    const char *end;
+    const char *end;               /**< after the arguments */
     const char *between;           /**< between two calls; NULL = there is one call only (default) */
     infer_grammar_options grammar; /**< triggers */
     void (*on_bad)(void *user, size_t index, const infer_error *why); /**< a tool was left out; NULL = in silence
                                                                        *   (default) */
-    void *user;
+    void *user;                    /**< handed to on_bad */
 } infer_tools_options;
 
 static inline infer_tools_options infer_tools_defaults(void)
@@ -677,6 +687,7 @@ typedef enum infer_pooling {
     INFER_POOLING_LAST = 4     /**< the last token's */
 } infer_pooling;
 
+/** Options of infer_embedder_open(). */
 typedef struct infer_embedder_options {
     size_t size;               /**< sizeof(infer_embedder_options) */
     infer_pooling pooling;     /**< INFER_POOLING_DEFAULT (default) */
@@ -702,9 +713,9 @@ static inline infer_embedder_options infer_embedder_defaults(void)
 /** A text, or ids of one. */
 typedef struct infer_input {
     const char *text;   /**< UTF-8, length bytes; names of control tokens in it become these tokens; NULL = ids count */
-    size_t length;
+    size_t length;      /**< bytes */
     const int32_t *ids; /**< n_ids in [0, n_vocab), as they are: nothing is put around them */
-    size_t n_ids;
+    size_t n_ids;       /**< counts where text is NULL */
 } infer_input;
 
 /** INFER_E_UNKNOWN if the model makes vectors in a way that this version does not know, such as a further layer of
@@ -713,6 +724,7 @@ INFER_API infer_embedder *infer_embedder_open(infer_model *model, const infer_em
                                               infer_error *err);
 INFER_API void infer_embedder_close(infer_embedder **embedder);
 
+/** What infer_embedder_get_info() tells. */
 typedef struct infer_embedder_info {
     size_t size;          /**< in: sizeof(infer_embedder_info) */
     infer_pooling pooling; /**< never INFER_POOLING_DEFAULT */
@@ -779,10 +791,11 @@ INFER_API const char *infer_sampler_stage_name(infer_sampler_stage stage);
 
 /** A logit that is changed before all stages; -INFINITY: the token is never chosen. */
 typedef struct infer_logit_bias {
-    int32_t id;
+    int32_t id; /**< of the token */
     float bias; /**< added */
 } infer_logit_bias;
 
+/** Options of infer_sampler_open(). */
 typedef struct infer_sampler_options {
     size_t size;             /**< sizeof(infer_sampler_options) */
     uint64_t seed;           /**< same seed, same logits: same tokens (default 0) */
@@ -815,12 +828,12 @@ typedef struct infer_sampler_options {
                               *   unless `stages` says otherwise, temperature is the only one then. 0 = off (default) */
     float mirostat_tau;      /**< the surprise aimed at, bits; default 5 */
     float mirostat_eta;      /**< learning rate; default 0.1 */
-    const infer_sampler_stage *stages; /**< n_stages of them, in the order wanted, at most 32;
-                              *   those that are not listed are not done. NULL = penalties, dry, top_n_sigma, top_k, typical, top_p, min_p, xtc,
+    const infer_sampler_stage *stages; /**< n_stages of them, in the order wanted, at most 32; those that are not listed
+                              *   are not done. NULL = penalties, dry, top_n_sigma, top_k, typical, top_p, min_p, xtc,
                               *   temperature, as llama.cpp has them (default). Not kept */
-    size_t n_stages;
+    size_t n_stages; /**< counts where stages is not NULL */
     const infer_logit_bias *biases; /**< n_biases of them; NULL = none (default). Not kept */
-    size_t n_biases;
+    size_t n_biases; /**< 0 = none (default) */
 } infer_sampler_options;
 
 static inline infer_sampler_options infer_sampler_defaults(void)
@@ -902,6 +915,7 @@ typedef enum infer_stop_reason {
     INFER_STOP_ERROR = 6    /**< a failure or a cancellation, which the status tells */
 } infer_stop_reason;
 
+/** Options of infer_generate() and its kind. */
 typedef struct infer_generate_options {
     size_t size;              /**< sizeof(infer_generate_options) */
     int32_t n_predict;        /**< most tokens to generate; -1 = until the model ends or the context is full
@@ -910,9 +924,9 @@ typedef struct infer_generate_options {
     bool unparse_special;     /**< control tokens are written by name */
     bool raw_prompt;          /**< the prompt is plain text: no special tokens added, none parsed */
     const char *const *stops; /**< n_stops strings (terminated) that end generation */
-    size_t n_stops;
-    infer_text_fn *on_text; /**< NULL = text is only counted */
-    void *user;
+    size_t n_stops;           /**< 0 = none (default) */
+    infer_text_fn *on_text;   /**< NULL = text is only counted */
+    void *user;               /**< handed to all callbacks here */
     infer_progress_fn *on_prompt; /**< progress of evaluating the prompt, NULL = none */
     infer_part_fn *on_part;       /**< of an answer: content, reasoning and calls, told apart; on_text gets the content
                                    *   alone. NULL = none (default) */
@@ -929,9 +943,10 @@ static inline infer_generate_options infer_generate_defaults(void)
     return o;
 }
 
+/** What a generation has done. */
 typedef struct infer_generate_result {
     size_t size; /**< in: sizeof(infer_generate_result) */
-    infer_stop_reason reason;
+    infer_stop_reason reason;  /**< why it ended */
     size_t n_prompt;           /**< prompt tokens evaluated */
     size_t n_generated;        /**< tokens generated, the one that ended the text not counted */
     double prompt_seconds;     /**< evaluating the prompt */
@@ -968,12 +983,13 @@ INFER_API infer_status infer_generate(infer_session *session, infer_sampler *sam
  *  Used by one thread at a time, as its session and its sampler, which outlive it. */
 typedef struct infer_generation infer_generation;
 
+/** A part of a text that is fetched. */
 typedef struct infer_piece {
     size_t size;          /**< in: sizeof(infer_piece) */
     infer_chat_part part; /**< INFER_CHAT_CONTENT, unless it is of an answer */
     const char *text;     /**< length bytes and a terminator, whole UTF-8 characters, valid until the next call on the
                            *   generation; NULL: the text is at its end */
-    size_t length;
+    size_t length;        /**< bytes, without the terminator */
 } infer_piece;
 
 /** Begin a generation: as infer_generate(), but nothing is computed yet, and on_text is not called.
@@ -1005,6 +1021,7 @@ typedef enum infer_tool_choice {
     INFER_TOOL_REQUIRED = 2 /**< the answer is a call, or several */
 } infer_tool_choice;
 
+/** What infer_chat_open() makes a conversation of. */
 typedef struct infer_chat_setup {
     size_t size;                   /**< sizeof(infer_chat_setup) */
     const char *chat_template;     /**< Jinja source (terminated); NULL = the model's, else "chatml" (default) */
@@ -1034,21 +1051,21 @@ static inline infer_chat_setup infer_chat_setup_defaults(void)
 }
 
 /** Compile template and tools. Nothing of the setup is kept but the response's grammar.
- *  Where the model chooses, calls are held to their schemas from their first mark on; docs/chat.md says in which formats.
- *  A call that is required is held to its schema in every format: in those that a grammar cannot write it comes as the
- *  format "json" has it. A tool whose schema is refused as a grammar is left out of it, which a log line tells. Reasoning
- *  before the answer is free. */
+ *  Where the model chooses, calls are held to their schemas from their first mark on; docs/chat.md says in which
+ *  formats. A call that is required is held to its schema in every format: in those that a grammar cannot write it
+ *  comes as the format "json" has it. A tool whose schema is refused as a grammar is left out of it, which a log line tells.
+ *  Reasoning before the answer is free. */
 INFER_API infer_chat *infer_chat_open(infer_model *model, const infer_chat_setup *setup, infer_error *err);
 INFER_API void infer_chat_close(infer_chat **chat);
 /** Name of the format in which the model's answers are read. */
 INFER_API const char *infer_chat_format(const infer_chat *chat);
 
-/** Answer a conversation: write it by the template, evaluate what the session does not hold of it already, generate, and
- *  tell the parts of the answer apart. What the session holds after the common beginning is forgotten. The next turn is
- *  a call with the message of this one (on_message) and more after it.
- *  Stop strings are looked for in all that the model writes, its reasoning included. raw_prompt and unparse_special mean
- *  nothing here. A grammar of the sampler's own holds from the first token on, unless the conversation has a response
- *  or tools to hold it to; then the sampler is without a grammar afterwards.
+/** Answer a conversation: write it by the template, evaluate what the session does not hold of it already, generate,
+ *  and tell the parts of the answer apart. What the session holds after the common beginning is forgotten. The next
+ *  turn is a call with the message of this one (on_message) and more after it.
+ *  Stop strings are looked for in all that the model writes, its reasoning included. raw_prompt and unparse_special
+ *  mean nothing here. A grammar of the sampler's own holds from the first token on, unless the conversation has a
+ *  response or tools to hold it to; then the sampler is without a grammar afterwards.
  *  @param messages JSON array as for infer_chat_render(), n bytes.
  *  @return as infer_generate(), of which this is a kind; INFER_E_FULL if the whole conversation does not fit. */
 INFER_API infer_status infer_generate_chat(infer_chat *chat, infer_session *session, infer_sampler *sampler,

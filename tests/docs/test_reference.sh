@@ -1,0 +1,31 @@
+#!/bin/sh
+# The reference that Doxygen makes of infer.h: no warning, and every function that the library exports is in it.
+set -u
+command -v doxygen >/dev/null || exit 77
+shared=$(ls "${BUILD:-build}"/libinfer.so.* 2>/dev/null | head -n 1)
+[ -n "$shared" ] || exit 77
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+failures=0
+reference() { # infer.h; warnings to $dir/warnings
+    (cat docs/Doxyfile && echo "INPUT = $1" && echo "OUTPUT_DIRECTORY = $dir" && echo 'GENERATE_XML = YES') |
+        doxygen - 2>"$dir/warnings" >/dev/null
+}
+
+# What has no comment is found ...
+sed 's|/\*\*< seconds.*\*/||; s|/\*\*< sizeof(infer_sampler_options) \*/||' include/infer.h >"$dir/infer.h"
+reference "$dir/infer.h"
+if ! grep -q 'infer_sampler_options is not documented' "$dir/warnings"; then
+    echo 'a member without a comment is not found'
+    failures=1
+fi
+# ... and there is nothing to find.
+reference include/infer.h
+if [ -s "$dir/warnings" ]; then
+    cat "$dir/warnings"
+    failures=1
+fi
+for name in $(nm -D --defined-only "$shared" | awk '$NF ~ /^infer_/ { print $NF }'); do
+    grep -q "<name>$name</name>" "$dir"/xml/infer_8h.xml || { echo "$name is not in the reference"; failures=1; }
+done
+[ "$failures" = 0 ]
