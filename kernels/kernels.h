@@ -81,7 +81,14 @@ const struct way *matmul_way(const struct matmul *m, int n_cols);
 /** Set a way in the place of all that are for as many columns or more. There must be one for fewer. */
 void matmul_set_way(struct matmul *m, struct way way);
 
-enum activation { ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_GELU_TANH, ACTIVATION_RELU, ACTIVATION_COUNT };
+enum activation {
+    ACTIVATION_SILU,
+    ACTIVATION_GELU,
+    ACTIVATION_GELU_TANH,
+    ACTIVATION_RELU,
+    ACTIVATION_RELU2, /* the square of ReLU (Primer, arXiv 2109.08668) */
+    ACTIVATION_COUNT
+};
 
 /* Keys and values as a cache stores them: in blocks of ATTEND_KEYS positions of one head, as F32, F16, BF16, Q8_0 or
  * Q4_0. Two numbers that are summed in one product stand side by side, so that no sum goes across a vector's lanes:

@@ -27,7 +27,9 @@ static const struct {
     { TRAIT_OUTPUT_BIAS, "of the logits" },
     { TRAIT_WIDE_QK_NORM, "queries and keys normalised over all heads" },
     { TRAIT_QK_NORM, "queries and keys normalised" },
+    { TRAIT_QK_NORM_LAST, "after the rotation" },
     { TRAIT_LAYER_NORM, "LayerNorm" },
+    { TRAIT_PLAIN_NORM, "without weights" },
     { TRAIT_NORM_BIAS, "with bias" },
     { TRAIT_NO_PRE_NORM, "no norm before a block" },
     { TRAIT_POST_NORM, "norms after attention and feed-forward network" },
@@ -62,7 +64,7 @@ static void put(bool *any, const char *words)
 static void put_traits(const struct arch *a, uint64_t set)
 {
     static const char *const gatings[] = { NULL, "sigmoid scores", "SparseMixer" };
-    static const char *const activations[] = { NULL, "GELU", "GELU (tanh)", "ReLU" };
+    static const char *const activations[] = { NULL, "GELU", "GELU (tanh)", "ReLU", "squared ReLU" };
     bool any = false;
     char period[64];
     for (size_t i = 0; i < sizeof traits / sizeof *traits; i++)

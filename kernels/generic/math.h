@@ -142,4 +142,9 @@ static inline vf vf_relu(vf x)
     return vf_max(x, vf_set(0));
 }
 
+static inline vf vf_relu2(vf x)
+{
+    return vf_relu(x) * vf_relu(x);
+}
+
 #endif

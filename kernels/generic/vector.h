@@ -128,6 +128,7 @@ ACTIVATION(silu)
 ACTIVATION(gelu)
 ACTIVATION(gelu_tanh)
 ACTIVATION(relu)
+ACTIVATION(relu2)
 #undef ACTIVATION
 
 static void add(float *y, const float *a, const float *b, size_t n)
@@ -214,6 +215,7 @@ static void fill_vector(struct kernels *k)
     ENTRY(gelu, GELU)
     ENTRY(gelu_tanh, GELU_TANH)
     ENTRY(relu, RELU)
+    ENTRY(relu2, RELU2)
 #undef ENTRY
     k->add = add;
     k->mul = mul;

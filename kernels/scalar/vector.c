@@ -67,6 +67,11 @@ static inline float relu(float x)
     return x > 0 ? x : 0;
 }
 
+static inline float relu2(float x)
+{
+    return relu(x) * relu(x);
+}
+
 #define ACTIVATION(name) \
     static void activate_##name(float *y, const float *x, size_t n) \
     { \
@@ -82,6 +87,7 @@ ACTIVATION(silu)
 ACTIVATION(gelu)
 ACTIVATION(gelu_tanh)
 ACTIVATION(relu)
+ACTIVATION(relu2)
 #undef ACTIVATION
 
 static void add(float *y, const float *a, const float *b, size_t n)
@@ -148,6 +154,7 @@ void kernels_init_scalar_vector(struct kernels *k)
     ENTRY(gelu, GELU)
     ENTRY(gelu_tanh, GELU_TANH)
     ENTRY(relu, RELU)
+    ENTRY(relu2, RELU2)
 #undef ENTRY
     k->add = add;
     k->mul = mul;

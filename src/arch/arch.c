@@ -19,22 +19,23 @@ struct field {
 #define ROPE(name) "rope_scaling." name "|rope_parameters." name "|rope_parameters.full_attention." name
 static const struct field fields[] = {
     { "embedding_length", "hidden_size|n_embd", AT(n_embd), false, true, 0 },
-    { "block_count", "num_hidden_layers|n_layer", AT(n_layer), false, true, 0 },
+    { "block_count", "num_hidden_layers|n_layer|num_layers", AT(n_layer), false, true, 0 },
     { "attention.head_count", "num_attention_heads|n_head", AT(n_head), false, true, 0 },
-    { "attention.head_count_kv", "num_key_value_heads|num_kv_heads", AT(n_head_kv), false, false, 0 },
-    { "attention.key_length", "head_dim", AT(d_k), false, false, 0 },
-    { "attention.value_length", "head_dim", AT(d_v), false, false, 0 },
+    { "attention.head_count_kv", "num_key_value_heads|num_kv_heads|multi_query_group_num|num_query_groups", AT(n_head_kv), false, false, 0 },
+    { "attention.key_length", "head_dim|kv_channels", AT(d_k), false, false, 0 },
+    { "attention.value_length", "head_dim|kv_channels", AT(d_v), false, false, 0 },
     { "attention.kv_lora_rank", "kv_lora_rank", AT(n_latent), false, false, 0 },
     { "attention.q_lora_rank", "q_lora_rank", AT(n_query_latent), false, false, 0 },
     { "attention.key_length_mla", NULL, AT(d_head_k), false, false, 0 },
     { "attention.value_length_mla", "v_head_dim", AT(d_head_v), false, false, 0 },
     { NULL, "qk_nope_head_dim", AT(d_still), false, false, 0 },
     { "feed_forward_length", "intermediate_size|ffn_hidden_size|n_inner", AT(n_ff), false, false, 0 },
-    { "context_length", "max_position_embeddings|n_positions", AT(n_ctx_train), false, false, 0 },
+    { "context_length", "max_position_embeddings|n_positions|seq_length|model_max_length", AT(n_ctx_train), false, false, 0 },
     { "attention.sliding_window", "sliding_window", AT(window), false, false, 0 },
     { "attention.layer_norm_rms_epsilon|attention.layer_norm_epsilon",
-      "rms_norm_eps|layer_norm_eps|norm_epsilon|layer_norm_epsilon", AT(eps), true, true, 0 },
+      "rms_norm_eps|layer_norm_eps|norm_epsilon|layer_norm_epsilon|layernorm_epsilon|norm_eps", AT(eps), true, true, 0 },
     { "rope.dimension_count", "rotary_dim|qk_rope_head_dim", AT(rope.n_rot), false, false, 0 },
+    { NULL, ROPE("alpha"), AT(rope.alpha), true, false, 0 },
     { NULL, "partial_rotary_factor|rope_parameters.partial_rotary_factor|rotary_pct", AT(rope.part), true, false, 1 },
     { "rope.freq_base",
       "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta|rotary_emb_base", AT(rope.base),
@@ -57,18 +58,20 @@ static const struct field fields[] = {
     { NULL, "query_pre_attn_scalar", AT(query_scalar), true, false, 0 },
     { "attn_logit_softcapping", "attn_logit_softcapping", AT(attention_cap), true, false, 0 },
     { "final_logit_softcapping", "final_logit_softcapping", AT(logit_cap), true, false, 0 },
-    { "embedding_scale", "embedding_multiplier", AT(embd_scale), true, false, 1 },
+    { "embedding_scale", "embedding_multiplier|scale_emb", AT(embd_scale), true, false, 1 },
     { "residual_scale", "residual_multiplier", AT(residual_scale), true, false, 1 },
     { "logit_scale", "logit_scale|logits_scaling", AT(logit_scale), true, false, 1 },
+    { NULL, "scale_depth", AT(depth_scale), true, false, 0 },
+    { NULL, "dim_model_base", AT(base_width), false, false, 0 },
     { NULL, "swiglu_limit", AT(gate_limit), true, false, 7 },
     { NULL, "swiglu_alpha", AT(gate_alpha), true, false, 1.702 },
     { "expert_count", "num_local_experts|num_experts|n_routed_experts|moe_num_experts", AT(routing.n_expert), false,
       false, 0 },
-    { "expert_used_count", "num_experts_per_tok|moe_k", AT(routing.n_used), false, false, 0 },
+    { "expert_used_count", "num_experts_per_tok|moe_k|moe_topk", AT(routing.n_used), false, false, 0 },
     { "expert_feed_forward_length", "moe_intermediate_size", AT(n_ff_expert), false, false, 0 },
-    { "expert_shared_feed_forward_length", "shared_expert_intermediate_size|shared_intermediate_size", AT(n_ff_shared),
+    { "expert_shared_feed_forward_length", "shared_expert_intermediate_size|shared_intermediate_size|moe_shared_expert_intermediate_size", AT(n_ff_shared),
       false, false, 0 },
-    { "expert_shared_count", "n_shared_experts|moe_num_shared_experts", AT(n_shared), false, false, 0 },
+    { "expert_shared_count", "n_shared_experts|moe_num_shared_experts|num_shared_experts|num_shared_expert", AT(n_shared), false, false, 0 },
     { "nextn_predict_layers", NULL, AT(n_next), false, false, 0 },
     { "leading_dense_block_count", "first_k_dense_replace|moe_layer_start_index", AT(n_dense), false, false, 0 },
     { "expert_group_count", "n_group", AT(routing.n_group), false, false, 0 },
@@ -93,6 +96,25 @@ static bool next_key(const char **list, const char *prefix, char key[MAX_KEY])
     return written > 0 && written < MAX_KEY;
 }
 
+/* A list with a number for each layer is one, if all are the same. */
+static enum meta_result read_number(const struct weights *w, const char *key, bool is_float, float *real,
+                                    uint32_t *whole, infer_error *err)
+{
+    const struct meta *list = weights_meta(w, key);
+    if (!list || list->type != META_ARRAY || list->element == META_STRING || !list->n)
+        return is_float ? meta_get_f32(w, key, real, err) : meta_get_u32(w, key, whole, err);
+    const double first = meta_element_f64(list, 0);
+    for (uint64_t i = 1; i < list->n; i++)
+        if (!(meta_element_f64(list, i) == first)) {
+            fail(err, INFER_E_UNKNOWN, "%s: %s is not the same in all layers: %g and %g", w->path, key, first,
+                 meta_element_f64(list, i));
+            return META_WRONG;
+        }
+    *real = (float)first;
+    *whole = first >= 0 && first < UINT32_MAX ? (uint32_t)first : UINT32_MAX;
+    return META_FOUND;
+}
+
 static infer_status read_field(struct hparams *h, const struct weights *w, const struct field *f, const char *prefix,
                                infer_error *err)
 {
@@ -103,10 +125,12 @@ static infer_status read_field(struct hparams *h, const struct weights *w, const
     enum meta_result result = META_ABSENT;
     char key[MAX_KEY] = "";
     while (result == META_ABSENT && next_key(&list, prefix, key))
-        result = f->is_float ? meta_get_f32(w, key, &real, err) : meta_get_u32(w, key, &whole, err);
+        result = read_number(w, key, f->is_float, &real, &whole, err);
     if (result == META_WRONG)
         return INFER_E_FORMAT;
-    if (result == META_ABSENT && f->required)
+    if (result == META_ABSENT && f->offset == AT(eps))
+        real = h->arch->eps_usual;
+    if (result == META_ABSENT && f->required && !(f->offset == AT(eps) && real > 0))
         return fail(err, INFER_E_FORMAT, "%s: the metadata has no %s, which a %s model needs", w->path, key, h->name);
     if (f->is_float)
         memcpy(at, &real, sizeof real);
@@ -184,6 +208,8 @@ static infer_status read_rope(struct hparams *h, const struct weights *w, infer_
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (text_is(name, kinds[i].name)) {
             r->scaling = kinds[i].scaling;
+            if (text_is(name, "dynamic") && r->alpha > 0 && r->n_rot > 2)
+                r->base *= powf(r->alpha, (float)r->n_rot / (float)(r->n_rot - 2));
             return INFER_OK;
         }
     return fail(err, INFER_E_UNKNOWN,
@@ -251,7 +277,7 @@ static infer_status check_scales(const struct hparams *h, const char *path, infe
         { "the attention's scale", h->attention_scale, -1e6f }, { "the query scalar", h->query_scalar, 0 },
         { "the cap of scores", h->attention_cap, 0 },           { "the cap of logits", h->logit_cap, 0 },
         { "the embedding's scale", h->embd_scale, -1e6f },      { "the residual scale", h->residual_scale, -1e6f },
-        { "the logits' scale", h->logit_scale, -1e6f },         { "the gate's limit", h->gate_limit, 0 },
+        { "the depth's scale", h->depth_scale, 0 },             { "the logits' scale", h->logit_scale, -1e6f },         { "the gate's limit", h->gate_limit, 0 },
         { "yarn's scale of scores", h->rope.log_multiplier, 0 }, { "yarn's mscale", h->rope.mscale, 0 },
         { "the gate's steepness", h->gate_alpha, 1e-3f },       { "the local rope base", h->rope_local.base, 0 },
     };
@@ -336,12 +362,30 @@ static void fill_in(struct hparams *h, bool gguf)
         h->rope.n_rot = (uint32_t)((float)h->d_k * h->rope.part);
     if (!h->rope.n_ctx_original)
         h->rope.n_ctx_original = h->n_ctx_train;
+    if (!h->n_shared && !h->n_ff_shared && arch_has(h, TRAIT_SHARED_EXPERT))
+        h->n_shared = 1;
     if (!h->n_ff_expert)
         h->n_ff_expert = h->n_ff;
     if (!h->n_ff_shared && h->n_shared <= MAX_WIDTH && h->n_ff_expert <= MAX_WIDTH)
         h->n_ff_shared = (uint64_t)h->n_shared * h->n_ff_expert < MAX_WIDTH ? h->n_shared * h->n_ff_expert : 0;
     if (h->routing.n_group <= 1)
         h->routing.n_group = h->routing.n_group_used = 0;
+}
+
+/* Scales of models that were tuned at another width and depth (MiniCPM, arXiv 2404.06395; muP), as others have them. */
+static void derive_scales(struct hparams *h)
+{
+    const struct arch *a = h->arch;
+    const bool unsaid = h->embd_scale == 1 && h->residual_scale == 1 && h->logit_scale == 1;
+    if (a->embd_scale_usual > 0 && unsaid && h->depth_scale == 0 && !h->base_width) {
+        h->embd_scale = a->embd_scale_usual;
+        h->depth_scale = a->depth_scale_usual;
+        h->base_width = a->base_width_usual;
+    }
+    if (h->depth_scale > 0)
+        h->residual_scale = h->depth_scale / sqrtf((float)h->n_layer);
+    if (h->base_width)
+        h->logit_scale = (float)h->n_embd / (float)h->base_width;
 }
 
 /* YaRN as DeepSeek has it: mscale_all_dim is about the scores, and is said in GGUF files as what the factor's logarithm
@@ -371,6 +415,7 @@ static void derive(struct hparams *h, bool gguf)
         r->attention_factor =
             sqrtf(1 + logf((float)h->n_ctx_train / (float)r->n_ctx_original) / logf((float)r->n_ctx_original));
     derive_yarn(h, gguf);
+    derive_scales(h);
     const float local = h->rope_local.base > 0 ? h->rope_local.base : h->arch->local_base;
     if (local != 0) {
         h->rope_local = *r;
@@ -396,6 +441,7 @@ infer_status arch_read(struct hparams *h, const struct weights *w, struct arena 
     if ((status = check_widths(h, w->path, err)) != INFER_OK || (status = check_scales(h, w->path, err)) != INFER_OK ||
         (status = read_rope(h, w, err)) != INFER_OK || (status = check_rope(h, w->path, err)) != INFER_OK ||
         (status = arch_read_layers(h, w, arena, err)) != INFER_OK ||
+        (status = arch_read_activation(h, w, err)) != INFER_OK ||
         (status = arch_check_settings(h, w, err)) != INFER_OK)
         return status;
     derive(h, gguf);

@@ -54,12 +54,14 @@ enum trait {
     TRAIT_POOLER = 1ull << 37,      /* a head: a layer over the first token's hidden state, then its tanh */
     TRAIT_CLASSES = 1ull << 38,     /* a score for each of some classes, over what the head gives */
     TRAIT_PAD_POSITIONS = 1ull << 48, /* checkpoints: positions begin behind the row of the padding's id */
+    TRAIT_PLAIN_NORM = 1ull << 45,  /* norms of the residual stream have no weights */
+    TRAIT_QK_NORM_LAST = 1ull << 46, /* the norms of queries and keys have their weights after the rotation */
     TRAIT_PROJECTION = 1ull << 39,  /* hidden states are multiplied into narrower vectors of tokens (ColBERT) */
 };
 
 enum rope_kind { ROPE_PAIRS, ROPE_HALVES }; /* which two values of a head are one rotating point */
 enum rope_scaling { SCALING_NONE, SCALING_LINEAR, SCALING_LLAMA3, SCALING_YARN, SCALING_LONGROPE };
-enum ffn_activation { FFN_SILU, FFN_GELU, FFN_GELU_TANH, FFN_RELU };
+enum ffn_activation { FFN_SILU, FFN_GELU, FFN_GELU_TANH, FFN_RELU, FFN_RELU2 };
 
 /** How a token's experts are chosen and weighted. */
 enum gating { GATING_SOFTMAX, GATING_SIGMOID, GATING_SPARSEMIXER };
@@ -71,6 +73,13 @@ struct routing {
     float scale;                    /* then they are multiplied */
     float jitter;                   /* sparsemixer: scores so near the best one share its soft-max */
 };
+
+/** What a config.json calls an activation; NULL past the last. The first name of each is the usual one. */
+struct activation_name {
+    const char *name;
+    enum ffn_activation activation;
+};
+const struct activation_name *arch_activation_name(size_t i);
 
 /** Widths that shapes are made of. */
 enum dim {
@@ -159,11 +168,17 @@ struct arch {
     const char *gguf;   /* general.architecture; a file is of the first row that has its name */
     const char *hf;     /* model_type in config.json */
     enum rope_kind rope_gguf, rope_hf;
+    const char *hf_class; /* of the models that are this row's, where several rows have the same model_type; or NULL */
     uint64_t must; /* traits that every model of the family has */
     uint64_t may;  /* traits that a model has if its tensors are there, or its numbers say so */
-    enum ffn_activation activation;
+    enum ffn_activation activation; /* where a file does not say it */
+    bool activation_fixed;          /* whatever a config.json says, as older ones of the family name another */
     enum gating gating;
     uint32_t n_ctx_usual;   /* where a file does not say it */
+    /* The same of embd_scale, depth_scale and base_width; 0: none. */
+    float embd_scale_usual, depth_scale_usual;
+    uint32_t base_width_usual;
+    float eps_usual; /* 0: every file says it */
     uint32_t window_period; /* where there is a window: each layer of this number sees all */
     uint32_t still_period;  /* each layer of this number has no rotation; as window_period: if there are windows; 1:
                              * there is none */
@@ -178,6 +193,7 @@ struct rope {
     enum rope_kind kind;
     enum rope_scaling scaling;
     uint32_t first, n_rot; /* values of a head that rotate: where they begin, and how many there are */
+    float alpha;    /* the base grows by its power n_rot / (n_rot - 2), where the scaling is "dynamic"; 0: it does not */
     float part;     /* of a head that rotates, where n_rot is not said */
     float base;
     float factor;
@@ -207,6 +223,7 @@ struct hparams {
     uint32_t n_next;     /* layers behind the last of n_layer that predict tokens further ahead: not used */
     uint32_t n_dense;    /* layers before the first that has experts */
     const uint8_t *layer_dense; /* n_layer flags: has no experts, as far as the numbers say; NULL without experts */
+    enum ffn_activation activation;
     struct routing routing;
     uint32_t window;     /* a token sees itself and the window - 1 before it in windowed layers; 0: all */
     uint32_t window_period;  /* as of arch */
@@ -218,6 +235,8 @@ struct hparams {
     float attention_scale, query_scalar; /* as the file says it, 0 if it does not: arch_attention_scale() */
     float attention_cap, logit_cap;      /* x becomes cap * tanh(x / cap); 0: none */
     float embd_scale, residual_scale, logit_scale; /* as the file says it: arch_embd_scale(), arch_logit_scale() */
+    float depth_scale;   /* blocks' results are multiplied by this and divided by the root of n_layer; 0: not said */
+    uint32_t base_width; /* logits are divided by n_embd / base_width; 0: not said */
     float gate_limit, gate_alpha;                  /* of a clamped gate */
     struct rope rope;       /* of all layers */
     struct rope rope_local; /* but the windowed ones; base 0: no other */

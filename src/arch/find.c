@@ -63,6 +63,28 @@ const struct arch *arch_named(const char *name, bool gguf)
     return row;
 }
 
+/* Is the model of a class that the row tells from others of its model_type? */
+static bool is_of_class(const struct arch *row, const struct weights *w)
+{
+    const struct meta *names = weights_meta(w, "architectures");
+    if (!row->hf_class)
+        return true;
+    if (!names || names->type != META_ARRAY || names->element != META_STRING || !names->n)
+        return false;
+    const uint8_t *at = names->elements;
+    return text_is(meta_next_string(&at), row->hf_class);
+}
+
+static const struct arch *row_of(const struct weights *w, const char *name)
+{
+    const struct arch *row;
+    if (w->format == WEIGHTS_GGUF)
+        return arch_named(name, true);
+    for (size_t i = 0; (row = arch_row(i)) && !(!strcmp(row->hf, name) && is_of_class(row, w));)
+        i++;
+    return row;
+}
+
 infer_status arch_find_row(struct hparams *h, const struct weights *w, struct arena *arena, infer_error *err)
 {
     const bool gguf = w->format == WEIGHTS_GGUF;
@@ -76,7 +98,7 @@ infer_status arch_find_row(struct hparams *h, const struct weights *w, struct ar
     h->name = arena_text(arena, name.p, name.n);
     if (!h->name)
         return fail_memory(err, "the architecture's name");
-    h->arch = arch_named(h->name, gguf);
+    h->arch = row_of(w, h->name);
     if (h->arch)
         return INFER_OK;
     char known[200] = "";

@@ -31,7 +31,8 @@ static const struct arch rows[] = {
       .must = T(FUSED_QKV) | T(FUSED_GATE_UP), .may = T(OUTPUT) | T(ROPE_FACTORS) },
     { "Phi 3.5 MoE", "phimoe", "phimoe", HALVES, HALVES, .gating = GATING_SPARSEMIXER,
       .must = LAYER | T(QKV_BIAS) | T(OUT_BIAS) | T(EXPERTS), .may = T(OUTPUT) | T(OUTPUT_BIAS) | T(ROPE_FACTORS) },
-    { "Gemma", "gemma", "gemma", HALVES, HALVES, .activation = FFN_GELU_TANH, .must = GEMMA },
+    { "Gemma", "gemma", "gemma", HALVES, HALVES, .activation = FFN_GELU_TANH, .activation_fixed = true,
+      .must = GEMMA },
     { "Gemma 2", "gemma2", "gemma2", HALVES, HALVES, .activation = FFN_GELU_TANH, .window_period = 2,
       .n_layer_wide_query = 46, .must = GEMMA | T(POST_NORM) },
     { "Gemma 3", "gemma3", "gemma3_text", HALVES, HALVES, .activation = FFN_GELU_TANH, .window_period = 6,
@@ -41,7 +42,7 @@ static const struct arch rows[] = {
               T(CLAMPED_GATE) | T(YARN_EXACT) | T(FUSED_EXPERTS), .may = T(OUTPUT) },
     { "Granite", "granite", "granite", PAIRS, HALVES, .must = T(LOGIT_DIVISOR), .may = BIASES | T(OUTPUT) },
     { "Granite MoE", "granitemoe", "granitemoe", PAIRS, HALVES, .must = T(LOGIT_DIVISOR) | T(EXPERTS) | T(NORMALISE),
-      .may = T(OUTPUT) },
+      .may = T(OUTPUT) | T(SHARED_EXPERT) },
     { "OLMo 2", "olmo2", "olmo2", HALVES, HALVES, .window_period = 4, .local_base = LOCAL_UNSCALED,
       .must = T(NO_PRE_NORM) | T(POST_NORM) | T(WIDE_QK_NORM) | T(QK_NORM), .may = T(OUTPUT) },
     { "StableLM", "stablelm", "stablelm", HALVES, HALVES, .must = LAYER, .may = T(QKV_BIAS) | T(OUTPUT) },
@@ -91,6 +92,42 @@ static const struct arch rows[] = {
     { "SmolLM 3", "smollm3", "smollm3", PAIRS, HALVES, .still_period = 4, .may = BIASES | T(OUTPUT) },
     { "GPT-2", "gpt2", "gpt2", HALVES, HALVES, .activation = FFN_GELU_TANH, .still_period = 1,
       .must = LAYER | BIASES | T(NO_GATE) | T(POSITIONS) | T(FUSED_QKV) | T(TURNED), .may = T(OUTPUT) },
+    { "MiniCPM", "minicpm", "minicpm", PAIRS, HALVES, .embd_scale_usual = 12, .depth_scale_usual = 1.4f,
+      .base_width_usual = 256, .must = T(LOGIT_DIVISOR), .may = BIASES | T(ROPE_FACTORS) | T(ROPE_FREQS) | T(OUTPUT) },
+    { "InternLM 2", "internlm2", "internlm2", PAIRS, HALVES,
+      .may = T(GROUPED_QKV) | T(QKV_BIAS) | T(OUT_BIAS) | T(OUTPUT) },
+    { "EXAONE 3", "exaone", "exaone", HALVES, HALVES, .may = T(ROPE_FREQS) | T(OUTPUT) },
+    { "Hunyuan", "hunyuan-dense", "hunyuan_v1_dense", HALVES, HALVES, .must = T(QK_NORM) | T(QK_NORM_LAST),
+      .may = BIASES | T(OUTPUT) },
+    { "Hunyuan MoE", "hunyuan-moe", "hunyuan_v1_moe", HALVES, HALVES,
+      .must = T(QK_NORM) | T(QK_NORM_LAST) | T(EXPERTS) | T(SHARED_EXPERT) | T(NORMALISE), .may = BIASES | T(OUTPUT) },
+    { "Granite MoE with a shared expert", "granitemoe", "granitemoeshared", PAIRS, HALVES,
+      .must = T(LOGIT_DIVISOR) | T(EXPERTS) | T(NORMALISE), .may = T(OUTPUT) | T(SHARED_EXPERT) },
+    { "Arcee", "arcee", "arcee", PAIRS, HALVES, .activation = FFN_RELU2, .must = T(NO_GATE),
+      .may = BIASES | T(ROPE_FREQS) | T(OUTPUT) },
+    { "Nemotron", "nemotron", "nemotron", HALVES, HALVES, .activation = FFN_RELU2,
+      .must = LAYER | T(NORM_OFFSET) | T(NO_GATE), .may = BIASES | T(OUTPUT) },
+    { "Ling 2", "bailingmoe2", "bailing_moe", HALVES, HALVES, .hf_class = "BailingMoeV2ForCausalLM",
+      .gating = GATING_SIGMOID,
+      .must = T(FUSED_QKV) | T(QK_NORM) | T(EXPERTS) | T(SHARED_EXPERT) | T(NORMALISE),
+      .may = T(CHOICE_BIAS) | T(OUTPUT) },
+    { "Ling", "bailingmoe", "bailing_moe", PAIRS, HALVES, .must = T(EXPERTS) | T(SHARED_EXPERT),
+      .may = T(FUSED_QKV) | T(OUTPUT) },
+    { "Orion", "orion", "orion", HALVES, HALVES, .must = LAYER, .may = T(OUTPUT) },
+    { "XVERSE", "xverse", "xverse", PAIRS, HALVES, .may = T(OUTPUT) },
+    { "Baichuan", "baichuan", "baichuan", PAIRS, HALVES, .may = T(FUSED_QKV) | T(OUTPUT) },
+    { "ChatGLM 3", "chatglm", "chatglm", PAIRS, PAIRS, .must = T(FUSED_GATE_UP),
+      .may = T(QKV_BIAS) | T(FUSED_QKV) | T(OUTPUT) },
+    { "CodeShell", "codeshell", "codeshell", HALVES, HALVES, .activation = FFN_GELU_TANH,
+      .must = LAYER | T(NO_GATE) | T(FUSED_QKV) | BIASES, .may = T(OUTPUT) },
+    { "StarCoder", "starcoder", "gpt_bigcode", HALVES, HALVES, .activation = FFN_GELU_TANH, .still_period = 1,
+      .must = LAYER | BIASES | T(NO_GATE) | T(POSITIONS) | T(FUSED_QKV), .may = T(OUTPUT) },
+    { "GPT-J", "gptj", "gptj", PAIRS, PAIRS, .activation = FFN_GELU_TANH,
+      .must = LAYER | T(FFN_BIAS) | T(PARALLEL) | T(NO_GATE), .may = T(OUTPUT) | T(OUTPUT_BIAS) },
+    { "Helium", "llama", "helium", PAIRS, PAIRS, .may = BIASES | T(OUTPUT) },
+    { "Jais 2", "jais2", "jais2", HALVES, HALVES, .activation = FFN_RELU2, .must = LAYER | T(NO_GATE) | BIASES,
+      .may = T(OUTPUT) },
+    { "OLMo", "olmo", "olmo", PAIRS, HALVES, .eps_usual = 1e-5f, .must = T(LAYER_NORM) | T(PLAIN_NORM), .may = T(OUTPUT) },
     { "BERT", "bert", "bert", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1,
       .must = BERT | BIASES | T(NO_GATE) | T(POSITIONS), .may = T(POOLER) | T(CLASSES) | T(PROJECTION) },
     { "RoBERTa", "bert", "roberta", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1,
@@ -108,9 +145,11 @@ const struct arch *arch_row(size_t i)
 
 #define EMBEDDINGS \
     "model.embed_tokens.weight|gpt_neox.embed_in.weight|transformer.word_embeddings.weight|transformer.wte.weight|" \
-    "bert.embeddings.word_embeddings.weight"
+    "bert.embeddings.word_embeddings.weight|model.tok_embeddings.weight|model.word_embeddings.weight|" \
+    "transformer.embedding.word_embeddings.weight"
 #define LAST_NORM(kind) \
-    "model.norm." kind "|model.final_layernorm." kind "|gpt_neox.final_layer_norm." kind "|transformer.ln_f." kind
+    "model.norm." kind "|model.final_layernorm." kind "|gpt_neox.final_layer_norm." kind "|transformer.ln_f." kind \
+    "|transformer.encoder.final_layernorm." kind
 const struct tensor_spec model_tensors[MODEL_ROLES] = {
     [TOKEN_EMBD] = { "token_embd.weight", EMBEDDINGS, DIM_VOCAB, DIM_EMBD, .trait = 0 },
     [POSITION_EMBD] = { "position_embd.weight", "bert.embeddings.position_embeddings.weight|transformer.wpe.weight",
@@ -121,11 +160,12 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
                     .trait = T(EMBD_NORM), .norm = true },
     [EMBD_NORM_BIAS] = { "token_embd_norm.bias", "bert.embeddings.LayerNorm.bias|bert.emb_ln.bias", DIM_ONE, DIM_EMBD,
                          .trait = T(EMBD_NORM) },
-    [OUTPUT_NORM] = { "output_norm.weight", LAST_NORM("weight"), DIM_ONE, DIM_EMBD, .unless = T(STREAM_NORM),
-                      .norm = true },
+    [OUTPUT_NORM] = { "output_norm.weight", LAST_NORM("weight"), DIM_ONE, DIM_EMBD,
+                      .unless = T(STREAM_NORM) | T(PLAIN_NORM), .norm = true },
     [OUTPUT_NORM_BIAS] = { "output_norm.bias", LAST_NORM("bias"), DIM_ONE, DIM_EMBD, .trait = T(NORM_BIAS),
                            .unless = T(STREAM_NORM) },
-    [OUTPUT] = { "output.weight", "lm_head.weight|embed_out.weight", DIM_VOCAB, DIM_EMBD, .trait = T(OUTPUT) },
+    [OUTPUT] = { "output.weight", "lm_head.weight|embed_out.weight|output.weight|transformer.output_layer.weight",
+                 DIM_VOCAB, DIM_EMBD, .trait = T(OUTPUT) },
     [OUTPUT_BIAS] = { "output.bias", "lm_head.bias", DIM_ONE, DIM_VOCAB, .trait = T(OUTPUT_BIAS) },
     [POOLER] = { "cls.weight", "classifier.dense.weight|bert.pooler.dense.weight", DIM_EMBD, DIM_EMBD, .trait = T(POOLER) },
     [POOLER_BIAS] = { "cls.bias", "classifier.dense.bias|bert.pooler.dense.bias", DIM_ONE, DIM_EMBD, .trait = T(POOLER) },
@@ -144,48 +184,67 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
 #define GPT2 "transformer.h.%u."
 #define BERT_LAYER "bert.encoder.layer.%u."
 #define NOMIC "bert.encoder.layers.%u."
+#define ATTENTION(name) H "attention." name
+#define EXAONE(name) "transformer.h.%u.attn.attention." name
+#define GPTJ(name) "transformer.h.%u.attn." name
+#define CHATGLM "transformer.encoder.layers.%u."
 #define MOE H "block_sparse_moe."
 #define EXPERT(name, w) H "mlp.experts.%u." name ".weight|" MOE "experts.%u." w ".weight"
-#define SHARED_HF(name) H "mlp.shared_expert." name ".weight|" H "mlp.shared_experts." name ".weight"
+#define SHARED_HF(name) \
+    H "mlp.shared_expert." name ".weight|" H "mlp.shared_experts." name ".weight|" H "mlp.shared_mlp." name ".weight"
 #define CHOICE_HF \
-    H "mlp.gate.e_score_correction_bias|" H "mlp.moe_statics.e_score_correction_bias|" MOE "e_score_correction_bias"
+    H "mlp.gate.e_score_correction_bias|" H "mlp.moe_statics.e_score_correction_bias|" MOE "e_score_correction_bias|" \
+    H "mlp.gate.expert_bias"
 #define FIRST_NORM(kind) \
     H "input_layernorm." kind "|" NEOX "input_layernorm." kind "|" FALCON "ln_mlp." kind "|" FALCON \
-    "input_layernorm." kind "|" GPT2 "ln_1." kind
+    "input_layernorm." kind "|" GPT2 "ln_1." kind "|" H "attention_norm." kind "|" CHATGLM "input_layernorm." kind
 #define SECOND_NORM(kind) \
-    NEOX "post_attention_layernorm." kind "|" FALCON "post_attention_layernorm." kind "|" GPT2 "ln_2." kind
+    NEOX "post_attention_layernorm." kind "|" FALCON "post_attention_layernorm." kind "|" GPT2 "ln_2." kind \
+    "|" H "ffn_norm." kind "|" CHATGLM "post_attention_layernorm." kind
 #define FFN_FIRST(kind) \
     "|" NEOX "mlp.dense_h_to_4h." kind "|" FALCON "mlp.dense_h_to_4h." kind "|" GPT2 "mlp.c_fc." kind "|" BERT_LAYER \
-    "intermediate.dense." kind "|" NOMIC "mlp.fc11." kind
+    "intermediate.dense." kind "|" NOMIC "mlp.fc11." kind "|" GPT2 "mlp.fc_in." kind "|" GPT2 "mlp.c_fc_1." kind \
+    "|" H "feed_forward.w3." kind
 #define FFN_LAST(kind) \
     "|" NEOX "mlp.dense_4h_to_h." kind "|" FALCON "mlp.dense_4h_to_h." kind "|" GPT2 "mlp.c_proj." kind "|" BERT_LAYER \
-    "output.dense." kind "|" NOMIC "mlp.fc2." kind
+    "output.dense." kind "|" NOMIC "mlp.fc2." kind "|" GPT2 "mlp.fc_out." kind "|" H "feed_forward.w2." kind "|" \
+    CHATGLM "mlp.dense_4h_to_h." kind
 #define STREAM_NORM(bert, nomic, kind) BERT_LAYER bert ".LayerNorm." kind "|" NOMIC nomic "." kind
-#define BERT_HEADS(name) "|" BERT_LAYER "attention.self." name
-#define QKV(kind) NEOX "attention.query_key_value." kind "|" FALCON "self_attention.query_key_value." kind
+#define HEADS(bert, name) "|" BERT_LAYER "attention.self." bert "|" EXAONE(name) "|" GPTJ(name)
+#define GROUPED_HF(kind) \
+    NEOX "attention.query_key_value." kind "|" FALCON "self_attention.query_key_value." kind "|" ATTENTION("wqkv.") kind
+#define QK_NORM_HF(letter, word) \
+    H "self_attn." letter "_norm.weight|" H "self_attn." word "_layernorm.weight|" ATTENTION(word "_layernorm.weight")
+#define FUSED_HF(kind) \
+    H "self_attn.qkv_proj." kind "|" NOMIC "attn.Wqkv." kind "|" GPT2 "attn.c_attn." kind "|" \
+    ATTENTION("query_key_value.") kind "|" CHATGLM "self_attention.query_key_value." kind "|" H "self_attn.W_pack." kind
 #define ATTN_DENSE(kind) \
     "|" NEOX "attention.dense." kind "|" FALCON "self_attention.dense." kind "|" GPT2 "attn.c_proj." kind "|" \
-    BERT_LAYER "attention.output.dense." kind "|" NOMIC "attn.out_proj." kind
+    BERT_LAYER "attention.output.dense." kind "|" NOMIC "attn.out_proj." kind "|" ATTENTION("wo.") kind "|" \
+    ATTENTION("dense.") kind "|" EXAONE("out_proj.") kind "|" GPTJ("out_proj.") kind "|" CHATGLM \
+    "self_attention.dense." kind
 /* Norms of one name do different things in different families: the more special name stands first. */
 const struct tensor_spec layer_tensors[LAYER_ROLES] = {
-    [ATTN_NORM] = { L "attn_norm.weight", FIRST_NORM("weight"), DIM_ONE, DIM_EMBD, .unless = T(NO_PRE_NORM),
-                    .norm = true },
+    [ATTN_NORM] = { L "attn_norm.weight", FIRST_NORM("weight"), DIM_ONE, DIM_EMBD,
+                    .unless = T(NO_PRE_NORM) | T(PLAIN_NORM), .norm = true },
     [ATTN_NORM_BIAS] = { L "attn_norm.bias", FIRST_NORM("bias"), DIM_ONE, DIM_EMBD, .trait = T(NORM_BIAS),
                          .unless = T(NO_PRE_NORM) },
     [ATTN_NORM_2] = { L "attn_norm_2.weight", FALCON "ln_attn.weight", DIM_ONE, DIM_EMBD, .trait = T(ATTN_NORM_2),
                       .norm = true },
     [ATTN_NORM_2_BIAS] = { L "attn_norm_2.bias", FALCON "ln_attn.bias", DIM_ONE, DIM_EMBD, .trait = T(ATTN_NORM_2) },
-    [ATTN_QKV] = { L "attn_qkv.weight", QKV("weight"), DIM_QKV, DIM_EMBD, .trait = T(GROUPED_QKV) },
-    [ATTN_QKV_BIAS] = { L "attn_qkv.bias", QKV("bias"), DIM_ONE, DIM_QKV, .trait = T(GROUPED_QKV) | T(QKV_BIAS) },
+    [ATTN_QKV] = { L "attn_qkv.weight", GROUPED_HF("weight"), DIM_QKV, DIM_EMBD, .trait = T(GROUPED_QKV) },
+    [ATTN_QKV_BIAS] = { L "attn_qkv.bias", GROUPED_HF("bias"), DIM_ONE, DIM_QKV,
+                        .trait = T(GROUPED_QKV) | T(QKV_BIAS) },
     [ATTN_Q_A] = { L "attn_q_a.weight", H "self_attn.q_a_proj.weight", DIM_QUERY_LATENT, DIM_EMBD,
                    .trait = T(QUERY_LATENT) },
     [ATTN_KV_A] = { L "attn_kv_a_mqa.weight", H "self_attn.kv_a_proj_with_mqa.weight", DIM_K, DIM_EMBD,
                     .trait = T(LATENT) },
-    [ATTN_Q] = { L "attn_q.weight", H "self_attn.q_proj.weight" BERT_HEADS("query.weight"), DIM_QUERIES, DIM_EMBD,
+    [ATTN_Q] = { L "attn_q.weight", H "self_attn.q_proj.weight" HEADS("query.weight", "q_proj.weight"), DIM_QUERIES,
+                 DIM_EMBD,
                  .unless = T(QUERY_LATENT) | T(GROUPED_QKV) },
-    [ATTN_K] = { L "attn_k.weight", H "self_attn.k_proj.weight" BERT_HEADS("key.weight"), DIM_K, DIM_EMBD,
+    [ATTN_K] = { L "attn_k.weight", H "self_attn.k_proj.weight" HEADS("key.weight", "k_proj.weight"), DIM_K, DIM_EMBD,
                  .unless = T(LATENT) | T(GROUPED_QKV) },
-    [ATTN_V] = { L "attn_v.weight", H "self_attn.v_proj.weight" BERT_HEADS("value.weight"), DIM_V, DIM_EMBD,
+    [ATTN_V] = { L "attn_v.weight", H "self_attn.v_proj.weight" HEADS("value.weight", "v_proj.weight"), DIM_V, DIM_EMBD,
                  .unless = T(LATENT) | T(GROUPED_QKV) },
     [ATTN_Q_B] = { L "attn_q_b.weight", H "self_attn.q_b_proj.weight", DIM_QUERIES, DIM_QUERY_LATENT,
                    .trait = T(QUERY_LATENT) },
@@ -193,17 +252,17 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [ATTN_V_B] = { L "attn_v_b.weight", NULL, DIM_HEAD_V, DIM_LATENT, .trait = T(LATENT), .each = DIM_HEADS },
     [ATTN_OUT] = { L "attn_output.weight", H "self_attn.o_proj.weight|" H "self_attn.dense.weight" ATTN_DENSE("weight"),
                    DIM_EMBD, DIM_VALUES, .trait = 0 },
-    [ATTN_Q_BIAS] = { L "attn_q.bias", H "self_attn.q_proj.bias" BERT_HEADS("query.bias"), DIM_ONE, DIM_Q,
+    [ATTN_Q_BIAS] = { L "attn_q.bias", H "self_attn.q_proj.bias" HEADS("query.bias", "q_proj.bias"), DIM_ONE, DIM_Q,
                       .trait = T(QKV_BIAS), .unless = T(GROUPED_QKV) },
-    [ATTN_K_BIAS] = { L "attn_k.bias", H "self_attn.k_proj.bias" BERT_HEADS("key.bias"), DIM_ONE, DIM_K,
+    [ATTN_K_BIAS] = { L "attn_k.bias", H "self_attn.k_proj.bias" HEADS("key.bias", "k_proj.bias"), DIM_ONE, DIM_K,
                       .trait = T(QKV_BIAS), .unless = T(GROUPED_QKV) },
-    [ATTN_V_BIAS] = { L "attn_v.bias", H "self_attn.v_proj.bias" BERT_HEADS("value.bias"), DIM_ONE, DIM_V,
+    [ATTN_V_BIAS] = { L "attn_v.bias", H "self_attn.v_proj.bias" HEADS("value.bias", "v_proj.bias"), DIM_ONE, DIM_V,
                       .trait = T(QKV_BIAS), .unless = T(GROUPED_QKV) },
     [ATTN_OUT_BIAS] = { L "attn_output.bias", H "self_attn.o_proj.bias|" H "self_attn.dense.bias" ATTN_DENSE("bias"),
                         DIM_ONE, DIM_EMBD, .trait = T(OUT_BIAS) },
-    [ATTN_Q_NORM] = { L "attn_q_norm.weight", H "self_attn.q_norm.weight", DIM_ONE, DIM_Q_NORM, .trait = T(QK_NORM),
+    [ATTN_Q_NORM] = { L "attn_q_norm.weight", QK_NORM_HF("q", "query"), DIM_ONE, DIM_Q_NORM, .trait = T(QK_NORM),
                       .norm = true },
-    [ATTN_K_NORM] = { L "attn_k_norm.weight", H "self_attn.k_norm.weight", DIM_ONE, DIM_K_NORM, .trait = T(QK_NORM),
+    [ATTN_K_NORM] = { L "attn_k_norm.weight", QK_NORM_HF("k", "key"), DIM_ONE, DIM_K_NORM, .trait = T(QK_NORM),
                       .norm = true },
     [ATTN_Q_A_NORM] = { L "attn_q_a_norm.weight", H "self_attn.q_a_layernorm.weight", DIM_ONE, DIM_QUERY_LATENT,
                         .trait = T(QUERY_LATENT), .norm = true },
@@ -220,10 +279,11 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [FFN_NORM] = { L "ffn_norm.weight|" L "post_attention_norm.weight",
                    H "pre_feedforward_layernorm.weight|" H "post_attention_layernorm.weight|" SECOND_NORM("weight"),
                    DIM_ONE, DIM_EMBD,
-                   .unless = T(NO_PRE_NORM) | T(PARALLEL), .norm = true },
+                   .unless = T(NO_PRE_NORM) | T(PARALLEL) | T(PLAIN_NORM), .norm = true },
     [FFN_NORM_BIAS] = { L "ffn_norm.bias", H "post_attention_layernorm.bias|" SECOND_NORM("bias"), DIM_ONE, DIM_EMBD,
                         .trait = T(NORM_BIAS), .unless = T(NO_PRE_NORM) | T(PARALLEL) },
-    [FFN_GATE] = { L "ffn_gate.weight", H "mlp.gate_proj.weight|" NOMIC "mlp.fc12.weight", DIM_FF, DIM_EMBD,
+    [FFN_GATE] = { L "ffn_gate.weight", H "mlp.gate_proj.weight|" NOMIC "mlp.fc12.weight|" GPT2 "mlp.c_fc_0.weight|"
+                   H "feed_forward.w1.weight", DIM_FF, DIM_EMBD,
                    .unless = T(NO_GATE), .kind = LAYER_DENSE },
     [FFN_UP] = { L "ffn_up.weight", H "mlp.up_proj.weight|" H "mlp.c_fc.weight|" H "mlp.fc1.weight" FFN_FIRST("weight"),
                  DIM_FF, DIM_EMBD,
@@ -246,7 +306,8 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [FFN_STREAM_NORM_BIAS] = { L "layer_output_norm.bias", STREAM_NORM("output", "norm2", "bias"), DIM_ONE, DIM_EMBD,
                                .trait = T(STREAM_NORM) },
     [ROUTER] = { L "ffn_gate_inp.weight", H "mlp.gate.weight|"
-                 H "mlp.router.weight|" MOE "gate.weight|" MOE "router.layer.weight", DIM_EXPERTS, DIM_EMBD,
+                 H "mlp.router.weight|" MOE "gate.weight|" MOE "router.layer.weight|" H "mlp.gate.wg.weight", DIM_EXPERTS,
+                 DIM_EMBD,
                  .trait = T(EXPERTS), .kind = LAYER_EXPERTS },
     [ROUTER_BIAS] = { L "ffn_gate_inp.bias", H "mlp.router.bias", DIM_ONE, DIM_EXPERTS, .trait = T(ROUTER_BIAS),
                       .kind = LAYER_EXPERTS },
@@ -268,18 +329,19 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
                       .trait = T(SHARED_EXPERT), .kind = LAYER_EXPERTS },
     [SHARED_UP] = { L "ffn_up_shexp.weight", SHARED_HF("up_proj"), DIM_FF_SHARED, DIM_EMBD, .trait = T(SHARED_EXPERT),
                     .kind = LAYER_EXPERTS },
-    [SHARED_DOWN] = { L "ffn_down_shexp.weight", SHARED_HF("down_proj"), DIM_EMBD, DIM_FF_SHARED,
+    [SHARED_DOWN] = { L "ffn_down_shexp.weight", SHARED_HF("down_proj") "|" H "shared_mlp.output_linear.weight",
+                      DIM_EMBD, DIM_FF_SHARED,
                       .trait = T(SHARED_EXPERT), .kind = LAYER_EXPERTS },
     [SHARED_SWITCH] = { L "ffn_gate_inp_shexp.weight", H "mlp.shared_expert_gate.weight", DIM_ONE, DIM_EMBD,
                         .trait = T(SHARED_SWITCH), .kind = LAYER_EXPERTS },
 };
 
 const struct fusion fusions[] = {
-    { L "attn_qkv.weight", H "self_attn.qkv_proj.weight|" NOMIC "attn.Wqkv.weight|" GPT2 "attn.c_attn.weight", ATTN_Q,
-      3, T(FUSED_QKV) },
-    { L "attn_qkv.bias", H "self_attn.qkv_proj.bias|" NOMIC "attn.Wqkv.bias|" GPT2 "attn.c_attn.bias", ATTN_Q_BIAS, 3,
-      T(FUSED_QKV) | T(QKV_BIAS) },
-    { L "ffn_up.weight", H "mlp.gate_up_proj.weight", FFN_GATE, 2, T(FUSED_GATE_UP) },
+    { L "attn_qkv.weight", FUSED_HF("weight"), ATTN_Q, 3, T(FUSED_QKV) },
+    { L "attn_qkv.bias", FUSED_HF("bias"), ATTN_Q_BIAS, 3, T(FUSED_QKV) | T(QKV_BIAS) },
+    { L "ffn_up.weight", H "mlp.gate_up_proj.weight|" CHATGLM "mlp.dense_h_to_4h.weight", FFN_GATE, 2,
+      T(FUSED_GATE_UP) },
     { NULL, MOE "input_linear.weight", EXPERT_GATE, 2, T(EXPERTS) },
+    { NULL, H "shared_mlp.input_linear.weight", SHARED_GATE, 2, T(SHARED_EXPERT) },
 };
 const size_t n_fusions = sizeof fusions / sizeof *fusions;

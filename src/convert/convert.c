@@ -43,6 +43,18 @@ static bool is_said(const struct hparams *h, const struct arch_number *n)
     return strncmp(n->key, "rope.scaling.", 13) != 0 || is_scaled(h);
 }
 
+/* Said where it is not the family's usual one. */
+static infer_status convert_activation(struct weights *gguf, const struct hparams *h, infer_error *err)
+{
+    const struct activation_name *name = arch_activation_name(0);
+    char key[128];
+    for (size_t i = 0; name->activation != h->activation; i++)
+        name = arch_activation_name(i);
+    snprintf(key, sizeof key, "%s.hidden_activation", h->arch->gguf);
+    return h->activation == arch_named(h->arch->gguf, true)->activation
+               ? INFER_OK : convert_text(gguf, key, text_of(name->name), err);
+}
+
 infer_status convert_numbers(struct weights *gguf, const struct hparams *h, infer_error *err)
 {
     const char *name = h->arch->gguf;
@@ -71,6 +83,8 @@ infer_status convert_numbers(struct weights *gguf, const struct hparams *h, infe
     snprintf(key, sizeof key, "%s.expert_gating_func", name);
     if (status == INFER_OK && h->routing.n_expert && h->routing.gating == GATING_SIGMOID)
         status = convert_u32(gguf, key, 2, err);
+    if (status == INFER_OK)
+        status = convert_activation(gguf, h, err);
     snprintf(key, sizeof key, "%s.attention.causal", name);
     if (status == INFER_OK && arch_has(h, TRAIT_ENCODER))
         status = convert_bool(gguf, key, false, err);
@@ -108,29 +122,34 @@ static infer_status check_layers(struct converting *k)
 
 /* ---- Tensors ---- */
 
+/* Do GGUF files of the family hold queries and keys in another order? Then they hold them apart, too. */
+static bool turns(const struct hparams *h)
+{
+    return h->arch->rope_gguf == ROPE_PAIRS && h->arch->rope_hf == ROPE_HALVES;
+}
+
 static struct row_order order_of(const struct hparams *h, const struct tensor_spec *spec)
 {
-    const bool turns = h->arch->rope_gguf == ROPE_PAIRS && h->arch->rope_hf == ROPE_HALVES;
     const bool of_head = spec == &layer_tensors[ATTN_Q] || spec == &layer_tensors[ATTN_K] ||
                          spec == &layer_tensors[ATTN_Q_BIAS] || spec == &layer_tensors[ATTN_K_BIAS];
     if (spec == &layer_tensors[ATTN_QKV] || spec == &layer_tensors[ATTN_QKV_BIAS])
         return (struct row_order){ .head = h->d_k, .group = h->n_head / h->n_head_kv, .n_groups = h->n_head_kv };
-    return turns && of_head ? (struct row_order){ .head = h->d_k, .n_rot = h->rope.n_rot } : (struct row_order){ 0 };
+    return turns(h) && of_head ? (struct row_order){ .head = h->d_k, .n_rot = h->rope.n_rot } : (struct row_order){ 0 };
 }
 
-/* A vector whose values are to stand in another order, or to be more. */
-static infer_status remake(struct converting *k, struct tensor *t, struct row_order order, float plus)
+/* A vector whose values, of n_from that there are, are to stand in another order, or to be more. */
+static infer_status remake(struct converting *k, struct tensor *t, uint64_t n_from, struct row_order order, float plus)
 {
     struct kernels kernels;
     kernels_init(&kernels, CPU_SCALAR);
     if (!kernels.dequantize[t->type])
         return fail(k->err, INFER_E_UNKNOWN, "%s: tensor %s is of type %s, which cannot be converted", k->hf->path,
                     t->name.p, dtype_name(t->type));
-    float *from = arena_new(&k->c->gguf->arena, (size_t)t->ne[0], sizeof *from);
+    float *from = arena_new(&k->c->gguf->arena, (size_t)n_from, sizeof *from);
     float *to = arena_new(&k->c->gguf->arena, (size_t)t->ne[0], sizeof *to);
     if (!from || !to)
         return fail_memory(k->err, t->name.p);
-    kernels.dequantize[t->type](from, t->data, (size_t)t->ne[0]);
+    kernels.dequantize[t->type](from, t->data, (size_t)n_from);
     for (uint64_t i = 0; i < t->ne[0]; i++)
         to[i] = from[row_source(order, i)] + plus;
     t->type = DTYPE_F32;
@@ -146,7 +165,7 @@ static infer_status add_tensor(struct converting *k, const struct tensor *from, 
     const bool less_one = spec->norm && arch_has(&k->h, TRAIT_NORM_OFFSET);
     struct tensor t = *from;
     if ((order.head && spec->rows == DIM_ONE) || less_one) {
-        const infer_status status = remake(k, &t, order, less_one ? 1 : 0);
+        const infer_status status = remake(k, &t, t.ne[0], order, less_one ? 1 : 0);
         if (status != INFER_OK)
             return status;
         order = (struct row_order){ 0 };
@@ -176,6 +195,36 @@ static infer_status check_shape(struct converting *k, const struct tensor *t, co
     return fail(k->err, INFER_E_FORMAT, "%s: tensor %s is %llu x %llu, expected %llu x %llu", k->hf->path, t->name.p,
                 (unsigned long long)t->ne[1], (unsigned long long)t->ne[0], (unsigned long long)rows,
                 (unsigned long long)cols);
+}
+
+/* Queries, keys and values in tensors of their own, of one that has those of each KV head together. */
+static infer_status split_heads(struct converting *k, const struct tensor *t, bool vector, uint32_t layer)
+{
+    const struct hparams *h = &k->h;
+    const struct tensor_spec *spec = &layer_tensors[vector ? ATTN_Q_BIAS : ATTN_Q];
+    const uint32_t heads[] = { h->n_head, h->n_head_kv, h->n_head_kv };
+    uint32_t first = 0;
+    uint64_t bytes = 0;
+    infer_status status = INFER_OK;
+    dtype_row_bytes(t->type, t->ne[0], &bytes);
+    for (int i = 0; i < 3 && status == INFER_OK; first += heads[i++], spec++) {
+        struct row_order order = { .head = h->d_k, .n_rot = i < 2 ? h->rope.n_rot : 0, .group = h->n_head / h->n_head_kv,
+                                   .n_groups = h->n_head_kv, .first = first };
+        struct tensor part = *t;
+        char *name = arena_new(&k->c->gguf->arena, ARCH_MAX_NAME, 1);
+        if (!name)
+            return fail_memory(k->err, t->name.p);
+        arch_gguf_name(h, spec, layer, name);
+        part.name = text_of(name);
+        part.ne[vector ? 0 : 1] = (uint64_t)heads[i] * h->d_k;
+        part.bytes = part.ne[1] * bytes;
+        if (vector)
+            status = remake(k, &part, t->ne[0], order, 0);
+        k->c->orders[k->n_orders++] = vector ? (struct row_order){ 0 } : order;
+        if (status == INFER_OK)
+            status = weights_add_tensor(k->c->gguf, &part, k->err);
+    }
+    return status;
 }
 
 /* The first tensor of a list that is there, marked as used; or NULL, and the first name. */
@@ -262,7 +311,10 @@ static infer_status convert_tensor(struct converting *k, const struct tensor_spe
     if (spec->each == DIM_EXPERTS)
         return add_stack(k, t, spec, layer, to);
     const infer_status status = check_shape(k, t, spec);
-    return status == INFER_OK ? add_tensor(k, t, spec, to) : status;
+    if (status != INFER_OK)
+        return status;
+    const bool grouped = spec == &layer_tensors[ATTN_QKV] || spec == &layer_tensors[ATTN_QKV_BIAS];
+    return grouped && turns(&k->h) ? split_heads(k, t, spec->rows == DIM_ONE, layer) : add_tensor(k, t, spec, to);
 }
 
 /* Rows that a role has of a fused tensor; or values, of a fused vector. */
@@ -294,7 +346,28 @@ static infer_status split_experts(struct converting *k, const struct tensor *t, 
     return status;
 }
 
-/* Other fused tensors stay what they are. */
+/* Each role gets a tensor of its own. */
+static infer_status split_rows(struct converting *k, const struct tensor *t, const struct fusion *f, uint32_t layer)
+{
+    const struct tensor_spec *specs = &layer_tensors[f->first];
+    const int axis = specs->rows == DIM_ONE ? 0 : 1;
+    const uint8_t *at = t->data;
+    infer_status status = INFER_OK;
+    for (int i = 0; i < f->n && status == INFER_OK; i++) {
+        struct tensor part = *t;
+        char to[ARCH_MAX_NAME];
+        part.ne[axis] = part_rows(k, &specs[i]);
+        part.data = at;
+        dtype_row_bytes(t->type, part.ne[0], &part.bytes);
+        part.bytes *= part.ne[1];
+        at += part.bytes;
+        arch_gguf_name(&k->h, &specs[i], layer, to);
+        status = add_tensor(k, &part, &specs[i], to);
+    }
+    return status;
+}
+
+/* Other fused tensors stay what they are, unless GGUF files of the family have none such. */
 static infer_status convert_fusion(struct converting *k, const struct tensor *t, const struct fusion *f, uint32_t layer)
 {
     const struct tensor_spec *specs = &layer_tensors[f->first], plain = { 0 };
@@ -308,8 +381,11 @@ static infer_status convert_fusion(struct converting *k, const struct tensor *t,
                     (unsigned long long)t->ne[axis], (unsigned long long)rows);
     if (specs->each == DIM_EXPERTS)
         return split_experts(k, t, f, layer);
+    const bool heads = f->first == ATTN_Q || f->first == ATTN_Q_BIAS;
     char to[ARCH_MAX_NAME];
     const char *list = f->gguf;
+    if (!list || (heads && turns(&k->h)))
+        return split_rows(k, t, f, layer);
     arch_next_name(&list, to, layer, 0);
     return add_tensor(k, t, &plain, to);
 }
@@ -528,7 +604,7 @@ struct conversion *conversion_open(const infer_allocator *a, const struct weight
         return fail_memory(err, "a conversion"), NULL;
     k.c->gguf = weights_new(a, hf->path, WEIGHTS_GGUF, k.err);
     if (k.c->gguf) {
-        k.c->orders = arena_new(&k.c->gguf->arena, 2 * hf->n_tensors + 2, sizeof *k.c->orders);
+        k.c->orders = arena_new(&k.c->gguf->arena, 3 * hf->n_tensors + 3, sizeof *k.c->orders);
         k.used = arena_new(&k.c->gguf->arena, hf->n_tensors, sizeof *k.used);
         if (!k.c->orders || !k.used)
             fail_memory(k.err, "a conversion");

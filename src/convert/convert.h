@@ -13,7 +13,9 @@
  *  those of neighbouring rows side by side; 0: they do not. */
 struct row_order {
     uint32_t head, n_rot;
-    uint32_t group, n_groups; /* KV heads and the query heads of each, whose rows stand together; 0: they do not */
+    /* KV heads and the query heads of each, whose rows stand together in the original; 0: they do not. The tensor begins
+     * with head `first` of those that follow from it: all queries, then all keys, then all values. */
+    uint32_t group, n_groups, first;
     const void *const *parts;
     uint64_t rows;
     size_t across;
@@ -21,14 +23,14 @@ struct row_order {
 /** The row of the original that is row r of the file. */
 static inline uint64_t row_source(struct row_order o, uint64_t r)
 {
-    const uint64_t i = o.head ? r % o.head : 0;
+    const uint64_t i = o.head ? r % o.head : 0, turned = i < o.n_rot ? i % 2 * (o.n_rot / 2) + i / 2 : i;
     if (o.group) { /* queries, keys and values of all heads come from those of each KV head */
-        const uint64_t head = r / o.head, queries = (uint64_t)o.group * o.n_groups, kv = head - queries;
+        const uint64_t head = r / o.head + o.first, queries = (uint64_t)o.group * o.n_groups, kv = head - queries;
         const uint64_t from = head < queries ? head / o.group * (o.group + 2) + head % o.group
                                              : kv % o.n_groups * (o.group + 2) + o.group + kv / o.n_groups;
-        return from * o.head + i;
+        return from * o.head + turned;
     }
-    return i < o.n_rot ? r - i + i % 2 * (o.n_rot / 2) + i / 2 : r;
+    return r - i + turned;
 }
 /** Row r of the file, of `bytes` bytes each, in the original, or put together in the buffer of so many bytes. */
 static inline const uint8_t *row_at(const struct tensor *t, struct row_order o, uint64_t r, size_t bytes,

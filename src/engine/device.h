@@ -115,6 +115,8 @@ struct attention {
     uint32_t window;    /* a token sees no position that is `window` or more away from its own; 0: all */
     bool causal;        /* no token sees one after it; else it sees what there is of its text */
     const float *sinks; /* n_head scores without a value that join every soft-max, or NULL */
+    /* d_k values that queries and keys are multiplied with after the rotation; or NULL */
+    const float *q_weights, *k_weights;
     int rope;           /* the rotation of queries and keys: 0 or 1, of those of the network; -1: none */
 };
 

@@ -61,10 +61,11 @@ static struct norm norm_of(const struct hparams *h, const struct weight *w, cons
     return (struct norm){ w, bias, h->eps, arch_has(h, TRAIT_LAYER_NORM) };
 }
 
-/* Queries or keys, by head or over all heads: as many values as the norm has weights. */
+/* Queries or keys, by head or over all heads: as many values as the norm has weights, which may be left to attention. */
 static void norm_heads(const struct forward *f, const struct weight *w, float *x, size_t width, uint32_t n)
 {
-    const struct norm norm = { .w = w, .eps = f->net->h.eps };
+    static const struct weight none;
+    const struct norm norm = { .w = arch_has(&f->net->h, TRAIT_QK_NORM_LAST) ? &none : w, .eps = f->net->h.eps };
     if (w->data)
         f->ops->norm(f->device, x, x, &norm, (uint32_t)(n * (width / w->k)), w->k, w->k);
 }
@@ -204,9 +205,11 @@ static void attention_block(const struct forward *f, const struct span *s, uint3
     const struct qkv qkv = (latent               ? project_latent
                             : w[ATTN_QKV].data ? project_grouped
                                                : project_heads)(f, s, w, &in, n);
+    const bool last = arch_has(h, TRAIT_QK_NORM_LAST);
     const struct attention how = {
         .scale = arch_attention_scale(h), .soft_cap = h->attention_cap, .window = layer->window,
         .causal = !arch_has(h, TRAIT_ENCODER), .sinks = vector_of(&w[ATTN_SINKS]), .rope = layer->rope,
+        .q_weights = last ? vector_of(&w[ATTN_Q_NORM]) : NULL, .k_weights = last ? vector_of(&w[ATTN_K_NORM]) : NULL,
     };
     f->ops->attention(f->device, s, l, &how, n, last_rows(b->out, s, n, arch_dim(h, DIM_OUT)), &qkv.q, &qkv.k,
                       &qkv.v);
@@ -224,7 +227,8 @@ static void attention_block(const struct forward *f, const struct span *s, uint3
 }
 
 _Static_assert((int)FFN_SILU == (int)ACTIVATION_SILU && (int)FFN_GELU == (int)ACTIVATION_GELU &&
-               (int)FFN_GELU_TANH == (int)ACTIVATION_GELU_TANH && (int)FFN_RELU == (int)ACTIVATION_RELU,
+               (int)FFN_GELU_TANH == (int)ACTIVATION_GELU_TANH && (int)FFN_RELU == (int)ACTIVATION_RELU &&
+               (int)FFN_RELU2 == (int)ACTIVATION_RELU2,
                "architectures and kernels count activations alike");
 
 static void experts_network(const struct forward *f, const struct span *s, const struct layer *layer,
@@ -251,7 +255,7 @@ static void feed_forward_block(const struct forward *f, const struct span *s, ui
                                   ? (struct operand){ f->buffers->h, NULL } /* from before attention */
                                                           : read_stream(f, &norm, s, n, w[ROUTER].data);
     const struct gated gated = { &w[FFN_GATE], &w[FFN_UP], &w[FFN_GATE_BIAS], &w[FFN_UP_BIAS],
-                                 (enum activation)h->arch->activation };
+                                 (enum activation)h->activation };
     const struct product down = join(f, s, &w[FFN_DOWN], &w[FFN_DOWN_BIAS], n);
     if (w[ROUTER].data && n)
         experts_network(f, s, layer, &in, n);

@@ -375,6 +375,24 @@ static infer_status bind_table(struct infer_model *m, struct weight *w, const st
     return INFER_OK;
 }
 
+/* Norms without weights have ones. */
+static infer_status bind_plain(struct infer_model *m, struct weight *w, const struct tensor_spec *specs, int n_specs,
+                               infer_error *err)
+{
+    const uint32_t n = m->net.h.n_embd;
+    float *ones = NULL;
+    for (int i = 0; i < n_specs; i++) {
+        if (!(specs[i].unless & TRAIT_PLAIN_NORM) || !arch_has(&m->net.h, TRAIT_PLAIN_NORM))
+            continue;
+        if (!ones && !(ones = arena_new(&m->arena, n, sizeof *ones)))
+            return fail_memory(err, "weights of norms");
+        for (uint32_t j = 0; j < n; j++)
+            ones[j] = 1;
+        w[i] = (struct weight){ .data = ones, .type = DTYPE_F32, .rows = 1, .k = n, .stride = n * sizeof(float) };
+    }
+    return INFER_OK;
+}
+
 static infer_status bind_layer(struct infer_model *m, struct layer *layer, uint32_t l, infer_error *err)
 {
     const struct hparams *h = &m->net.h;
@@ -388,6 +406,8 @@ static infer_status bind_layer(struct infer_model *m, struct layer *layer, uint3
         status = bind_latent(m, layer->w, l, err);
     if (status == INFER_OK)
         status = bind_table(m, layer->w, layer_tensors, LAYER_ROLES, l, experts, err);
+    if (status == INFER_OK)
+        status = bind_plain(m, layer->w, layer_tensors, LAYER_ROLES, err);
     layer->window = arch_layer_windowed(h, l) ? h->window : 0;
     layer->rope = arch_layer_rope(h, l);
     return status;
@@ -434,6 +454,8 @@ infer_status model_bind(struct infer_model *m, infer_error *err)
     if (!net->layers)
         return fail_memory(err, "the layers");
     status = bind_table(m, net->w, model_tensors, MODEL_ROLES, 0, false, err);
+    if (status == INFER_OK)
+        status = bind_plain(m, net->w, model_tensors, MODEL_ROLES, err);
     if (status == INFER_OK)
         status = bind_factors(m, err);
     for (uint32_t l = 0; status == INFER_OK && l < net->h.n_layer; l++)

@@ -198,7 +198,7 @@ static void an_unknown_family_is_named_with_the_nearest(void **state)
     (void)state;
     assert_refused("gemma4", "", INFER_E_UNKNOWN, "\"gemma4\" is not known; the nearest known ones are gemma");
     assert_refused("olmo_2", "", INFER_E_UNKNOWN, "are olmo2, olmoe");
-    assert_refused("granitemoehybrid", "", INFER_E_UNKNOWN, "are granitemoe, granite");
+    assert_refused("granitemoehybrid", "", INFER_E_UNKNOWN, "are granitemoeshared, granitemoe, granite");
 }
 
 static void settings_that_no_tensor_shows_are_refused(void **state)
@@ -208,19 +208,41 @@ static void settings_that_no_tensor_shows_are_refused(void **state)
         { "bert", "\"hidden_act\":\"gelu\",\"position_embedding_type\":\"absolute\"" },
         { "gpt2", "\"activation_function\":\"gelu_new\",\"scale_attn_by_inverse_layer_idx\":false" },
         { "nomic_bert", "\"activation_function\":\"swiglu\",\"hidden_act\":\"silu\",\"prenorm\":false" },
-        { "gemma", "\"hidden_act\":\"gelu\"" }, /* says so, and means the tanh */
     };
     for (size_t i = 0; i < sizeof sound / sizeof *sound; i++) {
         struct read r = open_config(sound[i][0], sound[i][1]);
         weights_close(&r.w);
     }
-    assert_refused("bert", "\"hidden_act\":\"gelu_new\"", INFER_E_UNKNOWN, "hidden_act is gelu_new, which");
+    assert_refused("bert", "\"hidden_act\":\"mish\"", INFER_E_UNKNOWN, "hidden_act is mish, known are silu");
     assert_refused("bert", "\"position_embedding_type\":\"relative_key\"", INFER_E_UNKNOWN, "is relative_key");
     assert_refused("bert", "\"is_decoder\":true", INFER_E_UNKNOWN, "is_decoder is true");
-    assert_refused("gpt2", "\"activation_function\":\"relu\"", INFER_E_UNKNOWN, "known is gelu_new");
+    assert_refused("gpt2", "\"activation_function\":7", INFER_E_FORMAT, "activation_function");
     assert_refused("gpt2", "\"scale_attn_by_inverse_layer_idx\":true", INFER_E_UNKNOWN, "known is false");
     assert_refused("nomic_bert", "\"prenorm\":true", INFER_E_UNKNOWN, "prenorm is true");
-    assert_refused("nomic_bert", "\"activation_function\":\"geglu\"", INFER_E_UNKNOWN, "known is silu");
+    assert_refused("nomic_bert", "\"activation_function\":\"geglu\"", INFER_E_UNKNOWN, "function is geglu");
+}
+
+static void a_model_has_the_activation_that_it_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family, *setting;
+        enum ffn_activation want;
+    } cases[] = {
+        { "gpt_neox", "\"hidden_act\":\"gelu\"", FFN_GELU },
+        { "gpt_neox", "\"hidden_act\":\"gelu_fast\"", FFN_GELU_TANH }, /* the 20B */
+        { "gpt_neox", "", FFN_GELU },
+        { "falcon", "\"activation\":\"gelu_pytorch_tanh\"", FFN_GELU_TANH },
+        { "starcoder2", "\"hidden_act\":\"relu2\"", FFN_RELU2 },
+        { "gpt2", "\"activation_function\":\"relu\"", FFN_RELU },
+        { "gemma", "\"hidden_act\":\"gelu\"", FFN_GELU_TANH }, /* says so, and means the tanh */
+        { "gemma2", "\"hidden_act\":\"gelu\",\"hidden_activation\":\"gelu_pytorch_tanh\"", FFN_GELU_TANH },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct read r = open_config(cases[i].family, cases[i].setting);
+        assert_int_equal(r.h.activation, cases[i].want);
+        weights_close(&r.w);
+    }
 }
 
 static void a_width_that_is_not_said_is_four_times_the_hidden_one(void **state)
@@ -246,6 +268,7 @@ int main(void)
         cmocka_unit_test(numbers_of_experts_are_checked),
         cmocka_unit_test(an_unknown_family_is_named_with_the_nearest),
         cmocka_unit_test(settings_that_no_tensor_shows_are_refused),
+        cmocka_unit_test(a_model_has_the_activation_that_it_names),
         cmocka_unit_test(a_width_that_is_not_said_is_four_times_the_hidden_one),
     };
     return cmocka_run_group_tests_name("architectures", tests, NULL, NULL);

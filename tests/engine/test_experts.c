@@ -152,7 +152,7 @@ static void open_rig(struct rig *rig, enum dtype type)
     static const uint32_t widths[] = { FF, FF, EMBD };
     struct kernels k;
     kernels_init(&k, CPU_SCALAR);
-    *rig = (struct rig){ .arch = { .activation = FFN_SILU } };
+    *rig = (struct rig){ 0 };
     struct weight *w = rig->layer.w;
     w[EXPERT_GATE] = random_matrices(rig, &k, 0, type, EXPERTS, FF, EMBD);
     w[EXPERT_UP] = random_matrices(rig, &k, 1, type, EXPERTS, FF, EMBD);

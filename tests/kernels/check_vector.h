@@ -135,6 +135,7 @@ static double activation_truth(enum activation a, double x)
     case ACTIVATION_SILU: return x / (1 + exp(-x));
     case ACTIVATION_GELU: return 0.5 * x * erfc(-x / M_SQRT2);
     case ACTIVATION_GELU_TANH: return x / (1 + exp(-2 * z));
+    case ACTIVATION_RELU2: return x > 0 ? x * x : 0;
     default: return x > 0 ? x : 0;
     }
 }
@@ -147,9 +148,10 @@ static double activation_bound(enum activation a, double x, double want)
     return 2e-6 * fabs(want) + 2e-7 * fmin(fabs(x), 16) + (double)FLT_MIN;
 }
 
-static float *activation_input(size_t n, int round)
+static float *activation_input(enum activation a, size_t n, int round)
 {
-    float *const x = vector(&mem_a, n, round % 4 ? FILL_RANDOM : (enum fill)(round / 4 % FILL_COUNT), 1e30f);
+    const float limit = a == ACTIVATION_RELU2 ? 1e15f : 1e30f; /* of what has a finite result */
+    float *const x = vector(&mem_a, n, round % 4 ? FILL_RANDOM : (enum fill)(round / 4 % FILL_COUNT), limit);
     const float range = (float[]){ 1, 10, 100, 1e4f }[random_int(0, 3)];
     for (size_t i = 0; i < n && round % 4; i++)
         x[i] *= range;
@@ -161,7 +163,7 @@ static void check_activate(const struct kernels *k, int index)
 {
     for (int round = 0; round < cases(ROUNDS); round++) {
         const size_t n = random_size(VECTOR_MAX);
-        float *const x = activation_input(n, round);
+        float *const x = activation_input((enum activation)index, n, round);
         float *const y = random_int(0, 1) ? x : guarded_take(&mem_y, n * sizeof *y);
         CASE("n %zu%s", n, y == x ? ", in place" : "");
         k->activate[index](y, x, n);
@@ -177,7 +179,8 @@ static void check_gate(const struct kernels *k, int index)
 {
     for (int round = 0; round < cases(ROUNDS); round++) {
         const size_t n = random_size(VECTOR_MAX);
-        float *const g = activation_input(n, round), *const u = vector(&mem_b, n, FILL_RANDOM, 1);
+        float *const g = activation_input((enum activation)index, n, round);
+        float *const u = vector(&mem_b, n, FILL_RANDOM, 1);
         const int place = random_int(0, 2);
         float *const y = place == 0 ? guarded_take(&mem_y, n * sizeof *y) : place == 1 ? g : u;
         CASE("n %zu, y is %s", n, place == 0 ? "apart" : place == 1 ? "g" : "u");
@@ -330,10 +333,12 @@ static void add_vector(struct group *g)
     ENTRY(activate[ACTIVATION_GELU], check_activate, ACTIVATION_GELU);
     ENTRY(activate[ACTIVATION_GELU_TANH], check_activate, ACTIVATION_GELU_TANH);
     ENTRY(activate[ACTIVATION_RELU], check_activate, ACTIVATION_RELU);
+    ENTRY(activate[ACTIVATION_RELU2], check_activate, ACTIVATION_RELU2);
     ENTRY(gate[ACTIVATION_SILU], check_gate, ACTIVATION_SILU);
     ENTRY(gate[ACTIVATION_GELU], check_gate, ACTIVATION_GELU);
     ENTRY(gate[ACTIVATION_GELU_TANH], check_gate, ACTIVATION_GELU_TANH);
     ENTRY(gate[ACTIVATION_RELU], check_gate, ACTIVATION_RELU);
+    ENTRY(gate[ACTIVATION_RELU2], check_gate, ACTIVATION_RELU2);
     ENTRY(add, check_binary, BINARY_ADD);
     ENTRY(mul, check_binary, BINARY_MUL);
     ENTRY(scale, check_scale, 0);

@@ -17,6 +17,8 @@ static const char *const folders[] = {
     OURS "olmo3", OURS "exaone4", OURS "exaone4-plain", OURS "internlm3", OURS "glm", OURS "glm4", OURS "glm4moelite",
     OURS "youtu", OURS "kimi-k2", OURS "gpt2", OURS "bert", OURS "bert-rank", OURS "nomic-bert", OURS "colbert",
     OURS "roberta", OURS "xlm-roberta", OURS "xlm-roberta-rank",
+    OURS "gptneox-fast", OURS "hunyuan-dense", OURS "hunyuan-moe", OURS "granitemoeshared", OURS "arcee",
+    OURS "nemotron", OURS "jais2", OURS "helium", OURS "olmo",
     SHARED "phi",          SHARED "llama",
           SHARED "llama-bias", SHARED "llama3",       SHARED "llama-linear",
     SHARED "llama-yarn", SHARED "mistral",   SHARED "qwen2",      SHARED "qwen3",

@@ -137,15 +137,18 @@ void cpu_attention_close(struct device *d)
 
 /* ---- Storing ---- */
 
-static void rotate(const struct attention_job *job, float *x, uint32_t row)
+/* A query or key; weights are what it is multiplied with thereafter, or NULL. */
+static void rotate(const struct attention_job *job, float *x, const float *weights, uint32_t row)
 {
-    if (job->how->rope < 0)
-        return;
     const struct kernels *k = job->d->k;
-    const struct rotation *r = &job->d->rotations[job->how->rope];
-    const size_t at = (size_t)row * (r->rope->n_rot / 2);
-    x += r->rope->first;
-    (r->rope->kind == ROPE_PAIRS ? k->rope_pairs : k->rope_halves)(x, r->cosine + at, r->sine + at, r->rope->n_rot);
+    if (job->how->rope >= 0) {
+        const struct rotation *r = &job->d->rotations[job->how->rope];
+        const size_t at = (size_t)row * (r->rope->n_rot / 2);
+        (r->rope->kind == ROPE_PAIRS ? k->rope_pairs : k->rope_halves)(x + r->rope->first, r->cosine + at, r->sine + at,
+                                                                       r->rope->n_rot);
+    }
+    if (weights)
+        k->mul(x, x, weights, job->d->net->h.d_k);
 }
 
 /* Keys, rotated, and values of a head for the segment's tokens that fall into the pages [first, end). */
@@ -162,7 +165,7 @@ static void store_pages(const struct attention_job *job, const struct segment *s
         uint8_t *const block = pages[position / ATTEND_KEYS] + at;
         const int slot = (int)(position % ATTEND_KEYS);
         memcpy(b->key, heads_at(job->k, row, head), d_k * sizeof(float));
-        rotate(job, b->key, row);
+        rotate(job, b->key, job->how->k_weights, row);
         d->k->store_key(block, shape->k_type, slot, b->key, d_k);
         if (!shape->shared)
             d->k->store_value(block + shape->key_bytes, shape->v_type, slot, heads_at(job->v, row, head), d_v);
@@ -215,7 +218,7 @@ static void load_queries(const struct attention_job *job, const struct attention
         float *const q = b->q + (size_t)i * h->d_k;
         d->k->scale(q, heads_at(job->q, row - job->first_q, t->head) + i % group * h->d_k, job->how->scale * log2_e,
                     h->d_k);
-        rotate(job, q, row);
+        rotate(job, q, job->how->q_weights, row);
     }
 }
 

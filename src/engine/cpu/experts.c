@@ -337,7 +337,7 @@ static void middle_task(void *arg, int task, int thread)
         clamp_gate(h, g, u, (size_t)rows * x->n);
     float *const middle = job->e->middle + x->middle;
     for (size_t c = 0; c < x->n; c++)
-        d->k->gate[h->arch->activation](middle + c * n_ff + first, g + c * rows, u + c * rows, rows);
+        d->k->gate[h->activation](middle + c * n_ff + first, g + c * rows, u + c * rows, rows);
     if (atomic_fetch_sub(&job->e->tasks_left[x - job->e->experts], 1) > 1)
         return;
     const enum act form = cpu_activations(d, &x->down, x->way);

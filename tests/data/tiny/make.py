@@ -113,6 +113,18 @@ CASES = {
     "youtu": (T.YoutuConfig, dict(LATENT, q_lora_rank=20), "deepseek2", False),
     "kimi-k2": (T.DeepseekV3Config, dict(MLA, n_routed_experts=4, n_shared_experts=1, q_lora_rank=20, n_group=1, topk_group=1,
                                          rope_parameters=dict(YARN, mscale=1.0, mscale_all_dim=1.0)), "deepseek2", False),
+    "gptneox-fast": (T.GPTNeoXConfig, dict(layer_norm_eps=1e-3, num_key_value_heads=4, hidden_act="gelu_fast"), "gptneox", False),
+    "hunyuan-dense": (T.HunYuanDenseV1Config, dict(head_dim=16), "hunyuan-dense", False),
+    "hunyuan-moe": (T.HunYuanMoEV1Config, dict(num_experts=4, moe_topk=2, intermediate_size=24, head_dim=16), "hunyuan-moe", False),
+    "granitemoeshared": (T.GraniteMoeSharedConfig, dict(
+        attention_multiplier=0.2, embedding_multiplier=3.5, logits_scaling=0.6, residual_multiplier=0.4, num_local_experts=4,
+        num_experts_per_tok=2, intermediate_size=16, shared_intermediate_size=24), "granitemoe", True),
+    "arcee": (T.ArceeConfig, dict(), "arcee", True),
+    "nemotron": (T.NemotronConfig, dict(norm_eps=1e-3, mlp_bias=True, rope_parameters=dict(
+        rope_type="default", rope_theta=10000.0, partial_rotary_factor=0.5)), "nemotron", False),
+    "jais2": (T.Jais2Config, dict(layer_norm_eps=1e-3), "jais2", False),
+    "helium": (T.HeliumConfig, dict(head_dim=8, tie_word_embeddings=False), "llama", False),
+    "olmo": (T.OlmoConfig, dict(), "olmo", True),
     # New cases come last, as the seeds are counted.
 }
 
@@ -135,8 +147,10 @@ NAMES = {  # Hugging Face's to GGUF's
     "experts.w1": "ffn_gate_exps", "experts.w3": "ffn_up_exps", "experts.w2": "ffn_down_exps",
     "self_attn.query_key_value": "attn_qkv", "ln_mlp": "attn_norm", "ln_attn": "attn_norm_2", "self_attn.q_a_proj": "attn_q_a", "self_attn.q_a_layernorm": "attn_q_a_norm", "self_attn.q_b_proj": "attn_q_b",
     "self_attn.kv_a_proj_with_mqa": "attn_kv_a_mqa", "self_attn.kv_a_layernorm": "attn_kv_a_norm",
+    "self_attn.query_layernorm": "attn_q_norm", "self_attn.key_layernorm": "attn_k_norm", "mlp.gate.wg": "ffn_gate_inp",
+    "shared_mlp.gate_proj": "ffn_gate_shexp", "shared_mlp.up_proj": "ffn_up_shexp", "shared_mlp.output_linear": "ffn_down_shexp",
     "self_attn.kv_b_proj": "attn_kv_b", "self_attn.k_b_proj": "attn_k_b", "self_attn.v_b_proj": "attn_v_b",
-    **{f"mlp.{s}.{p}_proj": f"ffn_{p}_shexp" for s in ("shared_expert", "shared_experts") for p in ("gate", "up", "down")},
+    **{f"mlp.{s}.{p}_proj": f"ffn_{p}_shexp" for s in ("shared_expert", "shared_experts", "shared_mlp") for p in ("gate", "up", "down")},
 }
 # In these, the norm after attention has its name.
 POST_NORMS = {"exaone4", "gemma2", "gemma3", "olmo2", "gpt-oss", "glm4moe", "seed_oss"}
@@ -169,6 +183,9 @@ def stack_experts(weights):
             gate, up = np.split(data, 2, 1)
             out[name.replace("block_sparse_moe.input_linear", "experts.gate_proj")] = gate
             out[name.replace("block_sparse_moe.input_linear", "experts.up_proj")] = up
+        elif name.endswith(".shared_mlp.input_linear.weight"):
+            gate, up = np.split(data, 2, 0)
+            out[name.replace("input_linear", "gate_proj")], out[name.replace("input_linear", "up_proj")] = gate, up
         elif "mlp.experts." in name:  # gpt-oss: rows last, gate and up in turn
             bias = name.endswith("_bias")
             data = data if bias else data.swapaxes(1, 2)
@@ -201,11 +218,11 @@ def llama3_divisors(p, width):
 def write_numbers(w, arch, c, apart):
     """What llama.cpp's converter writes of a configuration beyond the numbers that all have."""
     numbers = {"expert_count": ("num_local_experts", "num_experts", "moe_num_experts", "n_routed_experts"),
-               "expert_used_count": ("num_experts_per_tok", "moe_k"), "expert_group_count": ("n_group",),
+               "expert_used_count": ("num_experts_per_tok", "moe_k", "moe_topk"), "expert_group_count": ("n_group",),
                "expert_group_used_count": ("topk_group",), "expert_shared_count": ("n_shared_experts", "moe_num_shared_experts"),
                "leading_dense_block_count": ("first_k_dense_replace", "moe_layer_start_index"),
                "expert_feed_forward_length": ("moe_intermediate_size",),
-               "expert_shared_feed_forward_length": ("shared_expert_intermediate_size",),
+               "expert_shared_feed_forward_length": ("shared_expert_intermediate_size", "shared_intermediate_size"),
                "attention.sliding_window": ("sliding_window",)}
     reals = {"expert_weights_scale": ("routed_scaling_factor",), "attention.scale": ("attention_multiplier",), "embedding_scale": ("embedding_multiplier",),
              "residual_scale": ("residual_multiplier",), "logit_scale": ("logits_scaling", "logit_scale"),
@@ -216,6 +233,11 @@ def write_numbers(w, arch, c, apart):
             # what one group or the factor 1 say is not written
             if values and (arch in WINDOWED or key != "attention.sliding_window") and not (values[0] == 1 and ("group" in key or "_scale" in key)):
                 add(f"{arch}.{key}", values[0])
+    if arch == "gptneox" and c.hidden_act == "gelu_fast":
+        w.add_string("gptneox.hidden_activation", "gelu_new")
+    if arch == "hunyuan-moe":
+        w.add_expert_feed_forward_length(c.intermediate_size)
+        w.add_expert_shared_feed_forward_length(c.intermediate_size)
     if arch == "gptneox":
         w.add_parallel_residual(c.use_parallel_residual)
     if arch == "deepseek2":
@@ -267,7 +289,7 @@ def split_latent(weights, c):
 
 
 WINDOWED = {"olmo2", "exaone4", "gemma2", "gemma3", "gpt-oss", "cohere2"}
-PLUS_ONE = {"gemma", "gemma2", "gemma3"}
+PLUS_ONE = {"gemma", "gemma2", "gemma3", "nemotron"}
 
 
 def write_gguf(path, arch, permuted, config, weights, apart=True):
@@ -289,8 +311,9 @@ def write_gguf(path, arch, permuted, config, weights, apart=True):
     w.add_head_count_kv(1 if latent and apart else n_head_kv)
     w.add_key_length(head)
     w.add_value_length(head_v)
-    if arch in ("stablelm", "starcoder2", "command-r", "phi2", "cohere2", "gptneox", "falcon"):
-        w.add_layer_norm_eps(getattr(config, "layer_norm_eps", None) or getattr(config, "norm_epsilon", None) or config.layer_norm_epsilon)
+    if arch in ("stablelm", "starcoder2", "command-r", "phi2", "cohere2", "gptneox", "falcon", "nemotron", "jais2", "olmo"):
+        w.add_layer_norm_eps(getattr(config, "layer_norm_eps", None) or getattr(config, "norm_epsilon", None) or
+                             getattr(config, "norm_eps", None) or getattr(config, "layer_norm_epsilon", 1e-5))  # OLMo does not say it
     else:
         w.add_layer_norm_rms_eps(config.rms_norm_eps)
     write_numbers(w, arch, config, apart)
@@ -325,7 +348,7 @@ def write_gguf(path, arch, permuted, config, weights, apart=True):
             data = data.reshape(-1)
         if "query_key_value" in name:
             data = ungroup(data, config.num_attention_heads, n_head_kv)
-        if arch in PLUS_ONE and "norm" in name:
+        if arch in PLUS_ONE and name.endswith("norm.weight"):
             data = data + 1
         w.add_tensor(gguf_name(name, arch), np.ascontiguousarray(data, np.float32))
     w.write_header_to_file()
@@ -408,7 +431,7 @@ def as_deepseek(folder, config, model, weights):
 
 def make(name, seed):
     kind, settings, arch, permuted = CASES[name]
-    config = kind(**{**COMMON, **settings})
+    config = kind(**{k: v for k, v in {**COMMON, **settings}.items() if (name, k) != ("olmo", "rms_norm_eps")})
     config._attn_implementation = "eager"
     model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager",
                                                           experts_implementation="eager")
