@@ -36,7 +36,7 @@ static const struct field fields[] = {
       "rms_norm_eps|layer_norm_eps|norm_epsilon|layer_norm_epsilon|layernorm_epsilon|norm_eps", AT(eps), true, true, 0 },
     { "rope.dimension_count", "rotary_dim|qk_rope_head_dim", AT(rope.n_rot), false, false, 0 },
     { NULL, ROPE("alpha"), AT(rope.alpha), true, false, 0 },
-    { NULL, "partial_rotary_factor|rope_parameters.partial_rotary_factor|rotary_pct", AT(rope.part), true, false, 1 },
+    { NULL, "partial_rotary_factor|rope_parameters.partial_rotary_factor|rotary_pct", AT(rope.part), true, false, 0 },
     { "rope.freq_base",
       "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta|rotary_emb_base", AT(rope.base),
       true, false, 10000 },
@@ -56,6 +56,8 @@ static const struct field fields[] = {
     { NULL, ROPE("mscale"), AT(rope.mscale), true, false, 1 },
     { "attention.scale", "attention_multiplier", AT(attention_scale), true, false, 0 },
     { NULL, "query_pre_attn_scalar", AT(query_scalar), true, false, 0 },
+    { "attention.temperature_scale", ROPE("llama_4_scaling_beta"), AT(temperature), true, false, 0 },
+    { "attention.temperature_length", NULL, AT(temperature_length), false, false, 0 },
     { "attn_logit_softcapping", "attn_logit_softcapping", AT(attention_cap), true, false, 0 },
     { "final_logit_softcapping", "final_logit_softcapping", AT(logit_cap), true, false, 0 },
     { "embedding_scale", "embedding_multiplier|scale_emb", AT(embd_scale), true, false, 1 },
@@ -189,6 +191,10 @@ static infer_status read_rope(struct hparams *h, const struct weights *w, infer_
     };
     const bool gguf = w->format == WEIGHTS_GGUF;
     struct rope *r = &h->rope;
+    float ratio = 1;
+    if (!gguf && meta_get_f32(w, "rope_ratio", &ratio, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    r->base *= ratio;
     r->kind = gguf ? h->arch->rope_gguf : h->arch->rope_hf;
     r->scaling = SCALING_NONE;
     r->exact_range = arch_has(h, TRAIT_YARN_EXACT);
@@ -277,6 +283,7 @@ static infer_status check_scales(const struct hparams *h, const char *path, infe
         { "the attention's scale", h->attention_scale, -1e6f }, { "the query scalar", h->query_scalar, 0 },
         { "the cap of scores", h->attention_cap, 0 },           { "the cap of logits", h->logit_cap, 0 },
         { "the embedding's scale", h->embd_scale, -1e6f },      { "the residual scale", h->residual_scale, -1e6f },
+        { "the temperature of attention", h->temperature, 0 },
         { "the depth's scale", h->depth_scale, 0 },             { "the logits' scale", h->logit_scale, -1e6f },         { "the gate's limit", h->gate_limit, 0 },
         { "yarn's scale of scores", h->rope.log_multiplier, 0 }, { "yarn's mscale", h->rope.mscale, 0 },
         { "the gate's steepness", h->gate_alpha, 1e-3f },       { "the local rope base", h->rope_local.base, 0 },
@@ -307,13 +314,15 @@ static infer_status read_traits(struct hparams *h, const struct weights *w, infe
         meta_get_bool(w, "new_decoder_architecture", &grouped, err) == META_WRONG ||
         meta_get_bool(w, "multi_query", &one_head, err) == META_WRONG)
         return INFER_E_FORMAT;
-    if (alibi)
+    if (alibi || (h->arch->n_layer_alibi && h->n_layer == h->arch->n_layer_alibi))
         return fail(err, INFER_E_UNKNOWN, "%s: attention with biases by distance (alibi) is not known", w->path);
     if (biased && arch_has(h, TRAIT_LATENT))
         return fail(err, INFER_E_UNKNOWN, "%s: attention_bias is set, but latent attention with biases is not known",
                     w->path);
     if (!parallel)
         h->traits &= ~(uint64_t)(TRAIT_PARALLEL | TRAIT_PARALLEL_NORMS);
+    if (one_head && !h->n_head_kv)
+        h->n_head_kv = 1;
     if (!grouped) /* Falcon's number of KV heads counts in its newer models only */
         h->n_head_kv = one_head ? 1 : h->n_head;
     return INFER_OK;
@@ -358,12 +367,16 @@ static void fill_in(struct hparams *h, bool gguf)
     if (!h->d_v)
         h->d_v = h->d_k;
     fill_in_latent(h);
+    if (h->rope.part == 0)
+        h->rope.part = h->arch->part_usual > 0 ? h->arch->part_usual : 1;
     if (!h->rope.n_rot && h->rope.part > 0 && h->rope.part <= 1)
         h->rope.n_rot = (uint32_t)((float)h->d_k * h->rope.part);
     if (!h->rope.n_ctx_original)
         h->rope.n_ctx_original = h->n_ctx_train;
     if (!h->n_shared && !h->n_ff_shared && arch_has(h, TRAIT_SHARED_EXPERT))
         h->n_shared = 1;
+    if (h->temperature > 0 && !h->temperature_length)
+        h->temperature_length = h->rope.n_ctx_original;
     if (!h->n_ff_expert)
         h->n_ff_expert = h->n_ff;
     if (!h->n_ff_shared && h->n_shared <= MAX_WIDTH && h->n_ff_expert <= MAX_WIDTH)
@@ -393,12 +406,14 @@ static void derive_scales(struct hparams *h)
 static void derive_yarn(struct hparams *h, bool gguf)
 {
     struct rope *r = &h->rope;
+    const float tenth = arch_has(h, TRAIT_YARN_WHOLE) ? 1 : 0.1f;
     if (!gguf)
-        r->log_multiplier *= 0.1f;
+        r->log_multiplier *= tenth;
     if (r->scaling != SCALING_YARN || !(r->factor > 1) || r->log_multiplier == 0 || r->attention_factor != 0)
         return;
     const float log_factor = logf(r->factor);
-    r->attention_factor = gguf ? 1 : (0.1f * r->mscale * log_factor + 1) / (r->log_multiplier * log_factor + 1);
+    r->attention_factor = gguf ? 1 : (0.1f * r->mscale * log_factor + 1) /
+                                         (0.1f / tenth * r->log_multiplier * log_factor + 1);
 }
 
 /* What the numbers say together with the row. */

@@ -55,6 +55,7 @@ enum trait {
     TRAIT_CLASSES = 1ull << 38,     /* a score for each of some classes, over what the head gives */
     TRAIT_PAD_POSITIONS = 1ull << 48, /* checkpoints: positions begin behind the row of the padding's id */
     TRAIT_PLAIN_NORM = 1ull << 45,  /* norms of the residual stream have no weights */
+    TRAIT_YARN_WHOLE = 1ull << 47,  /* GGUF files say mscale_all_dim of YaRN's, others a tenth of it */
     TRAIT_QK_NORM_LAST = 1ull << 46, /* the norms of queries and keys have their weights after the rotation */
     TRAIT_PROJECTION = 1ull << 39,  /* hidden states are multiplied into narrower vectors of tokens (ColBERT) */
 };
@@ -178,7 +179,9 @@ struct arch {
     /* The same of embd_scale, depth_scale and base_width; 0: none. */
     float embd_scale_usual, depth_scale_usual;
     uint32_t base_width_usual;
+    uint32_t n_layer_alibi; /* models of so many layers see by distance (alibi), though no file says so; 0: none do */
     float eps_usual; /* 0: every file says it */
+    float part_usual; /* of rope; 0: all of a head */
     uint32_t window_period; /* where there is a window: each layer of this number sees all */
     uint32_t still_period;  /* each layer of this number has no rotation; as window_period: if there are windows; 1:
                              * there is none */
@@ -233,6 +236,9 @@ struct hparams {
     bool tied;           /* output is the embedding, whatever the file has besides */
     float eps;
     float attention_scale, query_scalar; /* as the file says it, 0 if it does not: arch_attention_scale() */
+    /* Queries grow with their position p, by 1 + temperature ln(1 + floor(p / temperature_length)); 0: they do not. */
+    float temperature;
+    uint32_t temperature_length;
     float attention_cap, logit_cap;      /* x becomes cap * tanh(x / cap); 0: none */
     float embd_scale, residual_scale, logit_scale; /* as the file says it: arch_embd_scale(), arch_logit_scale() */
     float depth_scale;   /* blocks' results are multiplied by this and divided by the root of n_layer; 0: not said */

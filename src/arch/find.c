@@ -101,6 +101,9 @@ infer_status arch_find_row(struct hparams *h, const struct weights *w, struct ar
     h->arch = row_of(w, h->name);
     if (h->arch)
         return INFER_OK;
+    if (arch_named(h->name, gguf))
+        return fail(err, INFER_E_UNKNOWN, "%s: of \"%s\" models only those of the class %s are known", w->path, h->name,
+                    arch_named(h->name, gguf)->hf_class);
     char known[200] = "";
     list_nearest(known, sizeof known, name, gguf);
     return fail(err, INFER_E_UNKNOWN, "%s: architecture \"%.60s\" is not known; the nearest known ones are %s", w->path,

@@ -56,6 +56,7 @@ infer_status arch_check_settings(const struct hparams *h, const struct weights *
 {
     static const char *const unset[] = { "prenorm", "rotary_emb_interleaved", "scale_attn_by_inverse_layer_idx",
                                          "add_cross_attention", "is_decoder" };
+    bool one_head = true, norm_head = false; /* not one: queries, keys and values of a head stand together */
     struct text name = text_of("absolute");
     float clip = 0;
     char key[ARCH_MAX_NAME];
@@ -65,8 +66,15 @@ infer_status arch_check_settings(const struct hparams *h, const struct weights *
     if (clip > 0)
         return fail(err, INFER_E_UNKNOWN, "%s: queries, keys and values are held within %g, which is not known", w->path,
                     (double)clip);
+    if (meta_get_bool(w, "norm_head", &norm_head, err) == META_WRONG ||
+        meta_get_bool(w, "multi_query", &one_head, err) == META_WRONG)
+        return INFER_E_FORMAT;
+    if (norm_head)
+        return refuse(w, "norm_head", text_of("true"), "false", err);
     if (w->format != WEIGHTS_HF || !(arch_has(h, TRAIT_ENCODER) || arch_has(h, TRAIT_POSITIONS)))
         return INFER_OK;
+    if (!one_head)
+        return refuse(w, "multi_query", text_of("false"), "true", err);
     for (size_t i = 0; i < sizeof unset / sizeof *unset; i++) {
         bool set = false;
         if (meta_get_bool(w, unset[i], &set, err) == META_WRONG)

@@ -112,6 +112,8 @@ struct head_rows {
 struct attention {
     float scale;        /* of the scores */
     float soft_cap;     /* scores become cap * tanh(score / cap); 0: none */
+    float temperature;  /* queries at position p grow by 1 + temperature ln(1 + floor(p / temperature_length)) */
+    uint32_t temperature_length; /* 0: they do not grow */
     uint32_t window;    /* a token sees no position that is `window` or more away from its own; 0: all */
     bool causal;        /* no token sees one after it; else it sees what there is of its text */
     const float *sinks; /* n_head scores without a value that join every soft-max, or NULL */

@@ -208,6 +208,7 @@ static void attention_block(const struct forward *f, const struct span *s, uint3
     const bool last = arch_has(h, TRAIT_QK_NORM_LAST);
     const struct attention how = {
         .scale = arch_attention_scale(h), .soft_cap = h->attention_cap, .window = layer->window,
+        .temperature = h->temperature, .temperature_length = h->temperature > 0 ? h->temperature_length : 0,
         .causal = !arch_has(h, TRAIT_ENCODER), .sinks = vector_of(&w[ATTN_SINKS]), .rope = layer->rope,
         .q_weights = last ? vector_of(&w[ATTN_Q_NORM]) : NULL, .k_weights = last ? vector_of(&w[ATTN_K_NORM]) : NULL,
     };

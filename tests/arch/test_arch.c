@@ -198,6 +198,8 @@ static void an_unknown_family_is_named_with_the_nearest(void **state)
     (void)state;
     assert_refused("gemma4", "", INFER_E_UNKNOWN, "\"gemma4\" is not known; the nearest known ones are gemma");
     assert_refused("olmo_2", "", INFER_E_UNKNOWN, "are olmo2, olmoe");
+    assert_refused("baichuan", "\"architectures\":[\"BaichuanForCausalLM\"]", INFER_E_UNKNOWN,
+                   "only those of the class BaiChuanForCausalLM");
     assert_refused("granitemoehybrid", "", INFER_E_UNKNOWN, "are granitemoeshared, granitemoe, granite");
 }
 
@@ -218,6 +220,10 @@ static void settings_that_no_tensor_shows_are_refused(void **state)
     assert_refused("bert", "\"is_decoder\":true", INFER_E_UNKNOWN, "is_decoder is true");
     assert_refused("gpt2", "\"activation_function\":7", INFER_E_FORMAT, "activation_function");
     assert_refused("gpt2", "\"scale_attn_by_inverse_layer_idx\":true", INFER_E_UNKNOWN, "known is false");
+    assert_refused("bailing_moe", "\"architectures\":[\"BailingMoeV2ForCausalLM\"]," EXPERTS ",\"norm_head\":true",
+                   INFER_E_UNKNOWN, "norm_head is true");
+    assert_refused("gpt_bigcode", "\"multi_query\":false", INFER_E_UNKNOWN, "multi_query is false");
+    assert_refused("olmo", "\"clip_qkv\":8.0", INFER_E_UNKNOWN, "held within 8");
     assert_refused("nomic_bert", "\"prenorm\":true", INFER_E_UNKNOWN, "prenorm is true");
     assert_refused("nomic_bert", "\"activation_function\":\"geglu\"", INFER_E_UNKNOWN, "function is geglu");
 }
@@ -257,6 +263,19 @@ static void a_width_that_is_not_said_is_four_times_the_hidden_one(void **state)
     weights_close(&r.w);
 }
 
+static void models_of_as_many_layers_as_the_13b_have_no_rotation_and_are_refused(void **state)
+{
+    (void)state;
+    struct read r = { .w = weights_new(&mem_default, "config", WEIGHTS_HF, NULL) };
+    infer_error err = { 0 };
+    assert_int_equal(config_parse(r.w, text_of("{\"model_type\":\"baichuan\",\"architectures\":[\"BaiChuanForCausalLM\"],"
+                                               "\"hidden_size\":64,\"num_hidden_layers\":40,\"num_attention_heads\":4,"
+                                               "\"rms_norm_eps\":1e-5}"), "", NULL), INFER_OK);
+    assert_int_equal(arch_read(&r.h, r.w, &r.w->arena, &err), INFER_E_UNKNOWN);
+    assert_non_null(strstr(err.message, "alibi"));
+    weights_close(&r.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +287,7 @@ int main(void)
         cmocka_unit_test(numbers_of_experts_are_checked),
         cmocka_unit_test(an_unknown_family_is_named_with_the_nearest),
         cmocka_unit_test(settings_that_no_tensor_shows_are_refused),
+        cmocka_unit_test(models_of_as_many_layers_as_the_13b_have_no_rotation_and_are_refused),
         cmocka_unit_test(a_model_has_the_activation_that_it_names),
         cmocka_unit_test(a_width_that_is_not_said_is_four_times_the_hidden_one),
     };

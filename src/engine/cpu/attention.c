@@ -207,6 +207,17 @@ struct attention_task {
     const uint8_t *next; /* what the thread's next task reads first, seen from this head; NULL: unknown */
 };
 
+/* What a query of a segment is multiplied with. */
+static float query_scale(const struct attention_job *job, const struct segment *s, uint32_t token)
+{
+    const struct attention *how = job->how;
+    const float scale = how->scale * log2_e;
+    if (!how->temperature_length)
+        return scale;
+    const uint32_t position = s->first + token - segment_passage(s, token).begin;
+    return scale * (1 + how->temperature * logf((float)(1 + position / how->temperature_length)));
+}
+
 /* Rows [token][head of the group]: queries rotated and scaled. */
 static void load_queries(const struct attention_job *job, const struct attention_task *t, const struct task_buffers *b)
 {
@@ -216,8 +227,8 @@ static void load_queries(const struct attention_job *job, const struct attention
     for (uint32_t i = 0; i < t->n * group; i++) {
         const uint32_t row = t->a->s->row + t->first + i / group;
         float *const q = b->q + (size_t)i * h->d_k;
-        d->k->scale(q, heads_at(job->q, row - job->first_q, t->head) + i % group * h->d_k, job->how->scale * log2_e,
-                    h->d_k);
+        d->k->scale(q, heads_at(job->q, row - job->first_q, t->head) + i % group * h->d_k,
+                    query_scale(job, t->a->s, t->first + i / group), h->d_k);
         rotate(job, q, job->how->q_weights, row);
     }
 }

@@ -125,6 +125,8 @@ CASES = {
     "jais2": (T.Jais2Config, dict(layer_norm_eps=1e-3), "jais2", False),
     "helium": (T.HeliumConfig, dict(head_dim=8, tie_word_embeddings=False), "llama", False),
     "olmo": (T.OlmoConfig, dict(), "olmo", True),
+    "ministral3": (T.Ministral3Config, dict(head_dim=8, rope_parameters=dict(
+        YARN, original_max_position_embeddings=6, llama_4_scaling_beta=0.5, mscale=1.0, mscale_all_dim=1.0)), "mistral3", True),
     # New cases come last, as the seeds are counted.
 }
 
@@ -235,6 +237,9 @@ def write_numbers(w, arch, c, apart):
                 add(f"{arch}.{key}", values[0])
     if arch == "gptneox" and c.hidden_act == "gelu_fast":
         w.add_string("gptneox.hidden_activation", "gelu_new")
+    if arch == "mistral3":
+        w.add_float32("mistral3.attention.temperature_scale", c.rope_parameters["llama_4_scaling_beta"])
+        w.add_float32("mistral3.rope.scaling.yarn_log_multiplier", c.rope_parameters["mscale_all_dim"])
     if arch == "hunyuan-moe":
         w.add_expert_feed_forward_length(c.intermediate_size)
         w.add_expert_shared_feed_forward_length(c.intermediate_size)

@@ -53,6 +53,10 @@ CASES = {  # model, GGUF's architecture, its pooling
     "xlm-roberta": (lambda: T.XLMRobertaModel(T.XLMRobertaConfig(**ROBERTA)), "bert", "mean"),
     "xlm-roberta-rank": (lambda: T.XLMRobertaForSequenceClassification(T.XLMRobertaConfig(**ROBERTA, num_labels=1)), "bert",
                          "rank"),
+    "starcoder": (lambda: T.GPTBigCodeForCausalLM(T.GPTBigCodeConfig(
+        vocab_size=96, n_embd=32, n_layer=2, n_head=4, n_positions=64, layer_norm_epsilon=1e-3)), "starcoder", None),
+    "gptj": (lambda: T.GPTJForCausalLM(T.GPTJConfig(
+        vocab_size=96, n_embd=32, n_layer=2, n_head=4, n_positions=64, rotary_dim=4, layer_norm_epsilon=1e-3)), None, None),
     # New cases come last, as the seeds are counted.
 }
 TOKENIZERS = {"roberta": "bytes", "xlm-roberta": "pieces", "xlm-roberta-rank": "pieces"}  # others: "words"
@@ -184,6 +188,8 @@ def write_gguf(path, arch, pooling, c, weights, kind):
         w.add_rope_freq_base(c.rope_parameters["rope_theta"])
     else:
         w.add_layer_norm_eps(getattr(c, "layer_norm_eps", None) or c.layer_norm_epsilon)
+    if arch == "starcoder":
+        w.add_head_count_kv(1)
     if arch == "nomic-bert":
         w.add_rope_freq_base(c.rope_parameters["rope_theta"])
     if "bert" in arch:
@@ -271,7 +277,7 @@ def make(name, seed):
     if "roberta" in c.model_type:  # padding would have no position
         ids[ids == c.pad_token_id] = c.vocab_size - 2
     with torch.no_grad():
-        if arch == "gpt2":
+        if c.architectures[0].endswith("ForCausalLM") or arch == "gpt2":
             greedy = []
             for _ in range(N_GREEDY):
                 greedy.append(int(model(torch.cat([ids, torch.tensor([greedy], dtype=ids.dtype)], 1)).logits[0, -1].argmax()))
@@ -281,7 +287,7 @@ def make(name, seed):
             inner = getattr(model, model.base_model_prefix, model)
             np.save(folder / "hidden.npy", inner(ids).last_hidden_state[0].float().numpy())
     (folder / "ids.json").write_text(json.dumps(ids[0].tolist()) + "\n")
-    if arch is None or "bert" in arch:
+    if isinstance(model, ColBERT) or "bert" in (arch or ""):
         write_texts(folder, model, pooling, kind)
     if pooling in POOLINGS and pooling != "rank":
         write_modules(folder, pooling, c.hidden_size)
