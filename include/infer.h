@@ -8,6 +8,7 @@
  * infer_chat       how a model is talked with: template, tools, what answers are held to; constant once open
  * infer_chat_parser    tells content, reasoning and tool calls apart in what a model writes; used by one thread at a
  *                      time
+ * infer_cache      models kept open by their paths, within a budget of bytes; shared by any number of threads
  * infer_session    one timeline of tokens with its own cache and logits; used by one thread at a time
  * infer_sampler    picks the next token from logits; used by one thread at a time
  * infer_grammar    what texts may look like; constant once open, shared by any number of samplers and threads
@@ -419,6 +420,63 @@ INFER_API bool infer_model_metadata(const infer_model *model, size_t index, bool
 /** Check that no block of any tensor has a scale that is not finite: reads the whole model. */
 INFER_API infer_status infer_model_verify(const infer_model *model, infer_progress_fn *progress, void *user,
                                           infer_error *err);
+
+/* ---- Model cache ---------------------------------------------------------------------------------------------- */
+
+/** Models by their paths, kept open as long as there is room: a program that serves many asks for one where it needs it.
+ *  Any number of threads may use a cache at once. */
+typedef struct infer_cache infer_cache;
+
+typedef struct infer_cache_options {
+    size_t size;        /**< sizeof(infer_cache_options) */
+    uint64_t max_bytes; /**< of models and what their sessions take: files as far as they are mapped or read in, keys and
+                         *   values; 0 = no bound (default) */
+} infer_cache_options;
+
+static inline infer_cache_options infer_cache_defaults(void)
+{
+    infer_cache_options o;
+    memset(&o, 0, sizeof o);
+    o.size = sizeof o;
+    return o;
+}
+
+INFER_API infer_cache *infer_cache_open(infer_context *context, const infer_cache_options *options, infer_error *err);
+/** Close it while no other thread is in a call on it. Models that are still held stay until they are released, for which
+ *  the handle may be used that infer_cache_open() returned; sessions keep their models as ever. */
+INFER_API void infer_cache_close(infer_cache **cache);
+/** A model, opened now or kept from before; held until infer_cache_release(). Requests at once for what is not there are
+ *  one load, which the others wait for. To make room, models are closed that nobody holds, has a session of, or has
+ *  pinned, in the order of their last infer_cache_get(). While a model is being opened it may come on top of max_bytes.
+ *  @param path as for infer_model_open(). Links are followed when a path is new; one that leads elsewhere later is noticed
+ *              when the model has gone. The same files under other names are the same model, but with other options
+ *              (inspect, no_mmap, lock) another one.
+ *  @return NULL: as infer_model_open() fails, and the next request tries again; INFER_E_FULL if the model does not fit
+ *          beside those in use.
+ *  @note A model that is there costs some 20 ns if the path is absolute, on any number of threads. */
+INFER_API infer_model *infer_cache_get(infer_cache *cache, const char *path, const infer_model_options *options,
+                                       infer_error *err);
+/** Give back what infer_cache_get() returned; *model becomes NULL. NULL is allowed. */
+INFER_API void infer_cache_release(infer_cache *cache, infer_model **model);
+/** Keep a model that is held, also when it no longer is; or, with false, no longer. */
+INFER_API void infer_cache_pin(infer_cache *cache, infer_model *model, bool pinned);
+/** Close models as if max_bytes were this, because their sessions have grown, or to let go of all that are not in use: 0.
+ *  Returns the bytes that are taken then. */
+INFER_API uint64_t infer_cache_trim(infer_cache *cache, uint64_t max_bytes);
+
+typedef struct infer_cache_stats {
+    size_t size;        /**< in: sizeof(infer_cache_stats) */
+    uint64_t hits;      /**< requests for models that were there */
+    uint64_t misses;    /**< others */
+    uint64_t loads;     /**< models opened */
+    uint64_t failures;  /**< models that could not be opened, or did not fit */
+    uint64_t evictions; /**< models closed to make room */
+    uint64_t models;    /**< there now */
+    uint64_t held;      /**< of these, how many somebody holds, has a session of or has pinned */
+    uint64_t bytes;     /**< taken now */
+    uint64_t max_bytes; /**< of the options */
+} infer_cache_stats;
+INFER_API void infer_cache_get_stats(infer_cache *cache, infer_cache_stats *stats);
 
 /* ---- Session -------------------------------------------------------------------------------------------------- */
 

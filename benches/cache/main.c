@@ -3,8 +3,12 @@
 #include "infer.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MODEL "tools/default-model/model.gguf"
@@ -99,6 +103,152 @@ static void run_prompt(struct bench *b, const void *arg)
     infer_model_close(&model);
 }
 
+/* ---- infer_cache ---- */
+
+#define TINY "tests/data/tiny/llama/model.gguf"
+enum { PATHS = 4 };
+static char paths[PATHS][4096]; /* absolute, of two files with two names each */
+
+static infer_cache *open_cache(uint64_t max_bytes)
+{
+    infer_error err = { 0 };
+    infer_cache_options o = infer_cache_defaults();
+    o.max_bytes = max_bytes;
+    infer_cache *cache = infer_cache_open(context, &o, &err);
+    must(cache, &err);
+    return cache;
+}
+
+static void use(infer_cache *cache, const char *path)
+{
+    infer_error err;
+    infer_model *model = infer_cache_get(cache, path, NULL, &err);
+    if (!model)
+        must(false, &err);
+    infer_cache_release(cache, &model);
+}
+
+/* What the kernel takes for a small file: open, its size, map, close, one page touched, unmap. */
+static void run_kernel(struct bench *b, const void *arg)
+{
+    (void)arg;
+    bool good = true;
+    while (bench_next(b)) {
+        struct stat st;
+        const int fd = open(TINY, O_RDONLY | O_CLOEXEC);
+        good = good && fd >= 0 && fstat(fd, &st) == 0;
+        volatile char *p = good ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+        good = good && p != MAP_FAILED;
+        close(fd);
+        for (off_t i = 0; good && i < st.st_size; i += 65536)
+            (void)p[i];
+        if (good)
+            munmap((void *)(uintptr_t)p, (size_t)st.st_size);
+    }
+    if (!good)
+        bench_skip(b, "the file cannot be mapped");
+}
+
+/* Get and release what is there. */
+static void run_hit(struct bench *b, const void *arg)
+{
+    (void)arg;
+    infer_cache *cache = open_cache(0);
+    use(cache, paths[0]);
+    while (bench_next(b))
+        use(cache, paths[0]);
+    infer_cache_close(&cache);
+}
+
+/* Room for one of two models: each request closes one and opens the other. */
+static void run_miss(struct bench *b, const void *arg)
+{
+    (void)arg;
+    infer_cache *cache = open_cache(200000);
+    for (size_t i = 0; bench_next(b); i++)
+        use(cache, paths[i % 2]);
+    infer_cache_close(&cache);
+}
+
+struct hitter {
+    infer_cache *cache;
+    const char *path;
+    atomic_int *left; /* rounds of all threads */
+};
+enum { ROUND = 10000 };
+
+static void *hit(void *arg)
+{
+    const struct hitter *h = arg;
+    while (atomic_fetch_sub(h->left, 1) > 0)
+        for (int i = 0; i < ROUND; i++)
+            use(h->cache, h->path);
+    return NULL;
+}
+
+/* Threads at once, each get and release an item: of one model, or each of another path. */
+struct hits {
+    int n_threads;
+    bool same;
+};
+static void run_threads(struct bench *b, const void *arg)
+{
+    const struct hits *o = arg;
+    infer_cache *cache = open_cache(0);
+    struct hitter hitters[PATHS];
+    pthread_t threads[PATHS];
+    atomic_int left;
+    for (int i = 0; i < o->n_threads; i++) {
+        hitters[i] = (struct hitter){ cache, paths[o->same ? 0 : i], &left };
+        use(cache, hitters[i].path);
+    }
+    while (bench_next(b)) {
+        atomic_store(&left, 100);
+        for (int i = 0; i < o->n_threads; i++)
+            pthread_create(&threads[i], NULL, hit, &hitters[i]);
+        for (int i = 0; i < o->n_threads; i++)
+            pthread_join(threads[i], NULL);
+    }
+    bench_items(b, 100.0 * ROUND);
+    infer_cache_close(&cache);
+}
+
+/* Two files alike, each with two names, as long as the program runs. */
+static char folder[] = "/tmp/bench_cache.XXXXXX";
+
+static void make_files(void)
+{
+    char command[256];
+    const bool made = mkdtemp(folder);
+    for (int i = 0; made && i < 2; i++) {
+        snprintf(command, sizeof command, "cp " TINY " %s/%d.gguf && ln -s %d.gguf %s/%d.gguf", folder, i, i, folder, i + 2);
+        must(system(command) == 0, &(infer_error){ INFER_E_IO, "files cannot be made in /tmp" });
+    }
+    for (int i = 0; i < PATHS; i++)
+        snprintf(paths[i], sizeof paths[i], "%s/%d.gguf", folder, i);
+}
+
+static void remove_files(void)
+{
+    for (int i = 0; i < PATHS; i++)
+        unlink(paths[i]);
+    rmdir(folder);
+}
+
+static void add_cache(void)
+{
+    static const struct hits hits[] = { { 1, true }, { 2, true }, { 4, true }, { 4, false } };
+    char name[64];
+    make_files();
+    bench_add("kernel/tiny", run_kernel, NULL, 0);
+    bench_add("hit", run_hit, NULL, 0);
+    bench_add("miss", run_miss, NULL, 0);
+    for (size_t i = 0; i < sizeof hits / sizeof *hits; i++) {
+        snprintf(name, sizeof name, "hits/threads:%d/%s", hits[i].n_threads, hits[i].same ? "same" : "others");
+        bench_add(name, run_threads, &hits[i], sizeof hits[i]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -125,7 +275,9 @@ int main(int argc, char **argv)
         snprintf(name, sizeof name, "prompt:%d/kept:%zu", PROMPT, kept[i]);
         bench_add(name, run_prompt, &kept[i], sizeof kept[i]);
     }
+    add_cache();
     const int code = bench_main(argc, argv, NULL, 0);
+    remove_files();
     infer_context_close(&context);
     return code;
 }

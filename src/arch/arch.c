@@ -87,15 +87,43 @@ static const struct field fields[] = {
 
 enum { MAX_KEY = ARCH_MAX_NAME };
 
-/* The next key of an "A|B" list, as it stands in the file; false after the last. */
-static bool next_key(const char **list, const char *prefix, char key[MAX_KEY])
+/* Append a number's digits to n bytes of a key; returns how many there are then, more than MAX_KEY if it has no room. */
+static size_t put_number(char *key, size_t n, uint32_t x)
 {
-    if (!*list || !**list)
+    char digits[10];
+    size_t first = sizeof digits;
+    do
+        digits[--first] = (char)('0' + x % 10);
+    while (x /= 10);
+    if (n + sizeof digits - first <= MAX_KEY)
+        memcpy(key + n, digits + first, sizeof digits - first);
+    return n + sizeof digits - first;
+}
+
+/* The next key of an "A|B" list, as it stands in the file, with numbers in place of its at most two %u; false after the
+ * last, and if it is too long. Opening a small model is to a fifth this, so it does not go through printf. */
+static bool next_key(const char **list, const char *prefix, char key[MAX_KEY], const uint32_t numbers[2])
+{
+    const char *from = *list;
+    size_t n = strlen(prefix);
+    if (!from || !*from || n + 2 > MAX_KEY)
         return false;
-    const size_t n = strcspn(*list, "|");
-    const int written = snprintf(key, MAX_KEY, "%s%s%.*s", prefix, *prefix ? "." : "", (int)n, *list);
-    *list += n + ((*list)[n] == '|');
-    return written > 0 && written < MAX_KEY;
+    memcpy(key, prefix, n);
+    if (n)
+        key[n++] = '.';
+    while (*from && *from != '|' && n < MAX_KEY) {
+        if (numbers && *from == '%') {
+            n = put_number(key, n, *numbers++);
+            from += 2;
+        } else {
+            key[n++] = *from++;
+        }
+    }
+    *list = from + (*from == '|');
+    if (n >= MAX_KEY)
+        return false;
+    key[n] = 0;
+    return true;
 }
 
 /* A list with a number for each layer is one, if all are the same. */
@@ -126,7 +154,7 @@ static infer_status read_field(struct hparams *h, const struct weights *w, const
     uint32_t whole = (uint32_t)f->fallback;
     enum meta_result result = META_ABSENT;
     char key[MAX_KEY] = "";
-    while (result == META_ABSENT && next_key(&list, prefix, key))
+    while (result == META_ABSENT && next_key(&list, prefix, key, NULL))
         result = read_number(w, key, f->is_float, &real, &whole, err);
     if (result == META_WRONG)
         return INFER_E_FORMAT;
@@ -171,7 +199,7 @@ static enum meta_result read_text(const struct weights *w, const char *list, con
 {
     enum meta_result result = META_ABSENT;
     char key[MAX_KEY];
-    while (result == META_ABSENT && next_key(&list, prefix, key))
+    while (result == META_ABSENT && next_key(&list, prefix, key, NULL))
         result = meta_get_text(w, key, value, err);
     return result;
 }
@@ -504,11 +532,7 @@ enum need arch_needs(const struct hparams *h, const struct tensor_spec *spec, bo
 
 bool arch_next_name(const char **list, char name[ARCH_MAX_NAME], uint32_t layer, uint32_t expert)
 {
-    char format[ARCH_MAX_NAME];
-    if (!next_key(list, "", format))
-        return false;
-    snprintf(name, ARCH_MAX_NAME, format, layer, expert); /* the formats are ours, with at most two %u */
-    return true;
+    return next_key(list, "", name, (const uint32_t[]){ layer, expert });
 }
 
 const struct tensor *arch_find_tensor(const struct weights *w, const char *list, uint32_t layer, uint32_t expert,

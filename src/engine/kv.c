@@ -155,6 +155,20 @@ void kv_pools_free(struct kv_pools *pools)
     pthread_mutex_destroy(&pools->lock);
 }
 
+uint64_t kv_pools_bytes(struct kv_pools *pools)
+{
+    uint64_t bytes = 0;
+    pthread_mutex_lock(&pools->lock);
+    for (struct kv_pool *p = pools->first; p; p = p->next) {
+        pthread_mutex_lock(&p->lock);
+        for (int c = 0; c < KV_CLASSES; c++)
+            bytes += (uint64_t)p->heaps[c].n_slabs * p->heaps[c].slab_bytes;
+        pthread_mutex_unlock(&p->lock);
+    }
+    pthread_mutex_unlock(&pools->lock);
+    return bytes;
+}
+
 struct kv_pool *kv_pools_get(struct kv_pools *pools, const infer_allocator *a, const struct hparams *h,
                              const struct kv_shape *shape, infer_error *err)
 {

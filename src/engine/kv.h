@@ -85,6 +85,8 @@ struct kv_pool *kv_pool_open(const infer_allocator *a, const struct hparams *h, 
 void kv_pool_close(struct kv_pool *pool);
 void kv_pools_init(struct kv_pools *pools);
 void kv_pools_free(struct kv_pools *pools);
+/** Bytes of all slabs. Thread safe. */
+uint64_t kv_pools_bytes(struct kv_pools *pools);
 struct kv_pool *kv_pools_get(struct kv_pools *pools, const infer_allocator *a, const struct hparams *h,
                              const struct kv_shape *shape, infer_error *err);
 void kv_pools_set_prefix_bytes(struct kv_pools *pools, uint64_t bytes);

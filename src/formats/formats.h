@@ -74,6 +74,14 @@ struct weights {
     struct text tokenizer_json; /* of a Hugging Face directory; p NULL if there is none */
 };
 
+/** The parts "DIR/NAME-00002-of-00005.gguf" is made of. */
+struct split_name {
+    struct text stem; /* "DIR/NAME" */
+    uint32_t part, count;
+};
+/** False if the path is not of that form, or part is not in 1..count. */
+bool split_name_parse(const char *path, const char *extension, struct split_name *out);
+
 /** Open a GGUF file (one of split files: all are opened), a directory, or a .safetensors file: its directory is opened,
  *  and the tensors are those of this file unless it is one of several shards. */
 struct weights *weights_open(const infer_allocator *a, const char *path, infer_error *err);

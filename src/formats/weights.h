@@ -41,14 +41,6 @@ void meta_read_number(struct meta *m, const uint8_t *p);
 /** Bytes of a number or bool, 0 for strings and arrays. */
 size_t meta_type_bytes(enum meta_type type);
 
-/** The parts "DIR/NAME-00002-of-00005.gguf" is made of. */
-struct split_name {
-    struct text stem; /* "DIR/NAME" */
-    uint32_t part, count;
-};
-/** False if the path is not of that form, or part is not in 1..count. */
-bool split_name_parse(const char *path, const char *extension, struct split_name *out);
-
 /** One GGUF file: metadata and tensors are added to w. */
 infer_status gguf_parse(struct weights *w, const uint8_t *data, size_t size, infer_error *err);
 /** A GGUF file with all its parts, mapped. */

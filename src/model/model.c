@@ -63,7 +63,7 @@ static infer_status open_tokenizer(struct infer_model *m, infer_error *err)
     return INFER_OK;
 }
 
-static infer_status read_options(infer_model_options *o, const infer_model_options *given, infer_error *err)
+infer_status model_read_options(infer_model_options *o, const infer_model_options *given, infer_error *err)
 {
     *o = infer_model_defaults();
     if (given && given->size < sizeof given->size)
@@ -106,7 +106,7 @@ static infer_model *make_model(infer_context *c, struct weights *w, const infer_
     atomic_init(&m->n_owners, 1);
     arena_init(&m->arena, &c->a);
     kv_pools_init(&m->kv_pools);
-    if (read_options(&o, given, err) != INFER_OK || understand(m, o.inspect, err) != INFER_OK ||
+    if (model_read_options(&o, given, err) != INFER_OK || understand(m, o.inspect, err) != INFER_OK ||
         model_load(m, &o, err) != INFER_OK)
         infer_model_close(&m);
     return m;
@@ -146,6 +146,14 @@ void infer_model_close(infer_model **model)
     arena_free(&m->arena);
     mem_free(&c->a, m);
     infer_context_close(&c);
+}
+
+uint64_t model_bytes(struct infer_model *m)
+{
+    uint64_t bytes = m->arena.bytes + m->weights->arena.bytes + kv_pools_bytes(&m->kv_pools);
+    for (size_t i = 0; i < m->weights->n_maps; i++)
+        bytes += m->weights->maps[i].size;
+    return bytes;
 }
 
 const infer_tokenizer *infer_model_tokenizer(const infer_model *m)
