@@ -954,6 +954,33 @@ INFER_API infer_status infer_sampler_set_grammar(infer_sampler *sampler, infer_g
  *  one. */
 INFER_API infer_matcher *infer_sampler_matcher(infer_sampler *sampler);
 
+/* ---- Log-probabilities ---------------------------------------------------------------------------------------- */
+
+/** A token and the natural logarithm of its probability as the model has it: soft-max of all logits, before any stage of a
+ *  sampler. */
+typedef struct infer_logprob {
+    int32_t id;
+    float logprob;
+} infer_logprob;
+
+enum { INFER_MAX_TOP = 256 };
+
+/** The log-probability of a token, and the most likely ones. Thread safe; takes no memory.
+ *  @param logits  n_vocab of them; those that are not finite have no share.
+ *  @param logprob of token id; -INFINITY if its logit is not finite.
+ *  @param top     room for n_top, at most INFER_MAX_TOP: the most likely first, of equal ones the lower id; where there are
+ *                 not so many, id is -1. May be NULL if n_top is 0. */
+INFER_API infer_status infer_logprobs(const float *logits, int32_t n_vocab, int32_t id, float *logprob,
+                                      infer_logprob *top, size_t n_top, infer_error *err);
+/** As infer_session_eval(), and tell how likely each of the tokens was after those before it: what an echo of a prompt
+ *  shows.
+ *  @param logprobs n of them; NAN for the first token of a session.
+ *  @param top      (n, n_top) most likely ones at the place of each token, rows as infer_logprobs() fills them; id is -1 at
+ *                  the first token of a session. May be NULL if n_top is 0.
+ *  @return as infer_session_eval(); after an error the session is as it was. */
+INFER_API infer_status infer_session_logprobs(infer_session *session, const int32_t *tokens, size_t n, float *logprobs,
+                                              infer_logprob *top, size_t n_top, infer_error *err);
+
 /* ---- Generation ----------------------------------------------------------------------------------------------- */
 
 /** Receives text as it comes, whole UTF-8 characters. Return false to stop. */
@@ -962,6 +989,10 @@ typedef bool infer_text_fn(void *user, const char *text, size_t length);
 typedef bool infer_part_fn(void *user, infer_chat_part part, const char *text, size_t length);
 /** Receives the message that an answer is: JSON as infer_chat_parse() makes it. */
 typedef void infer_message_fn(void *user, const char *json, size_t length);
+
+/** Receives each token that is chosen, before its text: the one that ends a text too.
+ *  @param top n_top most likely tokens at its place. */
+typedef void infer_token_fn(void *user, int32_t id, float logprob, const infer_logprob *top, size_t n_top);
 
 typedef enum infer_stop_reason {
     INFER_STOP_LENGTH = 0,  /**< n_predict tokens were generated */
@@ -990,6 +1021,8 @@ typedef struct infer_generate_options {
                                    *   alone. NULL = none (default) */
     infer_message_fn *on_message; /**< of an answer, at its end: all of it, also where it was stopped or failed. NULL =
                                    *   none (default) */
+    infer_token_fn *on_token;     /**< log-probabilities of the tokens chosen; NULL = none (default) */
+    size_t n_top;                 /**< alternatives that on_token gets, at most INFER_MAX_TOP (default 0) */
 } infer_generate_options;
 
 static inline infer_generate_options infer_generate_defaults(void)

@@ -34,6 +34,9 @@ static infer_status read_options(struct generation *g, const infer_generate_opti
     if (g->o.n_predict < -1)
         return fail(err, INFER_E_ARGUMENT, "generate options: n_predict is %d, expected -1 (no limit) or more",
                     g->o.n_predict);
+    if (g->o.n_top > INFER_MAX_TOP)
+        return fail(err, INFER_E_ARGUMENT, "generate options: n_top is %zu, expected at most %d", g->o.n_top,
+                    INFER_MAX_TOP);
     return INFER_OK;
 }
 
@@ -333,6 +336,15 @@ static infer_status choose(struct generation *g, const float *logits, int32_t *i
     return status;
 }
 
+static void tell_token(const struct generation *g, const float *logits, int32_t id)
+{
+    infer_logprob top[INFER_MAX_TOP];
+    float logprob;
+    if (g->o.on_token && infer_logprobs(logits, (int32_t)g->model->net.h.n_vocab, id, &logprob, top, g->o.n_top, NULL) ==
+                             INFER_OK)
+        g->o.on_token(g->o.user, id, logprob, top, g->o.n_top);
+}
+
 infer_status generation_step(struct generation *g, const float *logits, int32_t *id, infer_error *err)
 {
     int32_t chosen;
@@ -343,6 +355,7 @@ infer_status generation_step(struct generation *g, const float *logits, int32_t 
     const infer_status status = choose(g, logits, &chosen, &forced, err);
     if (status != INFER_OK)
         return status;
+    tell_token(g, logits, chosen);
     if (!forced && infer_tokenizer_is_end(g->tokenizer, chosen)) {
         generation_stop(g, INFER_STOP_END);
         return INFER_OK;
