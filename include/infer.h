@@ -67,7 +67,8 @@ typedef enum infer_status {
     INFER_E_ARGUMENT = 3,  /**< the caller's value is outside its documented range */
     INFER_E_FORMAT = 10,   /**< the file contradicts itself or its specification */
     INFER_E_UNKNOWN = 11,  /**< a sound file, but of a kind that this version does not run */
-    INFER_E_FULL = 20,     /**< the context holds no more tokens; the session is unchanged */
+    INFER_E_FULL = 20,     /**< no room: a session holds no more tokens and is unchanged, a cache no more models, a
+                            *   listing no more entries */
     INFER_E_CANCELLED = 21 /**< infer_session_cancel() or a callback asked to stop */
 } infer_status;
 
@@ -477,6 +478,47 @@ typedef struct infer_cache_stats {
     uint64_t max_bytes; /**< of the options */
 } infer_cache_stats;
 INFER_API void infer_cache_get_stats(infer_cache *cache, infer_cache_stats *stats);
+
+/* ---- Listing models ------------------------------------------------------------------------------------------- */
+
+/** Something below a directory. Strings are valid within the callback. */
+typedef struct infer_listed {
+    size_t size;        /**< sizeof(infer_listed) */
+    const char *path;   /**< what infer_model_open() takes: a GGUF file (of split files the first), or a directory */
+    const char *format; /**< "GGUF" or "SafeTensors"; NULL if it is no model */
+    uint64_t bytes;     /**< of its GGUF or SafeTensors files */
+    uint32_t n_files;   /**< such files */
+    const char *reason; /**< why it is no model; NULL if it is one */
+} infer_listed;
+
+/** Return false to stop. */
+typedef bool infer_list_fn(void *user, const infer_listed *found);
+
+typedef struct infer_list_options {
+    size_t size;         /**< sizeof(infer_list_options) */
+    int32_t max_depth;   /**< directories below the one given, 0..64; default 8 */
+    int32_t max_entries; /**< names looked at, in all; default 100000 */
+    bool others;         /**< tell of what is no model too, with the reason (default false) */
+} infer_list_options;
+
+static inline infer_list_options infer_list_defaults(void)
+{
+    infer_list_options o;
+    memset(&o, 0, sizeof o);
+    o.size = sizeof o;
+    o.max_depth = 8;
+    o.max_entries = 100000;
+    return o;
+}
+
+/** The models in a directory and below it, by their names and first bytes alone: GGUF files, split ones as one, and Hugging
+ *  Face directories (config.json beside .safetensors files). In the order of their paths, what stands in a directory
+ *  together. Names that begin with a dot are passed over, links followed. Thread safe.
+ *  @return INFER_OK; INFER_E_IO if the directory cannot be read, INFER_E_FULL for more than max_entries, INFER_E_CANCELLED
+ *          if the callback has stopped it. */
+INFER_API infer_status infer_list_models(infer_context *context, const char *directory,
+                                         const infer_list_options *options, infer_list_fn *fn, void *user,
+                                         infer_error *err);
 
 /* ---- Session -------------------------------------------------------------------------------------------------- */
 

@@ -221,7 +221,8 @@ static void make_files(void)
     char command[256];
     const bool made = mkdtemp(folder);
     for (int i = 0; made && i < 2; i++) {
-        snprintf(command, sizeof command, "cp " TINY " %s/%d.gguf && ln -s %d.gguf %s/%d.gguf", folder, i, i, folder, i + 2);
+        snprintf(command, sizeof command, "cp " TINY " %s/%d.gguf && ln -s %d.gguf %s/%d.gguf", folder, i, i,
+                 folder, i + 2);
         must(system(command) == 0, &(infer_error){ INFER_E_IO, "files cannot be made in /tmp" });
     }
     for (int i = 0; i < PATHS; i++)

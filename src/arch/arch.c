@@ -87,7 +87,8 @@ static const struct field fields[] = {
 
 enum { MAX_KEY = ARCH_MAX_NAME };
 
-/* Append a number's digits to n bytes of a key; returns how many there are then, more than MAX_KEY if it has no room. */
+/* Append a number's digits to n bytes of a key; returns how many there are then, more than MAX_KEY if it has no room.
+ * */
 static size_t put_number(char *key, size_t n, uint32_t x)
 {
     char digits[10];

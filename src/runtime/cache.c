@@ -3,22 +3,22 @@
  * Hits take no lock and write to nothing that another thread writes to. What they read is an open-addressing table of
  * names; what they write is a stripe of the entry, one of 32 cache lines, which the thread's address chooses.
  *
- * Who may free what, and when. A hit looks at tables, names and entries without holding any of them. So none of these is
- * freed before the cache: a table that has become too small is kept beside its successor (together they are at most
+ * Who may free what, and when. A hit looks at tables, names and entries without holding any of them. So none of these
+ * is freed before the cache: a table that has become too small is kept beside its successor (together they are at most
  * twice as large), a name never changes once it is in a table, and an entry stays when its model goes. There is one for
- * each model that was ever loaded, about 2 KB; what cannot be loaded gets none, and an entry has few names. So only models
- * are freed, and a model is safe to use for whom has counted himself in and then still seen its pointer:
+ * each model that was ever loaded, about 2 KB; what cannot be loaded gets none, and an entry has few names. So only
+ * models are freed, and a model is safe to use for whom has counted himself in and then still seen its pointer:
  *
  *     hit:    taken += 1;  model = entry.model;  if there is none: given += 1, and take the lock
  *     evict:  entry.model = NULL;  sum up given, then taken;  if they differ, put the pointer back
  *
- * Both write, then read what the other one writes, in sequentially consistent order: one of the two sees the other. Once
- * the pointer is gone nobody counts himself in who keeps it. The sums are read stripe by stripe while others go on, but all
- * of `given` before any of `taken`, and whoever gives has taken before; so the sum of those that hold it is never read too
- * small. A session owns its model besides, which its count of owners tells.
+ * Both write, then read what the other one writes, in sequentially consistent order: one of the two sees the other.
+ * Once the pointer is gone nobody counts himself in who keeps it. The sums are read stripe by stripe while others go
+ * on, but all of `given` before any of `taken`, and whoever gives has taken before; so the sum of those that hold it is
+ * never read too small. A session owns its model besides, which its count of owners tells.
  *
- * Strict order of last use without a shared counter: stamps are the processor's time stamp, which all cores count alike;
- * within a thread they always grow. */
+ * Strict order of last use without a shared counter: stamps are the processor's time stamp, which all cores count
+ * alike; within a thread they always grow. */
 #include "src/base/context.h"
 #include "src/base/error.h"
 #include "src/model/model.h"
@@ -160,7 +160,8 @@ static struct name *find(const struct infer_cache *c, const char *path, size_t n
     const struct names *t = atomic_load_explicit(&c->names, memory_order_acquire);
     for (size_t i = hash & (t->n_slots - 1);; i = (i + 1) & (t->n_slots - 1)) {
         struct name *name = atomic_load_explicit(&t->slots[i], memory_order_acquire);
-        if (!name || (name->hash == hash && name->length == n && name->options == options && !memcmp(name->path, path, n)))
+        if (!name || (name->hash == hash && name->length == n && name->options == options &&
+                      !memcmp(name->path, path, n)))
             return name;
     }
 }
@@ -343,7 +344,8 @@ static struct sums sum_up(struct infer_cache *c)
     return s;
 }
 
-/* Evict, the least recently used first, until what is there leaves room for `more` bytes of `most`; false if it cannot. */
+/* Evict, the least recently used first, until what is there leaves room for `more` bytes of `most`; false if it cannot.
+ * */
 static bool make_room(struct infer_cache *c, uint64_t more, uint64_t most)
 {
     for (;;) {
@@ -378,8 +380,8 @@ static struct infer_model *publish(struct infer_cache *c, struct infer_model *m,
 {
     const uint64_t bytes = model_bytes(m), most = c->max_bytes ? c->max_bytes : UINT64_MAX;
     if (!make_room(c, bytes, most)) {
-        fail(err, INFER_E_FULL, "%s: the model takes %llu bytes, and there is no room for them beside the models in use: "
-             "max_bytes of the cache is %llu", r->given, (unsigned long long)bytes, (unsigned long long)most);
+        fail(err, INFER_E_FULL, "%s: the model takes %llu bytes, and there is no room for them beside the models in "
+             "use: max_bytes of the cache is %llu", r->given, (unsigned long long)bytes, (unsigned long long)most);
         return NULL;
     }
     struct cache_entry *e = entry_for(c, r->path, r->options);

@@ -1,5 +1,5 @@
-/* logprobs.c - how likely tokens are, as the model has it. The logarithm of the sum of exponentials is that of candidates'
- * weights (elementary.h), so that every machine tells the same. */
+/* logprobs.c - how likely tokens are, as the model has it. The logarithm of the sum of exponentials is that of
+ * candidates' weights (elementary.h), so that every machine tells the same. */
 #include "src/base/context.h"
 #include "src/base/error.h"
 #include "src/model/model.h"
@@ -112,7 +112,8 @@ infer_status infer_session_logprobs(infer_session *session, const int32_t *token
                                     infer_logprob *top, size_t n_top, infer_error *err)
 {
     if (!session || (n && (!tokens || !logprobs || (n_top && !top))))
-        return fail(err, INFER_E_ARGUMENT, "infer_session_logprobs needs a session, tokens and where to write; found NULL");
+        return fail(err, INFER_E_ARGUMENT, "infer_session_logprobs needs a session, tokens and where to write; "
+                    "found NULL");
     if (n_top > INFER_MAX_TOP)
         return fail(err, INFER_E_ARGUMENT, "n_top is %zu, expected at most %d", n_top, INFER_MAX_TOP);
     const infer_model *m = session_model(session);
