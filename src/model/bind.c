@@ -96,6 +96,19 @@ const float *bind_floats(struct infer_model *m, const struct tensor *t, float pl
     return copy;
 }
 
+/* A vector of n floats. */
+static struct weight vector_at(const float *data, uint64_t n)
+{
+    return (struct weight){ .data = data, .type = DTYPE_F32, .rows = 1, .k = (uint32_t)n, .stride = n * sizeof(float) };
+}
+
+/* A matrix at `data` in a tensor. */
+static struct weight matrix_at(const struct tensor *t, const void *data, uint64_t rows, uint64_t stride)
+{
+    return (struct weight){ .data = data, .type = t->type, .rows = (uint32_t)rows, .k = (uint32_t)t->ne[0],
+                            .stride = stride };
+}
+
 /* Vectors are few and small: those that are not aligned floats already are converted. Some are one for each expert. */
 static infer_status bind_vectors(struct infer_model *m, struct weight *w, const struct tensor *t,
                                  const struct tensor_spec *spec, infer_error *err)
@@ -104,8 +117,7 @@ static infer_status bind_vectors(struct infer_model *m, struct weight *w, const 
     const float *data = bind_floats(m, t, less_one ? 1 : 0);
     if (!data)
         return fail_memory(err, t->name.p);
-    *w = (struct weight){ .data = data, .type = DTYPE_F32, .rows = 1, .k = (uint32_t)t->ne[0],
-                          .stride = t->ne[0] * sizeof(float) };
+    *w = vector_at(data, t->ne[0]);
     return INFER_OK;
 }
 
@@ -144,8 +156,7 @@ static infer_status bind_tensor(struct infer_model *m, struct weight *w, const s
     if (is_vector(spec))
         return bind_vectors(m, w, t, spec, err);
     const uint32_t skipped = spec == &model_tensors[POSITION_EMBD] ? m->net.h.first_position : 0;
-    *w = (struct weight){ .data = (const uint8_t *)t->data + skipped * stride, .type = t->type,
-                          .rows = (uint32_t)t->ne[1] - skipped, .k = (uint32_t)t->ne[0], .stride = stride };
+    *w = matrix_at(t, (const uint8_t *)t->data + skipped * stride, t->ne[1] - skipped, stride);
     return INFER_OK;
 }
 
@@ -174,41 +185,55 @@ static const struct tensor *upright(struct infer_model *m, const struct tensor *
 
 /* ---- Stacks: a matrix for each expert or head ---- */
 
+/* Make of a matrix a stack of n, `step` bytes apart. NULL if memory is out. */
+static const void **stack_up(struct infer_model *m, struct weight *w, uint32_t n, uint64_t step)
+{
+    const void **stack = arena_new(&m->arena, n, sizeof *stack);
+    for (uint32_t i = 0; stack && i < n; i++)
+        stack[i] = (const uint8_t *)w->data + i * step;
+    w->stack = stack;
+    w->n_stack = n;
+    return stack;
+}
+
+/* The matrices of the experts but the first, which is bound, each in a tensor of its own. */
+static infer_status bind_others(struct infer_model *m, const struct weight *w, const void **stack,
+                                const struct tensor_spec *spec, uint32_t layer, infer_error *err)
+{
+    char name[ARCH_MAX_NAME];
+    for (uint32_t e = 1; e < w->n_stack; e++) {
+        const struct tensor *t = find_tensor(m, spec->gguf, spec->hf, layer, e, name);
+        if (!t)
+            return fail(err, INFER_E_FORMAT, "%s: tensor %s is missing, one of %u experts", m->weights->path, name,
+                        w->n_stack);
+        const infer_status status = check_shape(m, t, spec, w->rows, 0, err);
+        if (status != INFER_OK)
+            return status;
+        if (t->type != w->type)
+            return fail(err, INFER_E_FORMAT, "%s: tensor %s is of type %s, that of the first expert of type %s",
+                        m->weights->path, name, dtype_name(t->type), dtype_name(w->type));
+        stack[e] = t->data;
+    }
+    return INFER_OK;
+}
 
 static infer_status bind_stack(struct infer_model *m, struct weight *w, const struct tensor *t,
                                const struct tensor_spec *spec, uint32_t layer, infer_error *err)
 {
-    const struct hparams *h = &m->net.h;
     const bool one = m->weights->format == WEIGHTS_GGUF || t->n_dims == 3; /* tensor for all */
-    const uint64_t rows = arch_dim(h, spec->rows);
-    const uint32_t n = (uint32_t)arch_dim(h, spec->each);
-    const void **stack = arena_new(&m->arena, n, sizeof *stack);
+    const uint64_t rows = arch_dim(&m->net.h, spec->rows);
+    const uint32_t n = (uint32_t)arch_dim(&m->net.h, spec->each);
+    uint64_t stride;
+    infer_status status = check_shape(m, t, spec, rows, one ? n : 0, err);
+    if (status == INFER_OK)
+        status = check_type(m, t, &stride, err);
+    if (status != INFER_OK)
+        return status;
+    *w = matrix_at(t, t->data, rows, stride);
+    const void **stack = stack_up(m, w, n, one ? rows * stride : 0);
     if (!stack)
         return fail_memory(err, t->name.p);
-    char name[ARCH_MAX_NAME];
-    for (uint32_t e = 0; e < n; e++) {
-        const struct tensor *of = one ? t : find_tensor(m, spec->gguf, spec->hf, layer, e, name);
-        uint64_t stride;
-        if (!of)
-            return fail(err, INFER_E_FORMAT, "%s: tensor %s is missing, one of %u experts", m->weights->path, name, n);
-        infer_status status = one && e ? INFER_OK : check_shape(m, of, spec, rows, one ? n : 0, err);
-        if (status == INFER_OK)
-            status = check_type(m, of, &stride, err);
-        if (status == INFER_OK && of->type != t->type)
-            status = fail(err, INFER_E_FORMAT, "%s: tensor %s is of type %s, that of the first expert of type %s",
-                          m->weights->path, name, dtype_name(of->type), dtype_name(t->type));
-        if (status != INFER_OK)
-            return status;
-        stack[e] = (const uint8_t *)of->data + (one ? e * rows * stride : 0);
-        *w = (struct weight){ .data = stack[0],
-                              .stack = stack,
-                              .n_stack = n,
-                              .type = t->type,
-                              .rows = (uint32_t)rows,
-                              .k = (uint32_t)t->ne[0],
-                              .stride = stride };
-    }
-    return INFER_OK;
+    return one ? INFER_OK : bind_others(m, w, stack, spec, layer, err);
 }
 
 /* ---- Rows of one tensor ---- */
@@ -241,20 +266,9 @@ static infer_status check_fused(struct infer_model *m, const struct tensor *t, c
 static infer_status bind_part(struct infer_model *m, struct weight *w, const struct tensor *t, uint64_t at,
                               uint64_t rows, uint64_t stride, enum dim each, infer_error *err)
 {
-    const uint32_t n = each != DIM_ONE ? (uint32_t)arch_dim(&m->net.h, each) : 0;
-    const uint8_t *first = (const uint8_t *)t->data + at * stride;
-    const void **stack = n ? arena_new(&m->arena, n, sizeof *stack) : NULL;
-    if (n && !stack)
+    *w = matrix_at(t, (const uint8_t *)t->data + at * stride, rows, stride);
+    if (each != DIM_ONE && !stack_up(m, w, (uint32_t)arch_dim(&m->net.h, each), t->ne[1] * stride))
         return fail_memory(err, t->name.p);
-    for (uint32_t e = 0; e < n; e++)
-        stack[e] = first + e * t->ne[1] * stride;
-    *w = (struct weight){ .data = first,
-                          .stack = stack,
-                          .n_stack = n,
-                          .type = t->type,
-                          .rows = (uint32_t)rows,
-                          .k = (uint32_t)t->ne[0],
-                          .stride = stride };
     return INFER_OK;
 }
 
@@ -271,8 +285,7 @@ static infer_status bind_fusion(struct infer_model *m, struct weight *w, const s
     for (int part = 0; part < f->n && status == INFER_OK; part++) {
         const uint64_t n = part_rows(&m->net.h, &specs[part]);
         if (vector)
-            w[part] = (struct weight){ .data = floats + at, .type = DTYPE_F32, .rows = 1, .k = (uint32_t)n,
-                                       .stride = n * sizeof(float) };
+            w[part] = vector_at(floats + at, n);
         else
             status = bind_part(m, &w[part], t, at, n, stride, specs->each, err);
         at += n;
@@ -321,28 +334,14 @@ static infer_status bind_latent(struct infer_model *m, struct weight *w, uint32_
                     m->weights->path, t->name.p, (unsigned long long)t->ne[1], (unsigned long long)t->ne[0],
                     (unsigned long long)n * rows, h->n_latent);
     const infer_status status = check_type(m, t, &stride, err);
-    const void **keys = arena_new(&m->arena, n, sizeof *keys), **values = arena_new(&m->arena, n, sizeof *values);
-    if (status != INFER_OK || !keys || !values)
-        return status != INFER_OK ? status : fail_memory(err, t->name.p);
-    for (uint32_t head = 0; head < n; head++) {
-        keys[head] = (const uint8_t *)t->data + (uint64_t)head * rows * stride;
-        values[head] = (const uint8_t *)keys[head] + h->d_still * stride;
-    }
-    w[ATTN_K_B] = (struct weight){ .data = keys[0],
-                                   .stack = keys,
-                                   .n_stack = n,
-                                   .type = t->type,
-                                   .rows = h->n_latent,
-                                   .k = h->d_still,
-                                   .stride = stride,
-                                   .transposed = true };
-    w[ATTN_V_B] = (struct weight){ .data = values[0],
-                                   .stack = values,
-                                   .n_stack = n,
-                                   .type = t->type,
-                                   .rows = h->d_head_v,
-                                   .k = h->n_latent,
-                                   .stride = stride };
+    if (status != INFER_OK)
+        return status;
+    w[ATTN_K_B] = matrix_at(t, t->data, h->n_latent, stride);
+    w[ATTN_K_B].k = h->d_still;
+    w[ATTN_K_B].transposed = true;
+    w[ATTN_V_B] = matrix_at(t, (const uint8_t *)t->data + h->d_still * stride, h->d_head_v, stride);
+    if (!stack_up(m, &w[ATTN_K_B], n, rows * stride) || !stack_up(m, &w[ATTN_V_B], n, rows * stride))
+        return fail_memory(err, t->name.p);
     return INFER_OK;
 }
 
@@ -388,7 +387,7 @@ static infer_status bind_plain(struct infer_model *m, struct weight *w, const st
             return fail_memory(err, "weights of norms");
         for (uint32_t j = 0; j < n; j++)
             ones[j] = 1;
-        w[i] = (struct weight){ .data = ones, .type = DTYPE_F32, .rows = 1, .k = n, .stride = n * sizeof(float) };
+        w[i] = vector_at(ones, n);
     }
     return INFER_OK;
 }
@@ -433,8 +432,7 @@ static infer_status bind_factors(struct infer_model *m, infer_error *err)
             return fail_memory(err, lists[i].keys[0]);
         for (uint32_t j = 0; j < n; j++)
             factors[j] = (float)meta_element_f64(list, j);
-        net->w[lists[i].role] = (struct weight){ .data = factors, .type = DTYPE_F32, .rows = 1, .k = n,
-                                                 .stride = n * sizeof(float) };
+        net->w[lists[i].role] = vector_at(factors, n);
     }
     if (net->w[ROPE_SHORT].data && net->w[ROPE_LONG].data)
         net->h.rope.scaling = SCALING_LONGROPE;
