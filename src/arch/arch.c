@@ -541,7 +541,10 @@ const struct tensor *arch_find_tensor(const struct weights *w, const char *list,
 {
     static const struct {
         const char *base, *others[3]; /* what the first part of a name may be instead */
-    } bases[] = { { "model.", { "" } }, { "bert.", { "", "roberta." } }, { "transformer.", { "" } } };
+    } bases[] = { { "model.", { "", "language_model.model.", "model.language_model." } },
+                  { "bert.", { "", "roberta." } },
+                  { "transformer.", { "" } },
+                  { "lm_head.", { "language_model.lm_head." } } };
     const char *names = list;
     char other[ARCH_MAX_NAME];
     *name = 0;

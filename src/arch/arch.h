@@ -143,7 +143,8 @@ enum layer_kind { LAYER_ANY, LAYER_DENSE, LAYER_EXPERTS };
 struct tensor_spec {
     /* Names; "%u" stands for the layer's number. "A|B": the first that is there. NULL: this format has none. Where a
      * directory has a tensor for each expert, a second "%u" stands for the expert's; it may have one for all, too.
-     * Where a checkpoint holds no more than the base model, its names lack the first part ("model.", "bert."). */
+     * Where a checkpoint holds no more than the base model, its names lack the first part ("model.", "bert."). Where it
+     * sees pictures too, they have a further part ("language_model."). */
     const char *gguf, *hf;
     enum dim rows, cols; /* a matrix (rows, cols) multiplies vectors of cols values; rows DIM_ONE: a vector */
     uint64_t trait;      /* needed by models of all these traits only; 0: by all */

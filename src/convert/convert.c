@@ -514,9 +514,13 @@ static infer_status add_rope_factors(struct converting *k)
     return status;
 }
 
-/* Tensors that follow from others, or that the model does not use. */
+/* Tensors that follow from others, that the model does not use, or that see pictures, which GGUF has in another file. */
 static bool may_be_left(const struct converting *k, const struct tensor *t)
 {
+    static const char *const parts[] = { "vision_tower.", "multi_modal_projector.", "visual.", "vision_model." };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strstr(t->name.p, parts[i]))
+            return true;
     return strstr(t->name.p, "rotary_emb.inv_freq") || text_ends(t->name, "embeddings.position_ids") ||
            (k->h.tied && text_is(t->name, model_tensors[OUTPUT].hf));
 }

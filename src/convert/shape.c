@@ -38,6 +38,7 @@ static infer_status read_traits(const struct weights *config, struct hparams *h,
         uint64_t traits;
     } flags[] = {
         { "attention_bias", TRAIT_QKV_BIAS | TRAIT_OUT_BIAS }, { "use_qkv_bias", TRAIT_QKV_BIAS },
+        { "add_qkv_bias", TRAIT_QKV_BIAS },
         { "mlp_bias", TRAIT_FFN_BIAS },                        { "lm_head_bias", TRAIT_OUTPUT_BIAS },
         { "use_qk_norm", TRAIT_QK_NORM },
         { "qkv_proj_bias", TRAIT_QKV_BIAS | TRAIT_OUT_BIAS }, { "mlp_fc1_bias", TRAIT_FFN_BIAS },

@@ -221,6 +221,19 @@ infer_status json_flatten(struct weights *w, const json_t *object, bool reals, c
     return flatten(&f, n, object, 1);
 }
 
+/* Models that see pictures or hear have the numbers of their text's part in an object of its own: as if they stood
+ * alone, so that the name of the family is that of the text's, too. */
+static bool lift_text(json_t *root)
+{
+    json_t *text = json_object_get(root, "text_config");
+    if (!json_is_object(text))
+        return true;
+    json_incref(text);
+    const bool lifted = json_object_del(root, "text_config") == 0 && json_object_update(root, text) == 0;
+    json_decref(text);
+    return lifted;
+}
+
 infer_status config_parse(struct weights *w, struct text json, const char *prefix, infer_error *err)
 {
     if (json.n > MAX_CONFIG)
@@ -230,7 +243,8 @@ infer_status config_parse(struct weights *w, struct text json, const char *prefi
     json_t *root = json_read(json, &reals, err ? err : &own);
     if (!root)
         return err ? err->code : own.code;
-    const infer_status status = json_flatten(w, root, reals, prefix, err);
+    const infer_status status =
+        lift_text(root) ? json_flatten(w, root, reals, prefix, err) : fail_memory(err, "text_config");
     json_decref(root);
     return status;
 }

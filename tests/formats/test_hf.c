@@ -44,6 +44,23 @@ static struct weights *config(const char *json, const char *prefix, infer_error 
     return w;
 }
 
+static void numbers_of_a_text_part_stand_as_if_alone(void **state)
+{
+    (void)state;
+    infer_error err = { 0 };
+    struct weights *w = config("{\"model_type\":\"both\",\"n\":1,\"text_config\":{\"model_type\":\"text\",\"deep\":{\"er\":2}},"
+                               "\"vision_config\":{\"model_type\":\"eye\"}}", "", &err);
+    assert_true(text_is(weights_meta(w, "model_type")->value.s, "text"));
+    assert_true(text_is(weights_meta(w, "vision_config.model_type")->value.s, "eye"));
+    assert_int_equal(weights_meta(w, "n")->value.i, 1);
+    assert_int_equal(weights_meta(w, "deep.er")->value.i, 2);
+    assert_null(weights_meta(w, "text_config.model_type"));
+    weights_close(&w);
+    w = config("{\"text_config\":null,\"n\":1}", "", &err);
+    assert_int_equal(w->n_metas, 1);
+    weights_close(&w);
+}
+
 static void json_becomes_flat_metadata(void **state)
 {
     (void)state;
@@ -367,6 +384,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_becomes_flat_metadata),
+        cmocka_unit_test(numbers_of_a_text_part_stand_as_if_alone),
         cmocka_unit_test(arrays_of_one_type_are_kept),
         cmocka_unit_test(of_equal_flat_keys_the_first_stays),
         cmocka_unit_test(an_integer_beyond_64_bits_spoils_no_other),

@@ -20,7 +20,7 @@ static const char *const folders[] = {
     OURS "gptneox-fast", OURS "hunyuan-dense", OURS "hunyuan-moe", OURS "granitemoeshared", OURS "arcee",
     OURS "nemotron", OURS "jais2", OURS "helium", OURS "olmo",
     OURS "minicpm", OURS "internlm2", OURS "exaone", OURS "bailingmoe", OURS "bailingmoe2", OURS "orion", OURS "xverse",
-    OURS "baichuan", OURS "chatglm3", OURS "codeshell", OURS "ministral3", OURS "starcoder", OURS "gptj",
+    OURS "baichuan", OURS "chatglm3", OURS "codeshell", OURS "ministral3", OURS "mistral3", OURS "starcoder", OURS "gptj",
     SHARED "phi",          SHARED "llama",
           SHARED "llama-bias", SHARED "llama3",       SHARED "llama-linear",
     SHARED "llama-yarn", SHARED "mistral",   SHARED "qwen2",      SHARED "qwen3",

@@ -291,7 +291,8 @@ CASES = {
                         model=dict(n_expert=6, n_used=2, dense=1, shared=16, sigmoid=True, n_group=3, n_group_used=2,
                                    expert_scale=2.5, head=16, n_rot=8, qk_norm=True),
                         keys=dict(EXPERT_KEYS, expert_gating_func=2, expert_shared_count=1, expert_weights_scale=2.5,
-                                  expert_group_count=3, expert_group_used_count=2, **{"attention.key_length": 16, "attention.value_length": 16})),
+                                  expert_group_count=3, expert_group_used_count=2,
+                                  **{"attention.key_length": 16, "attention.value_length": 16})),
     "orion": dict(config=dict(LLAMA, model_type="orion"), names=HF, arch="orion", turned=False, model=dict(layer_norm=True)),
     "xverse": dict(config=dict(LLAMA, model_type="xverse"), names=HF, arch="xverse", turned=True, model={}),
     "baichuan": dict(config=dict(LLAMA, model_type="baichuan", architectures=["BaiChuanForCausalLM"],
@@ -306,6 +307,11 @@ CASES = {
                                   position_embedding_type="rope", activation_function="gelu_pytorch_tanh"),
                       names=CODESHELL, arch="codeshell", turned=False,
                       model=dict(layer_norm=True, act=gelu_tanh, gate=False, biases={"q", "k", "v", "o", "up", "down"})),
+    "mistral3": dict(config=dict(model_type="mistral3", architectures=["Mistral3ForConditionalGeneration"], text_config=dict(
+                         LLAMA, model_type="mistral"), vision_config=dict(model_type="pixtral", hidden_size=16)),
+                     names={role: "language_model." * (role in ("embd", "norm", "output", "layers")) + name
+                            for role, name in HF.items()}, arch="llama", turned=True, model={},
+                     others={"vision_tower.patch_conv.weight": (16, 12), "multi_modal_projector.linear_1.weight": (32, 16)}),
     # New cases come last, as the seeds are counted.
 }
 CASES["bailingmoe"]["config"] = dict(LLAMA, **EXPERTS, model_type="bailing_moe", architectures=["BailingMoeForCausalLM"],
@@ -375,7 +381,9 @@ def make(name, seed):
     folder.mkdir()
     config = {k: v for k, v in case["config"].items() if v is not None}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    write_safetensors(folder / "model.safetensors", checkpoint(model, case, m))
+    weights = checkpoint(model, case, m)
+    weights.update({name: np.zeros(shape) for name, shape in case.get("others", {}).items()})  # of what is no text
+    write_safetensors(folder / "model.safetensors", weights)
     ids, greedy = rng.integers(0, VOCABULARY, N_IDS).tolist(), []
     out = logits(np.array(ids), model, m)
     for _ in range(N_GREEDY):
