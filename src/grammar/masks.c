@@ -70,6 +70,11 @@ static void mark(uint32_t *bits, int32_t id)
     bits[id >> 5] |= 1u << (id & 31);
 }
 
+static void unmark(uint32_t *bits, int32_t id)
+{
+    bits[id >> 5] &= ~(1u << (id & 31));
+}
+
 /* Note a node at which the rule may have ended, if what may follow the rule goes on there. */
 static bool escape(struct mask_maker *w, uint32_t node, const struct bytes *follow)
 {
@@ -96,6 +101,10 @@ static bool walk(struct mask_maker *w, struct stacks *s, uint32_t node, uint32_t
     if (node < end)
         w->path[t->depth[node] - 1] = set;
     while (node < end) {
+        if (t->reach[node] <= w->known) {
+            node = t->skip[node];
+            continue;
+        }
         const uint32_t next = stacks_step(s, w->path[t->depth[node] - 1], t->byte[node]);
         if (next == SET_DEAD) {
             node = t->skip[node];
@@ -135,6 +144,8 @@ static struct state_mask *pack(struct mask_maker *w, size_t *bytes)
     p->n_escapes = (uint32_t)w->n_escapes;
     if (w->n_escapes)
         memcpy(p->data, w->escapes, w->n_escapes * sizeof *p->data);
+    for (size_t i = 0; i < w->n_escapes; i++)
+        p->n_beyond += w->masks->trie->skip[w->escapes[i]] - w->escapes[i] - 1;
     uint32_t *rest = p->data + p->n_escapes;
     p->n_ids = few ? (uint32_t)n_ids : UINT32_MAX;
     if (!few)
@@ -210,6 +221,12 @@ static bool add_config(struct mask_maker *w, struct stacks *s, struct config c, 
     return good;
 }
 
+static void mark_ends(const struct trie *t, uint32_t *bits)
+{
+    for (size_t i = 0; i < t->n_ends; i++)
+        mark(bits, t->ends[i]);
+}
+
 bool masks_fill(struct mask_maker *w, struct stacks *s, uint32_t set, uint32_t *bits)
 {
     const struct trie *t = w->masks->trie;
@@ -222,9 +239,56 @@ bool masks_fill(struct mask_maker *w, struct stacks *s, uint32_t set, uint32_t *
         if (!add_config(w, s, configs[i], bits))
             return false;
     }
-    for (size_t i = 0; i < t->n_ends && ends; i++)
-        mark(bits, t->ends[i]);
+    if (ends)
+        mark_ends(t, bits);
     return true;
+}
+
+size_t masks_work(const struct mask_maker *w, const struct stacks *s, uint32_t set)
+{
+    const struct config *configs;
+    size_t n, work = 0;
+    stacks_look(s, set, &configs, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct state_mask *there = atomic_load(&w->masks->of_state[configs[i].state]);
+        work += !there ? w->masks->trie->n : configs[i].stack >= STACK_FIRST ? there->n_beyond : 0;
+    }
+    return work;
+}
+
+/* Unmark the tokens of more than `known` bytes, and those that are not in the trie. */
+static void unmark_others(const struct trie *t, size_t known, uint32_t *bits)
+{
+    for (uint32_t node = 0; node < t->n;) {
+        if (t->reach[node] <= known) {
+            node = t->skip[node];
+            continue;
+        }
+        for (uint32_t i = t->first[node]; i < t->first[node + 1] && t->depth[node] > known; i++)
+            unmark(bits, t->ids[i]);
+        node++;
+    }
+    for (size_t i = 0; i < t->n_ends; i++)
+        unmark(bits, t->ends[i]);
+    for (size_t i = 0; i < t->n_controls; i++)
+        unmark(bits, t->controls[i]);
+}
+
+bool masks_fill_like(struct mask_maker *w, struct stacks *s, uint32_t set, const uint32_t *like, size_t known,
+                     uint32_t *bits)
+{
+    const struct trie *t = w->masks->trie;
+    const struct config *configs;
+    size_t n;
+    memcpy(bits, like, w->masks->n_words * sizeof *bits);
+    unmark_others(t, known, bits);
+    w->bits = bits;
+    w->known = known;
+    const bool good = walk(w, s, 0, t->n, set, NULL);
+    w->known = 0;
+    if (stacks_look(s, set, &configs, &n))
+        mark_ends(t, bits);
+    return good;
 }
 
 bool masks_are_there(const struct mask_maker *w, const struct stacks *s, uint32_t set)

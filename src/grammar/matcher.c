@@ -1,10 +1,14 @@
 /* matcher.c - a text on its way through a grammar. */
 #include "src/base/error.h"
+#include "src/grammar/alike.h"
 #include "src/grammar/masks.h"
 
 enum {
     N_KEPT = 64,
     MANY_VISITS = 16, /* of a place, after which its mask is worth milliseconds */
+    MUCH_WORK = 1 << 14,  /* nodes of a vocabulary's trie: for a mask that visits more, a similar one is looked for */
+    N_TRIED = 4,          /* the last masks that took so much */
+    ENOUGH_BYTES = 24,    /* few tokens are longer */
     NO_SET = UINT32_MAX
 };
 
@@ -21,6 +25,9 @@ struct infer_matcher {
         bool filled;
         uint32_t *bits;
     } kept[N_KEPT];
+    uint32_t tried[N_TRIED]; /* their sets, in turn */
+    size_t n_tried;
+    struct alike alike;
 };
 
 static uint32_t place(const infer_matcher *m)
@@ -38,6 +45,14 @@ static infer_status fail_place(const infer_matcher *m, infer_error *err)
                       MOST_CONFIGS);
 }
 
+static void forget_masks(infer_matcher *m)
+{
+    for (size_t i = 0; i < N_KEPT; i++)
+        m->kept[i].set = NO_SET;
+    for (size_t i = 0; i < N_TRIED; i++)
+        m->tried[i] = NO_SET;
+}
+
 static infer_matcher *matcher_new(infer_grammar *g, const infer_tokenizer *tokenizer, infer_error *err)
 {
     infer_matcher *m = mem_new(g->a, 1, sizeof *m);
@@ -47,8 +62,8 @@ static infer_matcher *matcher_new(infer_grammar *g, const infer_tokenizer *token
     m->g = infer_grammar_retain(g);
     m->tokenizer = tokenizer;
     m->many = MANY_SETS;
-    for (size_t i = 0; i < N_KEPT; i++)
-        m->kept[i].set = NO_SET;
+    alike_init(&m->alike, m->a);
+    forget_masks(m);
     struct masks *masks = tokenizer ? masks_of(g, tokenizer) : NULL;
     if (stacks_init(&m->stacks, &g->m, m->a) && mem_grow(m->a, &m->places, &m->room, 1, sizeof *m->places) &&
         (!tokenizer || (masks && mask_maker_init(&m->maker, g, masks))))
@@ -94,6 +109,7 @@ void infer_matcher_close(infer_matcher **matcher)
     infer_grammar *g = m->g;
     stacks_free(&m->stacks);
     mask_maker_free(&m->maker);
+    alike_free(&m->alike);
     for (size_t i = 0; i < N_KEPT; i++)
         mem_free(m->a, m->kept[i].bits);
     mem_free(m->a, m->places);
@@ -115,8 +131,7 @@ static void clean_up(infer_matcher *m)
         mem_free(m->a, m->places);
         m->stacks = fresh;
         m->places = places;
-        for (size_t i = 0; i < N_KEPT; i++)
-            m->kept[i].set = NO_SET;
+        forget_masks(m);
     } else {
         stacks_free(&fresh);
         mem_free(m->a, places);
@@ -224,6 +239,47 @@ bool infer_matcher_must_end(const infer_matcher *m)
 
 /* ---- Masks ---- */
 
+/* Of the masks that took much work the one that tokens tell from the place's last: *bytes of them do not. NULL if there
+ * is none or memory is out. */
+static const uint32_t *most_alike(infer_matcher *m, size_t *bytes)
+{
+    const uint32_t *best = NULL;
+    *bytes = 0;
+    for (size_t i = 0; i < N_TRIED && *bytes < ENOUGH_BYTES; i++) {
+        const uint32_t set = m->tried[i];
+        const struct kept *k = &m->kept[set % N_KEPT];
+        size_t n;
+        if (set == NO_SET || set == place(m) || k->set != set || !k->filled)
+            continue;
+        if (!alike_bytes(&m->alike, &m->stacks, place(m), set, ENOUGH_BYTES, &n)) {
+            m->stacks.out_of_memory = true;
+            return NULL;
+        }
+        if (n > *bytes) {
+            *bytes = n;
+            best = k->bits;
+        }
+    }
+    return best;
+}
+
+static bool fill(infer_matcher *m, struct kept *k)
+{
+    enum { LEAST_BYTES = 8 }; /* of fewer the walk is hardly less */
+    size_t bytes = 0;
+    const bool much = masks_work(&m->maker, &m->stacks, k->set) > MUCH_WORK;
+    m->stacks.out_of_memory = false;
+    k->filled = false;
+    const uint32_t *like = much ? most_alike(m, &bytes) : NULL;
+    if (m->stacks.out_of_memory)
+        return false;
+    if (much)
+        m->tried[m->n_tried++ % N_TRIED] = k->set;
+    if (bytes >= LEAST_BYTES)
+        return masks_fill_like(&m->maker, &m->stacks, k->set, like, bytes, k->bits);
+    return masks_fill(&m->maker, &m->stacks, k->set, k->bits);
+}
+
 const uint32_t *matcher_mask(infer_matcher *m, int32_t *n_ids)
 {
     struct kept *k = &m->kept[place(m) % N_KEPT];
@@ -238,7 +294,7 @@ const uint32_t *matcher_mask(infer_matcher *m, int32_t *n_ids)
         return NULL;
     }
     k->set = place(m);
-    k->filled = masks_fill(&m->maker, &m->stacks, place(m), k->bits);
+    k->filled = fill(m, k);
     if (k->filled && stacks_are_free(&m->stacks, m->g->lazy, place(m)))
         masks_add_controls(&m->maker, k->bits);
     return k->filled ? k->bits : NULL;

@@ -78,11 +78,22 @@ static bool reserve(struct trie *t, const infer_allocator *a, size_t nodes, size
     t->skip = mem_new(a, nodes, sizeof *t->skip);
     t->first = mem_new(a, nodes + 1, sizeof *t->first);
     t->depth = mem_new(a, nodes, sizeof *t->depth);
+    t->reach = mem_new(a, nodes, sizeof *t->reach);
     t->byte = mem_new(a, nodes, sizeof *t->byte);
     t->ids = mem_new(a, tokens, sizeof *t->ids);
     t->ends = mem_new(a, ends, sizeof *t->ends);
     t->controls = mem_new(a, controls, sizeof *t->controls);
-    return nodes < UINT32_MAX && t->controls && t->skip && t->first && t->depth && t->byte && t->ids && t->ends;
+    return nodes < UINT32_MAX && t->controls && t->skip && t->first && t->depth && t->reach && t->byte && t->ids &&
+           t->ends;
+}
+
+/* Leave a node whose children are all there. */
+static void leave(struct trie *t, const uint32_t *open, size_t depth)
+{
+    const uint32_t node = open[depth];
+    t->skip[node] = t->n;
+    if (depth > 1 && t->reach[open[depth - 1]] < t->reach[node])
+        t->reach[open[depth - 1]] = t->reach[node];
 }
 
 /* `open`: for each depth the node that is not left so far. */
@@ -92,10 +103,10 @@ static void fill(struct trie *t, const struct entry *e, size_t n, uint32_t *open
     for (size_t i = 0; i < n; i++) {
         const size_t shared = i ? common(e[i - 1].text, e[i].text) : 0;
         while (depth > shared)
-            t->skip[open[depth--]] = t->n;
+            leave(t, open, depth--);
         while (depth < e[i].text.n) {
             t->byte[t->n] = (uint8_t)e[i].text.p[depth++];
-            t->depth[t->n] = (uint16_t)depth;
+            t->depth[t->n] = t->reach[t->n] = (uint16_t)depth;
             t->first[t->n] = (uint32_t)i;
             open[depth] = t->n++;
         }
@@ -103,7 +114,7 @@ static void fill(struct trie *t, const struct entry *e, size_t n, uint32_t *open
         t->deepest = depth > t->deepest ? depth : t->deepest;
     }
     while (depth)
-        t->skip[open[depth--]] = t->n;
+        leave(t, open, depth--);
     t->first[t->n] = (uint32_t)n;
 }
 
@@ -153,6 +164,7 @@ void trie_free(const infer_allocator *a, struct trie *t)
     mem_free(a, t->skip);
     mem_free(a, t->first);
     mem_free(a, t->depth);
+    mem_free(a, t->reach);
     mem_free(a, t->byte);
     mem_free(a, t->ids);
     mem_free(a, t->ends);

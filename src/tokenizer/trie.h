@@ -12,6 +12,7 @@ struct trie {
     uint32_t *skip;  /* (n) */
     uint32_t *first; /* (n + 1) ids[first[i]] up to ids[first[i + 1]] have the bytes that lead to node i */
     uint16_t *depth; /* (n) bytes up to it, at least 1 */
+    uint16_t *reach; /* (n) the depth of the deepest node from it on */
     uint8_t *byte;   /* (n) the last of them */
     int32_t *ids;    /* in the order of their bytes */
     int32_t n_vocab; /* ids are below it */

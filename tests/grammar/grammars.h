@@ -25,6 +25,9 @@ static const struct {
     { INFER_GBNF, "root ::= [^\\x00-\\x1f]* \"\\n\" \"\xe6\xbc\xa2\xe5\xad\x97\"? [\xce\xb1-\xcf\x89]+" },
     { INFER_REGEX, "(\\w+@\\w+\\.(com|org)(, )?){1,3}" },
     { INFER_REGEX, "[^\\n]{0,300}" },
+    { INFER_REGEX, "[a-z ]{12,30}|[A-Z]{3,200}!+" },
+    { INFER_JSON_SCHEMA, "{\"type\":\"string\",\"minLength\":20,\"maxLength\":1000}" },
+    { INFER_JSON_SCHEMA, "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"maxLength\":90},\"maxItems\":9}" },
 };
 
 #endif

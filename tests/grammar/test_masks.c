@@ -186,6 +186,43 @@ static void no_memory(void **state)
     }
 }
 
+/* Where a large vocabulary and a count make masks be made from others. */
+static void no_memory_for_likeness(void **state)
+{
+    static const char source[] = "{\"type\": \"string\", \"maxLength\": 900}";
+    (void)state;
+    struct counting counting;
+    infer_error err = { 0 };
+    counting_init(&counting, SIZE_MAX);
+    infer_context *context = context_new(&counting.allocator);
+    infer_tokenizer *t = infer_tokenizer_open(context, INFER_SHARED "/tokenizers/ggml-vocab-llama-spm.gguf", NULL);
+    infer_grammar *g = infer_grammar_open(context, INFER_JSON_SCHEMA, source, strlen(source), NULL, &err);
+    bool done = false;
+    assert_non_null(g);
+    for (size_t refuse = 0; t && !done; refuse++) {
+        uint32_t bits[1024] = { 0 };
+        counting.refuse_from = counting.calls + refuse;
+        infer_matcher *m = infer_matcher_open(g, t, &err);
+        infer_status status = m ? INFER_OK : err.code;
+        for (int i = 0; i < 6 && !status; i++) {
+            status = infer_matcher_accept_text(m, i ? " world" : "\"hello", 6, &err);
+            if (!status)
+                status = infer_matcher_mask(m, bits, 1024, &err);
+        }
+        done = counting.calls <= counting.refuse_from;
+        counting.refuse_from = SIZE_MAX;
+        infer_matcher_close(&m);
+        assert_int_equal(status, done ? INFER_OK : INFER_E_NOMEM);
+    }
+    infer_grammar_close(&g);
+    const bool skipped = !t;
+    infer_tokenizer_close(&t);
+    infer_context_close(&context);
+    assert_int_equal(counting.live, 0);
+    if (skipped)
+        skip();
+}
+
 #define VOCABULARY(name)                                                                                               \
     {                                                                                                                  \
         "masks are what each token's bytes say: " name, vocabulary, NULL, NULL, name                                   \
@@ -200,6 +237,7 @@ int main(void)
         VOCABULARY("qwen2"),
         { "threads that share a grammar from its first mask on get the same masks", threads, NULL, NULL, NULL },
         { "wherever memory is out, that is said and nothing is lost", no_memory, NULL, NULL, NULL },
+        { "nor where a mask is made from a similar one", no_memory_for_likeness, NULL, NULL, NULL },
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
