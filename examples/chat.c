@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The conversation as JSON, without the bracket that closes it. A program of more than a page makes JSON with a library:
- * a question may hold what has to be escaped. */
+/* The conversation as JSON, without the bracket that closes it. A program of more than a page makes JSON with a
+ * library: a question may hold what has to be escaped. */
 struct messages {
     char *json;
     size_t length;

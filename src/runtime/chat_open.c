@@ -10,7 +10,8 @@ static infer_status copy(const infer_allocator *a, char **to, const char *text, 
     *to = mem_new(a, n + 1, 1);
     if (!*to)
         return fail_memory(err, "a conversation");
-    memcpy(*to, text, n);
+    if (n)
+        memcpy(*to, text, n);
     return INFER_OK;
 }
 
@@ -57,10 +58,9 @@ struct tool_list {
 
 static const char *terminated(struct render *r, struct text s)
 {
-    const struct text copy = render_copy(r, s);
     char *p = render_new(r, s.n + 1, 1);
     if (p && s.n)
-        memcpy(p, copy.p, s.n);
+        memcpy(p, s.p, s.n);
     return p;
 }
 

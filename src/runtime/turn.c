@@ -117,7 +117,7 @@ static bool is_call_mark(const infer_chat *c, struct text text, bool *whole)
     text = text_trim(text, TRIM_LEFT, NULL);
     const size_t n = c->mark && c->calls && c->response && !c->required ? strlen(c->mark) : 0;
     *whole = n && n == text.n;
-    return text.n <= n && !memcmp(c->mark, text.p, text.n);
+    return n && text.n <= n && !memcmp(c->mark, text.p, text.n);
 }
 
 infer_status turn_takes(struct turn *t, bool is_end, struct text text, bool *takes, infer_error *err)

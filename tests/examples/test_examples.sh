@@ -2,7 +2,8 @@
 # The examples run, say something, and fail politely.
 set -u
 examples=${BUILD:-build}/examples
-for name in generate logits two_sessions chat; do [ -x "$examples/$name" ] || exit 77; done
+names='generate logits two_sessions chat json_answer fork batch embeddings'
+for name in $names; do [ -x "$examples/$name" ] || exit 77; done
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 failures=0
@@ -23,6 +24,12 @@ try logits '^[1-9][0-9]* tokens:( [0-9]+)+$'
 try logits '^ *[0-9]+\.[0-9]{2} % +[0-9]+  ".+"$'
 try chat '.{20}'
 try chat '^\([0-9]+ tokens in .* seconds; [0-9]+ of the prompt computed, [1-9][0-9]* there already\)$'
+try json_answer '^\{ ?"hero" ?: ?".{2,}", ?"age" ?: ?[1-9][0-9]?, ?"ending" ?: ?"(happy|sad)" ?\}$'
+try fork '^3: Once upon a time.{20}'
+try fork '^\(0 tokens of prompt computed\)$'
+try batch '^Once upon a time.{20}'
+try batch '^Mom said to Tim.{20}'
+try embeddings '^[ -][01]\.[0-9]{3}  [A-Z]'
 try two_sessions '^1: One day, a cat.{20}'
 try two_sessions '^2: One day, a dog.{20}'
 same=$("$examples/two_sessions")
@@ -35,7 +42,7 @@ if [ "$("$examples/logits" | grep -c %)" != 5 ]; then
     failures=$((failures + 1))
 fi
 
-for name in generate logits two_sessions chat; do
+for name in $names; do
     "$examples/$name" "$dir/none.gguf" >"$dir/out" 2>"$dir/err"
     code=$?
     if [ $code != 1 ] || ! grep -qF "INFER_E_IO: $dir/none.gguf" "$dir/err"; then
