@@ -1089,7 +1089,7 @@ typedef struct infer_generate_result {
     double token_p95;          /**< 95 of 100, */
     double token_p99;          /**< 99 of 100; 0 while there are fewer than two tokens */
     double queue_seconds;      /**< waiting for a scheduler; 0 without one */
-    size_t n_cached;           /**< further tokens of the prompt that were not evaluated, as the session held them */
+    size_t n_cached;           /**< further tokens of the prompt, not evaluated: the session or another one had them */
     size_t n_reasoning;        /**< of the tokens generated: those of reasoning */
     size_t n_calls;            /**< calls of tools in the answer */
 } infer_generate_result;
@@ -1193,9 +1193,9 @@ INFER_API void infer_chat_close(infer_chat **chat);
 /** Name of the format in which the model's answers are read. */
 INFER_API const char *infer_chat_format(const infer_chat *chat);
 
-/** Answer a conversation: write it by the template, evaluate what the session does not hold of it already, generate,
- *  and tell the parts of the answer apart. What the session holds after the common beginning is forgotten. The next
- *  turn is a call with the message of this one (on_message) and more after it.
+/** Answer a conversation: write it by the template, evaluate what no session holds of it already (as
+ *  infer_session_sync() does), generate, and tell the parts of the answer apart. What the session holds after the common
+ *  beginning is forgotten. The next turn is a call with the message of this one (on_message) and more after it.
  *  Stop strings are looked for in all that the model writes, its reasoning included. raw_prompt and unparse_special
  *  mean nothing here. A grammar of the sampler's own holds from the first token on, unless the conversation has a
  *  response or tools to hold it to; then the sampler is without a grammar afterwards.

@@ -93,19 +93,30 @@ static void tear_down(infer_generation *run)
     generation_close(&run->g);
 }
 
+/* n tokens more of the prompt. Conversations begin alike, so other sessions of the model may have computed some. */
+static infer_status eval_more(infer_generation *run, size_t done, size_t n, infer_error *err)
+{
+    const int32_t *ids = run->prompt + run->next_prompt + done;
+    size_t n_computed = n;
+    const infer_status status = run->g.turn.chat ? infer_session_sync(run->session, run->prompt,
+                                                                      run->next_prompt + done + n, &n_computed, err)
+                                                 : infer_session_eval(run->session, ids, n, err);
+    if (status == INFER_OK)
+        generation_count(&run->g, ids, n, n_computed);
+    return status;
+}
+
 /* In steps of as many tokens as the session computes at once, where somebody wants to know how far it is. */
 static infer_status eval_prompt(infer_generation *run, infer_error *err)
 {
     struct generation *g = &run->g;
-    const int32_t *ids = run->prompt + run->next_prompt;
     const size_t n = run->n_prompt - run->next_prompt, step = g->o.on_prompt ? session_batch(run->session) : n;
     infer_status status = infer_session_rewind(run->session, run->n_keep, err);
     for (size_t done = 0; done < n && status == INFER_OK;) {
         const size_t now = n - done < step ? n - done : step;
-        status = infer_session_eval(run->session, ids + done, now, err);
+        status = eval_more(run, done, now, err);
         if (status != INFER_OK)
             break;
-        generation_count(g, ids + done, now);
         done += now;
         if (g->o.on_prompt && !g->o.on_prompt(g->o.user, (float)done / (float)n))
             status = fail(err, INFER_E_CANCELLED, "cancelled after %zu of %zu tokens of the prompt", done, n);

@@ -125,11 +125,12 @@ infer_status generation_encode(const struct generation *g, const char *text, siz
     return INFER_OK;
 }
 
-void generation_count(struct generation *g, const int32_t *ids, size_t n)
+void generation_count(struct generation *g, const int32_t *ids, size_t n, size_t n_computed)
 {
     for (size_t i = 0; i < n; i++)
         sampler_count(g->sampler, ids[i]);
-    g->r.n_prompt += n;
+    g->r.n_prompt += n_computed;
+    g->r.n_cached += n - n_computed;
     g->r.prompt_seconds = seconds() - g->opened;
 }
 

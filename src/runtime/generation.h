@@ -62,8 +62,8 @@ infer_status generation_answer(struct generation *g, infer_chat *chat, const cha
 /** Ids of a prompt, *n of them at *ids, which mem_free takes. `begins`: nothing precedes it. */
 infer_status generation_encode(const struct generation *g, const char *text, size_t length, bool begins, int32_t **ids,
                                size_t *n, infer_error *err);
-/** n tokens of the prompt are evaluated. */
-void generation_count(struct generation *g, const int32_t *ids, size_t n);
+/** The timeline has n tokens more of the prompt, n_computed of them evaluated for it. */
+void generation_count(struct generation *g, const int32_t *ids, size_t n, size_t n_computed);
 /** The prompt is evaluated, and the timeline has n tokens. anew: the sampler's grammar begins here. */
 infer_status generation_begin(struct generation *g, const int32_t *timeline, size_t n, bool anew, infer_error *err);
 /** Whether logits are wanted, those that follow the timeline, which has room for `room` tokens. If not, it ended. */

@@ -202,6 +202,29 @@ static void the_next_turn_evaluates_what_is_new_and_says_what_a_fresh_session_sa
     assert_string_equal(f->text, first);
 }
 
+static void a_beginning_that_another_session_has_computed_is_not_computed_again(void **state)
+{
+    struct fixture *f = *state;
+    char turn[ROOM] = "[{\"role\": \"system\", \"content\": \"", text[ROOM];
+    for (size_t i = 0; i < 60; i++)
+        strcat(turn, "a cat ");
+    strcat(turn, "\"}, " USER("Once upon a time") "]");
+    f->o.n_predict = 20;
+    open_chat(f);
+    answer(f, turn);
+    strcpy(text, f->text);
+    const size_t n = f->r.n_prompt;
+    assert_true(n > 100 && f->r.n_cached == 0);
+    infer_session *first = f->session;
+    infer_sampler_close(&f->sampler);
+    open_session(f);
+    answer(f, turn);
+    infer_session_close(&first);
+    assert_true(f->r.n_cached >= 64);
+    assert_int_equal(f->r.n_cached + f->r.n_prompt, n);
+    assert_string_equal(f->text, text);
+}
+
 static void an_answer_fetched_is_the_one_received(void **state)
 {
     struct fixture *f = *state;
@@ -569,6 +592,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         TEST(an_answer_is_its_parts_its_text_and_its_message),
         TEST(the_next_turn_evaluates_what_is_new_and_says_what_a_fresh_session_says),
+        TEST(a_beginning_that_another_session_has_computed_is_not_computed_again),
         TEST(an_answer_fetched_is_the_one_received),
         TEST(an_answer_that_was_stopped_is_a_message_too),
         TEST(a_template_is_the_models_one_given_one_of_a_name_or_a_file),
