@@ -428,6 +428,7 @@ INFER_API infer_status infer_model_verify(const infer_model *model, infer_progre
  *  Any number of threads may use a cache at once. */
 typedef struct infer_cache infer_cache;
 
+/** Options of infer_cache_open(). */
 typedef struct infer_cache_options {
     size_t size;        /**< sizeof(infer_cache_options) */
     uint64_t max_bytes; /**< of models and what their sessions take: files as far as they are mapped or read in, keys and
@@ -465,6 +466,7 @@ INFER_API void infer_cache_pin(infer_cache *cache, infer_model *model, bool pinn
  *  Returns the bytes that are taken then. */
 INFER_API uint64_t infer_cache_trim(infer_cache *cache, uint64_t max_bytes);
 
+/** What infer_cache_get_stats() tells. */
 typedef struct infer_cache_stats {
     size_t size;        /**< in: sizeof(infer_cache_stats) */
     uint64_t hits;      /**< requests for models that were there */
@@ -494,6 +496,7 @@ typedef struct infer_listed {
 /** Return false to stop. */
 typedef bool infer_list_fn(void *user, const infer_listed *found);
 
+/** Options of infer_list_models(). */
 typedef struct infer_list_options {
     size_t size;         /**< sizeof(infer_list_options) */
     int32_t max_depth;   /**< directories below the one given, 0..64; default 8 */
@@ -1001,8 +1004,8 @@ INFER_API infer_matcher *infer_sampler_matcher(infer_sampler *sampler);
 /** A token and the natural logarithm of its probability as the model has it: soft-max of all logits, before any stage of a
  *  sampler. */
 typedef struct infer_logprob {
-    int32_t id;
-    float logprob;
+    int32_t id;    /**< of the token */
+    float logprob; /**< at most 0 */
 } infer_logprob;
 
 enum { INFER_MAX_TOP = 256 };
