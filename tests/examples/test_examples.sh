@@ -2,7 +2,7 @@
 # The examples run, say something, and fail politely.
 set -u
 examples=${BUILD:-build}/examples
-names='generate logits two_sessions chat json_answer fork batch embeddings'
+names='generate logits two_sessions chat json_answer fork batch embeddings cache'
 for name in $names; do [ -x "$examples/$name" ] || exit 77; done
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -30,6 +30,7 @@ try fork '^\(0 tokens of prompt computed\)$'
 try batch '^Once upon a time.{20}'
 try batch '^Mom said to Tim.{20}'
 try embeddings '^[ -][01]\.[0-9]{3}  [A-Z]'
+try cache '^2 opened, 2 there already$' tools/default-model/model.gguf tests/data/default-model
 try two_sessions '^1: One day, a cat.{20}'
 try two_sessions '^2: One day, a dog.{20}'
 same=$("$examples/two_sessions")
