@@ -345,7 +345,8 @@ typedef struct infer_model_options {
     bool lock;    /**< keep the weights in physical memory (mlock). Where the system forbids that, a warning to the log
                    *   says what to do, and the model is opened all the same. No effect on a model in memory (default
                    *   false) */
-    infer_progress_fn *on_read; /**< progress of no_mmap, on the thread that opens the model; NULL = none (default) */
+    infer_progress_fn *on_read; /**< progress of what is read in or made, on the thread that opens the model: it may
+                                 *   reach 1 twice; NULL = none (default) */
     void *user;                 /**< handed to on_read */
 } infer_model_options;
 
@@ -360,6 +361,9 @@ static inline infer_model_options infer_model_defaults(void)
 /** Open a GGUF file (of split files, any one), or a Hugging Face directory. Unless the options say otherwise, the files
  *  are mapped, not read: opening costs milliseconds and no memory but the vocabulary's. Everything in them is checked
  *  here, so later calls need not.
+ *  Directories may hold matrices quantised to FP8 (E4M3; a scale for all, for each row or for blocks), GPTQ (2, 4 or 8
+ *  bits) or AWQ (4 bits): these become, in memory, the smallest type that holds them exactly. Other methods are
+ *  INFER_E_UNKNOWN.
  *  Files that are mapped have to stay as they are as long as the model is open. One that was cut off is noticed before
  *  each step: INFER_E_IO, and the session is as it was. If that happens within a step, or before a look at tensors or
  *  metadata, the system sends the process SIGBUS, which a library cannot catch for it: where files may be written in
@@ -411,6 +415,9 @@ typedef struct infer_tensor_info {
     uint64_t bytes;   /**< of data */
     const void *data; /**< as in the file, rows without gaps */
     bool used; /**< bound by the architecture's row */
+    const char *made_of; /**< what the checkpoint has in its place: "GPTQ, 4 bits, groups of 128"; NULL = the tensor
+                          *   itself. Such a tensor has its place in memory, but no values yet if the model was opened
+                          *   with `inspect` */
 } infer_tensor_info;
 INFER_API bool infer_model_tensor(const infer_model *model, size_t index, infer_tensor_info *info);
 /** Metadata entries in the order of the file. *key is terminated; the value is written as JSON text to value, at most

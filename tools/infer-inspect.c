@@ -44,6 +44,7 @@ static const struct command command = {
 struct report {
     const infer_model *model;
     const infer_tokenizer *tokenizer; /* NULL if there is none */
+    bool unmade;                      /* its weights are of another form in the file */
     infer_model_info info;
     infer_error load;   /* why it cannot be run; code INFER_OK if it can */
     infer_error verify; /* what --verify found */
@@ -59,15 +60,31 @@ static bool has_tensors(const infer_model *model)
     return infer_model_tensor(model, 0, &first);
 }
 
+/* Weights that have yet to be made of another form: no session is opened then. */
+static bool is_unmade(const infer_model *model)
+{
+    infer_tensor_info t = { .size = sizeof t };
+    infer_model_info info = { .size = sizeof info };
+    bool unmade = false;
+    for (size_t i = 0; !unmade && infer_model_tensor(model, i, &t); i++)
+        unmade = t.made_of != NULL;
+    infer_model_get_info(model, &info);
+    return unmade && info.runnable;
+}
+
 /* Open what can be run, else what is at least sound: of a kind that is not known, or a vocabulary alone. Why it cannot
- * be run goes to `load`. */
+ * be run goes to `load`. Nothing is made only to be looked at. */
 static infer_model *open_model(infer_context *context, const char *path, infer_error *load, infer_error *err)
 {
-    infer_model *model = infer_model_open(context, path, NULL, load);
-    if (model)
-        return model;
     infer_model_options options = infer_model_defaults();
     options.inspect = true;
+    infer_model *model = infer_model_open(context, path, &options, err);
+    if (!model || is_unmade(model))
+        return model;
+    infer_model_close(&model);
+    model = infer_model_open(context, path, NULL, load);
+    if (model)
+        return model;
     model = infer_model_open(context, path, &options, err);
     if (model && !has_tensors(model)) {
         failure(load, INFER_E_UNKNOWN, "%s: holds no tensors", path);
@@ -81,7 +98,7 @@ static infer_model *open_model(infer_context *context, const char *path, infer_e
 /* A session takes memory for its cache only as it fills up, so what a new one has is the rest. */
 static infer_status measure_session(struct report *r, infer_model *model, infer_error *err)
 {
-    if (!r->info.runnable)
+    if (!r->info.runnable || r->unmade)
         return INFER_OK;
     infer_session *session = infer_session_open(model, NULL, err);
     if (!session)
@@ -96,6 +113,7 @@ static infer_status read_report(struct report *r, infer_model *model, infer_erro
 {
     r->model = model;
     r->tokenizer = infer_model_tokenizer(model);
+    r->unmade = is_unmade(model);
     r->info.size = sizeof r->info;
     infer_model_get_info(model, &r->info);
     if (o.verify && r->load.code == INFER_OK)
@@ -152,10 +170,13 @@ static void print_architecture(const struct report *r)
 static void print_memory(const struct report *r)
 {
     const double per_token = (double)r->info.kv_bytes_per_token;
-    printf("\nMemory\n  weights         %s, used where they lie in the file\n", human_bytes((double)r->info.bytes));
+    printf("\nMemory\n  weights         %s, %s\n", human_bytes((double)r->info.bytes),
+           r->unmade ? "made of the file's other form when it is opened" : "used where they lie in the file");
     if (!r->info.runnable)
         return;
     printf("  cache           %s a token\n", human_bytes(per_token));
+    if (r->unmade)
+        return;
     printf("                  %s at %zu tokens, a session's default\n",
            human_bytes(per_token * (double)r->n_ctx), r->n_ctx);
     printf("                  %s at %d tokens, the longest it was trained on\n",
@@ -191,8 +212,8 @@ static void print_tensors(const struct report *r)
         for (int d = 0, at = 0; d < t.n_dims; d++)
             at += snprintf(shape + at, sizeof shape - (size_t)at, "%s%llu", d ? " x " : "",
                            (unsigned long long)t.dims[d]);
-        printf("  %-48s %-8s %-20s %14llu bytes%s\n", t.name, t.type, shape, (unsigned long long)t.bytes,
-               r->info.runnable && !t.used ? ", not used" : "");
+        printf("  %-48s %-8s %-20s %14llu bytes%s%s%s\n", t.name, t.type, shape, (unsigned long long)t.bytes,
+               t.made_of ? ", made of " : "", t.made_of ? t.made_of : "", r->info.runnable && !t.used ? ", not used" : "");
     }
 }
 
@@ -264,8 +285,11 @@ static json_t *json_tensors(const struct report *r)
         json_t *shape = json_array();
         for (int d = 0; d < t.n_dims; d++)
             json_array_append_new(shape, json_integer((json_int_t)t.dims[d]));
-        json_array_append_new(all, json_pack("{s:o, s:s, s:o, s:I, s:b}", "name", json_text(t.name), "type", t.type,
-                                             "shape", shape, "bytes", (json_int_t)t.bytes, "used", (int)t.used));
+        json_t *one = json_pack("{s:o, s:s, s:o, s:I, s:b}", "name", json_text(t.name), "type", t.type, "shape", shape,
+                                "bytes", (json_int_t)t.bytes, "used", (int)t.used);
+        if (t.made_of)
+            json_object_set_new(one, "made_of", json_text(t.made_of));
+        json_array_append_new(all, one);
     }
     return all;
 }

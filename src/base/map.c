@@ -114,6 +114,14 @@ void map_end_read(struct mapping *m)
 
 /* ---- What the system does with it ---- */
 
+void map_forget(const void *p, size_t n)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)p + page - 1) / page * page;
+    const uintptr_t to = ((uintptr_t)p + n) / page * page;
+    if (to > from)
+        madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 bool map_lock(const struct mapping *m)
 {
     return !m->data || mlock(m->data, m->size) == 0;

@@ -32,6 +32,9 @@ infer_status map_read(const struct mapping *m, size_t offset, size_t n, infer_er
 /** All has been read: nobody can write to it any more. */
 void map_end_read(struct mapping *m);
 
+/** The pages that lie wholly within n bytes from p on need not stay in memory. Those of a file are read again if need be;
+ *  what else stood there is lost. */
+void map_forget(const void *p, size_t n);
 /** Keep what is mapped in physical memory; false and errno if the system refuses. */
 bool map_lock(const struct mapping *m);
 /** Bytes from p on, of n, that lie in huge pages, as the system says. */

@@ -237,11 +237,11 @@ static const struct tensor *find_tensor(struct converting *k, const char *list, 
     return t;
 }
 
-/* A layer's matrix; or a copy whose rows are columns of what the file has, where that is the family's way. NULL if
- * memory is out. */
+/* A layer's matrix; or a copy whose rows are columns of what the file has, where that is the family's way and none that
+ * was made of codes: those have rows of outputs. NULL if memory is out. */
 static const struct tensor *upright(struct converting *k, const struct tensor *t)
 {
-    if (!arch_has(&k->h, TRAIT_TURNED) || t->n_dims != 2)
+    if (!arch_has(&k->h, TRAIT_TURNED) || t->n_dims != 2 || t->made_of)
         return t;
     struct tensor *turned = arena_new(&k->c->gguf->arena, 1, sizeof *turned);
     return turned && tensor_turn(turned, t, &k->c->gguf->arena) ? turned : NULL;

@@ -6,7 +6,8 @@
  * from here lies inside the file, aligned tensors or not, and no two tensors overlap or share a name.
  *
  * Names: GGUF's keys stand as they are ("llama.block_count"); arrays of arrays are left out. config.json's keys stand
- * flattened with dots ("rope_scaling.factor"); those of generation_config.json follow after "generation_config.", those
+ * flattened with dots ("rope_scaling.factor"), and so do those of quantize_config.json below "quantization_config.";
+ * those of generation_config.json follow after "generation_config.", those
  * of tokenizer_config.json after "tokenizer_config." (chat_template.jinja is "tokenizer_config.chat_template"), those
  * of a SafeTensors file's header after "__metadata__.". Of sentence-transformers' files, modules.json gives the folder of
  * each module as "modules.TYPE" ("modules.Pooling"); the keys of the pooling module's config.json follow after
@@ -54,6 +55,7 @@ struct tensor {
     uint64_t ne[TENSOR_MAX_DIMS];  /* GGUF's order: ne[0] the row's width; unused ones are 1 */
     uint64_t bytes;
     const void *data; /* inside a mapping; SafeTensors' may be unaligned */
+    const char *made_of; /* what the file has in its place (src/originals): "GPTQ, 4 bits"; NULL: the tensor itself */
 };
 
 enum weights_format { WEIGHTS_GGUF, WEIGHTS_HF };

@@ -220,7 +220,7 @@ static infer_status place_tensors(struct reader *r, struct weights *w, size_t en
     struct tensor last = { .n_dims = 0 };
     uint64_t needed = 0;
     for (r->index = 1; r->index <= r->count; r->index++) {
-        struct tensor t;
+        struct tensor t = { 0 };
         uint64_t offset, t_end;
         infer_status status = read_tensor(r, &t, &offset);
         if (status == INFER_OK)
@@ -255,7 +255,7 @@ static infer_status read_tensors(struct reader *r, struct weights *w, uint64_t c
     r->count = count;
     const size_t begin = r->at;
     for (r->index = 1; r->index <= count; r->index++) {
-        struct tensor t;
+        struct tensor t = { 0 };
         uint64_t offset;
         const infer_status status = read_tensor(r, &t, &offset);
         if (status != INFER_OK)

@@ -201,6 +201,8 @@ static infer_status read_all(struct opening *o, const char *file, bool vocabular
         return fail(o->err, INFER_E_IO, "%s: no config.json, expected a Hugging Face model's directory", o->w->path);
     if (status == INFER_OK)
         status = read_config(o, "config.json", "");
+    if (status == INFER_OK) /* older GPTQ checkpoints say it apart */
+        status = read_config(o, "quantize_config.json", "quantization_config.");
     if (status == INFER_OK)
         status = read_config(o, "generation_config.json", "generation_config.");
     if (status == INFER_OK)

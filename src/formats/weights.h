@@ -1,5 +1,5 @@
-/* weights.h - filling struct weights: what the readers of src/formats share. Private to this folder, to src/convert and to
- * tests.
+/* weights.h - filling struct weights: what the readers of src/formats share. Private to this folder, to src/originals, to
+ * src/convert and to tests.
  *
  * A parser takes bytes and a struct weights, adds what it finds, and names no file in its errors: the caller, who knows
  * the name, puts it in front with fail_prefix(). Whatever was added before an error is freed by weights_close(). */

@@ -173,11 +173,11 @@ static const struct tensor *find_tensor(struct infer_model *m, const char *gguf,
     return t;
 }
 
-/* A layer's matrix; or a copy whose rows are columns of what the file has, where that is the family's way. NULL if
- * memory is out. */
+/* A layer's matrix; or a copy whose rows are columns of what the file has, where that is the family's way and none that
+ * was made of codes: those have rows of outputs. NULL if memory is out. */
 static const struct tensor *upright(struct infer_model *m, const struct tensor *t)
 {
-    if (m->weights->format != WEIGHTS_HF || !arch_has(&m->net.h, TRAIT_TURNED) || t->n_dims != 2)
+    if (m->weights->format != WEIGHTS_HF || !arch_has(&m->net.h, TRAIT_TURNED) || t->n_dims != 2 || t->made_of)
         return t;
     struct tensor *turned = arena_new(&m->arena, 1, sizeof *turned);
     return turned && tensor_turn(turned, t, &m->arena) ? turned : NULL;

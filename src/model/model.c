@@ -90,6 +90,21 @@ static infer_status understand(struct infer_model *m, bool inspect, infer_error 
     return inspect && status != INFER_E_NOMEM ? INFER_OK : status;
 }
 
+/* Of a model that is only looked at, no weight is made. */
+static infer_status make_originals(struct infer_model *m, const infer_model_options *o, infer_error *err)
+{
+    uint64_t bytes[DTYPE_COUNT] = { 0 };
+    for (size_t i = 0; i < m->weights->n_tensors; i++)
+        if (m->weights->tensors[i].made_of)
+            bytes[m->weights->tensors[i].type] += m->weights->tensors[i].bytes;
+    for (int type = 0; type < DTYPE_COUNT; type++)
+        if (bytes[type])
+            context_log(m->context, INFER_LOG_INFO, "%s: quantised matrices become %.1f MB of %s in memory",
+                        m->weights->path, (double)bytes[type] / 1e6, dtype_name((uint64_t)type));
+    m->made = !o->inspect;
+    return m->made ? originals_make(m->originals, m->context->pool, o->on_read, o->user, err) : INFER_OK;
+}
+
 /* Takes over the weights, which may be NULL (err is filled then). */
 static infer_model *make_model(infer_context *c, struct weights *w, const infer_model_options *given, infer_error *err)
 {
@@ -106,7 +121,8 @@ static infer_model *make_model(infer_context *c, struct weights *w, const infer_
     atomic_init(&m->n_owners, 1);
     arena_init(&m->arena, &c->a);
     kv_pools_init(&m->kv_pools);
-    if (model_read_options(&o, given, err) != INFER_OK || understand(m, o.inspect, err) != INFER_OK ||
+    if (model_read_options(&o, given, err) != INFER_OK || originals_open(&m->originals, m->weights, err) != INFER_OK ||
+        understand(m, o.inspect, err) != INFER_OK || make_originals(m, &o, err) != INFER_OK ||
         model_load(m, &o, err) != INFER_OK)
         infer_model_close(&m);
     return m;
@@ -142,6 +158,7 @@ void infer_model_close(infer_model **model)
     infer_context *c = m->context;
     kv_pools_free(&m->kv_pools);
     tokenizer_close(&m->tokenizer);
+    originals_close(&m->originals);
     weights_close(&m->weights);
     arena_free(&m->arena);
     mem_free(&c->a, m);
@@ -199,6 +216,7 @@ bool infer_model_tensor(const infer_model *m, size_t index, infer_tensor_info *i
         .bytes = t->bytes,
         .data = t->data,
         .used = m->used[index],
+        .made_of = t->made_of,
     };
     memcpy(info, &full, info->size < sizeof full ? info->size : sizeof full);
     return true;

@@ -5,13 +5,15 @@
 #include "src/engine/context.h"
 #include "src/engine/kv.h"
 #include "src/engine/network.h"
-#include "src/formats/formats.h"
+#include "src/originals/originals.h"
 #include "src/tokenizer/tokenizer.h"
 
 struct infer_model {
     infer_context *context;
     atomic_int n_owners;
     struct weights *weights;
+    struct originals *originals; /* what of them is made of another form; or NULL */
+    bool made;                   /* it has been; false only if opened for inspection */
     infer_tokenizer *tokenizer; /* or NULL */
     struct network net;
     struct kv_pools kv_pools; /* of its sessions */

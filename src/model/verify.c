@@ -50,7 +50,11 @@ infer_status infer_model_verify(const infer_model *m, infer_progress_fn *progres
     uint64_t done = 0;
     for (size_t i = 0; i < m->weights->n_tensors; i++) {
         const struct tensor *t = &m->weights->tensors[i];
-        const infer_status status = verify_blocks(m, t, err);
+        infer_status status = originals_need(m->originals, t->data, t->bytes, m->context->pool, err);
+        if (status == INFER_OK)
+            status = verify_blocks(m, t, err);
+        if (!m->made)
+            originals_drop(m->originals, t->data, t->bytes);
         if (status != INFER_OK)
             return status;
         done += t->bytes;

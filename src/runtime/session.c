@@ -85,7 +85,7 @@ infer_session *infer_session_open(infer_model *m, const infer_session_options *o
     infer_session_options o;
     if (!m)
         return fail_null(err, INFER_E_ARGUMENT, "a session needs a model");
-    if (!m->runnable)
+    if (!m->runnable || (m->originals && !m->made))
         return fail_null(err, INFER_E_ARGUMENT, "%s: the model was opened for inspection only", m->weights->path);
     return read_options(&o, options, m, err) == INFER_OK ? session_open(m, &o, err) : NULL;
 }

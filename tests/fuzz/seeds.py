@@ -38,6 +38,10 @@ def tensor(dtype, shape, begin, end):
     return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
 
 
+def quantised(config, header, n):
+    return json.dumps({"quantization_config": config}).encode() + bytes(1) + safetensors(header, n)
+
+
 def importance(entries, chunks, dataset):
     """entries: (name, calls, values)"""
     out = struct.pack("<i", len(entries))
@@ -75,6 +79,19 @@ SEEDS = {
                              "architectures": ["LlamaForCausalLM"]}).encode(),
         "large": b'{"model_max_length": 1000000000000000019884624838656, "n": [1, 2.0, -3]}',
         "odd": b'{"": 1, "a.b": 1, "a": {"b": [[], {}, null]}, "s": "\\u0000\\ud83d\\ude00", "e": []}',
+    },
+    "originals": {
+        "gptq": quantised({"quant_method": "gptq", "bits": 4, "group_size": 32, "desc_act": True}, {
+            "a.qweight": tensor("I32", [4, 8], 0, 128), "a.qzeros": tensor("I32", [1, 1], 128, 132),
+            "a.scales": tensor("F16", [1, 8], 132, 148), "a.g_idx": tensor("I32", [32], 148, 276)}, 276),
+        "awq": quantised({"quant_method": "awq", "bits": 4, "group_size": -1, "version": "gemm"}, {
+            "a.qweight": tensor("I32", [32, 1], 0, 128), "a.qzeros": tensor("I32", [1, 1], 128, 132),
+            "a.scales": tensor("BF16", [1, 8], 132, 148)}, 148),
+        "fp8": quantised({"quant_method": "fp8", "weight_block_size": [2, 4]}, {
+            "a.experts.0.weight": tensor("F8_E4M3", [3, 5], 0, 15), "a.b": tensor("U8", [1], 15, 16),
+            "a.experts.0.weight_scale_inv": tensor("F32", [2, 2], 16, 32)}, 32),
+        "rows": quantised({"quant_method": "compressed-tensors", "format": "float-quantized"}, {
+            "a.weight": tensor("F8_E4M3", [4, 4], 0, 16), "a.weight_scale": tensor("BF16", [4, 1], 16, 24)}, 24),
     },
     "modules": {
         "three": json.dumps([{"idx": i, "path": path, "type": "sentence_transformers.models." + kind} for i, (path, kind) in

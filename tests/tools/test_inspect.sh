@@ -47,3 +47,9 @@ printf '\377\377\377\177' >>"$tmp/nan.gguf"
 refused 'not finite' "$tmp/nan.gguf" --verify
 "$inspect" 2>/dev/null
 [ $? = 2 ] || fail "no exit code 2 for a missing argument"
+# A quantised checkpoint: what its matrices become, without making them all at once.
+"$inspect" tests/data/quantised/awq --verify >"$tmp/text" || fail "awq: exit code $?"
+for words in 'most weights q5_0' 'made of the file' 'q_proj.weight .*q5_0 .*made of AWQ, 4 bits, groups of 32' Verified; do
+    grep -q "$words" "$tmp/text" || fail "awq: no \"$words\" in: $(cat "$tmp/text")"
+done
+"$inspect" tests/data/quantised/awq --json | grep -q '"made_of": "AWQ, 4 bits, groups of 32"' || fail "awq --json"
