@@ -230,7 +230,7 @@ static void print_figures(const struct run *r)
     fprintf(stderr, "text      %zu tokens, %.1f tokens/s (%s)\n", s->n_generated,
             per_second(r->n_passes, s->generate_seconds), reasons[s->reason]);
     fprintf(stderr, "memory    %s at most; weights %s %s, session %s\n", human_bytes((double)peak_bytes()),
-            program_machine.no_mmap ? "read in" : "mapped", human_bytes((double)m.bytes),
+            program_machine.quantize ? "quantised" : program_machine.no_mmap ? "read in" : "mapped", human_bytes((double)m.bytes),
             human_bytes((double)infer_session_bytes(r->session)));
     if (o.verbose && program_machine.huge_pages)
         fprintf(stderr, "          %s in huge pages\n", human_bytes((double)huge_bytes()));

@@ -345,9 +345,18 @@ typedef struct infer_model_options {
     bool lock;    /**< keep the weights in physical memory (mlock). Where the system forbids that, a warning to the log
                    *   says what to do, and the model is opened all the same. No effect on a model in memory (default
                    *   false) */
-    infer_progress_fn *on_read; /**< progress of what is read in or made, on the thread that opens the model: it may
-                                 *   reach 1 twice; NULL = none (default) */
+    infer_progress_fn *on_read; /**< progress of what is read in or made, on the thread that opens the model: each
+                                 *   begins anew; NULL = none (default) */
     void *user;                 /**< handed to on_read */
+    const char *quantize;   /**< have the matrices quantised as the model is opened: a type or a usual mix of types,
+                             *   "q8_0", "q4_k_m"; those of infer-quantize, whose file would hold the same bytes. They
+                             *   lie in memory, what stays as it is where it is mapped (with no_mmap: in memory too);
+                             *   `lock` keeps the latter only. It takes the memory of the result and of one tensor, and
+                             *   of a directory it makes names and rows as infer-convert does. No effect with `inspect`;
+                             *   NULL = leave them as they are (default). Not kept */
+    const char *importance; /**< file of an importance matrix for `quantize`; NULL = none (default). Not kept */
+    bool requantize;        /**< `quantize` also what is quantised already, rather than refuse the model: what that
+                             *   lost stays lost (default false) */
 } infer_model_options;
 
 static inline infer_model_options infer_model_defaults(void)

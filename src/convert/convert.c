@@ -580,7 +580,7 @@ static infer_status convert_tokenizer(struct converting *k)
     return status == INFER_OK ? status : (fail_prefix(k->err, k->hf->path), status);
 }
 
-static infer_status convert_all(struct converting *k)
+static infer_status convert_all(struct converting *k, bool vocabulary)
 {
     struct weights *gguf = k->c->gguf;
     infer_status status = arch_read(&k->h, k->hf, &gguf->arena, k->err);
@@ -597,10 +597,11 @@ static infer_status convert_all(struct converting *k)
         status = convert_embedding(gguf, k->hf, &k->h, k->err);
     if (status == INFER_OK)
         status = convert_text(gguf, "general.name", model_name(k->hf), k->err);
-    return status == INFER_OK ? convert_tokenizer(k) : status;
+    return status == INFER_OK && vocabulary ? convert_tokenizer(k) : status;
 }
 
-struct conversion *conversion_open(const infer_allocator *a, const struct weights *hf, infer_error *err)
+struct conversion *conversion_open(const infer_allocator *a, const struct weights *hf, bool vocabulary,
+                                   infer_error *err)
 {
     infer_error own;
     struct converting k = { .hf = hf, .err = err ? err : &own, .c = mem_new(a, 1, sizeof *k.c) };
@@ -612,7 +613,7 @@ struct conversion *conversion_open(const infer_allocator *a, const struct weight
         k.used = arena_new(&k.c->gguf->arena, hf->n_tensors, sizeof *k.used);
         if (!k.c->orders || !k.used)
             fail_memory(k.err, "a conversion");
-        else if (convert_all(&k) == INFER_OK)
+        else if (convert_all(&k, vocabulary) == INFER_OK)
             return k.c;
     }
     weights_close(&k.c->gguf);

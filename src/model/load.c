@@ -196,7 +196,7 @@ static infer_status read_in(struct infer_model *m, const infer_model_options *o,
 
 static void lock(const struct infer_model *m)
 {
-    const struct weights *w = m->weights;
+    const struct weights *w = m->files;
     double bytes = 0;
     for (size_t i = 0; i < w->n_maps; i++)
         bytes += (double)w->maps[i].size;
@@ -219,8 +219,9 @@ static void lock(const struct infer_model *m)
 
 infer_status model_load(struct infer_model *m, const infer_model_options *o, infer_error *err)
 {
-    struct weights *w = m->weights;
-    const infer_status status = o->no_mmap && w->n_maps ? read_in(m, o, err) : INFER_OK;
+    struct weights *w = m->files;
+    const bool quantised = o->quantize && !o->inspect; /* then nothing of the files is used that could be read in */
+    const infer_status status = o->no_mmap && !quantised && w->n_maps ? read_in(m, o, err) : INFER_OK;
     if (status == INFER_OK && o->lock)
         lock(m);
     if (!o->no_mmap && w->n_maps && m->context->numa != INFER_NUMA_NONE)
@@ -233,7 +234,7 @@ infer_status model_load(struct infer_model *m, const infer_model_options *o, inf
 
 infer_status model_intact(const struct infer_model *m, infer_error *err)
 {
-    const struct weights *w = m->weights;
+    const struct weights *w = m->files;
     size_t size;
     for (size_t i = 0; i < w->n_maps; i++)
         if (!map_intact(&w->maps[i], &size))

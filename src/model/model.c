@@ -49,10 +49,10 @@ static void log_unused(const struct infer_model *m)
 static infer_status open_tokenizer(struct infer_model *m, infer_error *err)
 {
     infer_error why = { 0 };
-    const bool there = m->weights->format == WEIGHTS_HF ? m->weights->tokenizer_json.p != NULL
-                                                        : weights_meta(m->weights, "tokenizer.ggml.model") != NULL;
+    const bool there = m->files->format == WEIGHTS_HF ? m->files->tokenizer_json.p != NULL
+                                                        : weights_meta(m->files, "tokenizer.ggml.model") != NULL;
     if (there)
-        m->tokenizer = tokenizer_open(&m->context->a, m->weights, &why);
+        m->tokenizer = tokenizer_open(&m->context->a, m->files, &why);
     if (there && !m->tokenizer && why.code != INFER_E_UNKNOWN) {
         if (err)
             *err = why;
@@ -90,11 +90,16 @@ static infer_status understand(struct infer_model *m, bool inspect, infer_error 
     return inspect && status != INFER_E_NOMEM ? INFER_OK : status;
 }
 
+static infer_status take_weights(struct infer_model *m, const infer_model_options *o, infer_error *err)
+{
+    return o->quantize && !o->inspect ? model_quantize(m, o, err) : originals_open(&m->originals, m->weights, err);
+}
+
 /* Of a model that is only looked at, no weight is made. */
 static infer_status make_originals(struct infer_model *m, const infer_model_options *o, infer_error *err)
 {
     uint64_t bytes[DTYPE_COUNT] = { 0 };
-    for (size_t i = 0; i < m->weights->n_tensors; i++)
+    for (size_t i = 0; m->originals && i < m->weights->n_tensors; i++)
         if (m->weights->tensors[i].made_of)
             bytes[m->weights->tensors[i].type] += m->weights->tensors[i].bytes;
     for (int type = 0; type < DTYPE_COUNT; type++)
@@ -117,11 +122,11 @@ static infer_model *make_model(infer_context *c, struct weights *w, const infer_
         return fail_memory(err, "the model"), NULL;
     }
     m->context = context_retain(c);
-    m->weights = w;
+    m->files = m->weights = w;
     atomic_init(&m->n_owners, 1);
     arena_init(&m->arena, &c->a);
     kv_pools_init(&m->kv_pools);
-    if (model_read_options(&o, given, err) != INFER_OK || originals_open(&m->originals, m->weights, err) != INFER_OK ||
+    if (model_read_options(&o, given, err) != INFER_OK || take_weights(m, &o, err) != INFER_OK ||
         understand(m, o.inspect, err) != INFER_OK || make_originals(m, &o, err) != INFER_OK ||
         model_load(m, &o, err) != INFER_OK)
         infer_model_close(&m);
@@ -159,7 +164,8 @@ void infer_model_close(infer_model **model)
     kv_pools_free(&m->kv_pools);
     tokenizer_close(&m->tokenizer);
     originals_close(&m->originals);
-    weights_close(&m->weights);
+    model_quantize_close(m);
+    weights_close(&m->files);
     arena_free(&m->arena);
     mem_free(&c->a, m);
     infer_context_close(&c);
@@ -185,7 +191,7 @@ void infer_model_get_info(const infer_model *m, infer_model_info *info)
         .size = info->size,
         .architecture = h->name ? h->name : "",
         .name = m->name,
-        .format = m->weights->format == WEIGHTS_GGUF ? "GGUF" : "SafeTensors",
+        .format = m->files->format == WEIGHTS_GGUF ? "GGUF" : "SafeTensors",
         .quantization = m->quantization,
         .n_vocab = (int32_t)h->n_vocab,
         .n_embd = (int32_t)h->n_embd,

@@ -8,10 +8,15 @@
 #include "src/originals/originals.h"
 #include "src/tokenizer/tokenizer.h"
 
+struct recast;
 struct infer_model {
     infer_context *context;
     atomic_int n_owners;
-    struct weights *weights;
+    struct weights *files;       /* as they were opened */
+    struct weights *weights;     /* of which the model is made: the files', or those of a recast directory */
+    struct recast *recast;       /* if they are quantised as they are opened; or NULL */
+    void **quantised;            /* memory of its tensors */
+    size_t n_quantised;
     struct originals *originals; /* what of them is made of another form; or NULL */
     bool made;                   /* it has been; false only if opened for inspection */
     infer_tokenizer *tokenizer; /* or NULL */
@@ -33,6 +38,11 @@ uint64_t model_bytes(struct infer_model *m);
 
 /** Fill m->net with the tensors of m->weights, by the names and shapes of the architecture's row. */
 infer_status model_bind(struct infer_model *m, infer_error *err);
+
+/** Make the matrices those of o->quantize: m->weights become what a file of infer-quantize would hold. */
+infer_status model_quantize(struct infer_model *m, const infer_model_options *o, infer_error *err);
+/** Let go of what that took. */
+void model_quantize_close(struct infer_model *m);
 
 /** Bring the weights to where the options want them: read in, locked. Files that were read in are closed after it. */
 infer_status model_load(struct infer_model *m, const infer_model_options *o, infer_error *err);

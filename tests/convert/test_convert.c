@@ -102,7 +102,7 @@ static void directories_become_what_llama_cpp_makes_of_them(void **unused)
         snprintf(file, sizeof file, TINY "%s/model.gguf", models[i]);
         struct weights *hf = open_model(path), *theirs = open_model(file);
         infer_error err = { 0 };
-        struct conversion *c = conversion_open(&mem_default, hf, &err);
+        struct conversion *c = conversion_open(&mem_default, hf, true, &err);
         if (!c)
             fail_msg("%s", err.message);
         assert_same_tensors(c, theirs);
@@ -119,7 +119,7 @@ static void a_family_that_shares_its_name_in_gguf_is_written_under_it(void **unu
     (void)unused;
     struct weights *hf = open_model(TINY "mistral");
     infer_error err = { 0 };
-    struct conversion *c = conversion_open(&mem_default, hf, &err);
+    struct conversion *c = conversion_open(&mem_default, hf, true, &err);
     struct text arch;
     if (!c)
         fail_msg("%s", err.message);
@@ -151,7 +151,7 @@ static struct weights *model_with(const char *model, const struct meta *changed)
 static void assert_refused(struct weights *hf, infer_status code, const char *words)
 {
     infer_error err = { 0 };
-    assert_null(conversion_open(&mem_default, hf, &err));
+    assert_null(conversion_open(&mem_default, hf, true, &err));
     if (err.code != code || !strstr(err.message, words))
         fail_msg("%s: \"%s\" does not say \"%s\"", infer_status_name(err.code), err.message, words);
     weights_close(&hf);
@@ -193,7 +193,7 @@ static void every_allocation_may_fail(void **unused)
         struct counting counting;
         counting_init(&counting, n);
         infer_error err = { 0 };
-        struct conversion *c = conversion_open(&counting.allocator, hf, &err);
+        struct conversion *c = conversion_open(&counting.allocator, hf, true, &err);
         const bool opened = c, asked_in_vain = counting.calls > n;
         conversion_close(&c);
         assert_int_equal(counting.live, 0);

@@ -14,7 +14,7 @@ vectors() {
 }
 logits() { "$build/infer-logits" -m "$1" --ids "$2" --out "$3" || fail "$1: exit code $?"; }
 
-for directory in tests/data/tiny/*/; do
+for directory in tests/data/tiny/*/ tests/data/quantised/*/; do
     [ -e "$directory/model.safetensors" ] && [ -e "$directory/ids.json" ] || continue
     "$convert" "$directory" "$tmp/model.gguf" >"$tmp/said" 2>&1 || {
         grep -q 'gpt-oss\|MXFP4\|mxfp4\|linear.weight has no place' "$tmp/said" || fail "$directory: $(cat "$tmp/said")"

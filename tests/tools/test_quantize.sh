@@ -125,7 +125,7 @@ refused() { # exit code, words of the sentence, arguments; the second of these m
 refused 2 'no type "q9"' $original "$tmp/bad.gguf" q9
 refused 2 'TYPE\|argument\|expected' $original "$tmp/bad.gguf"
 refused 1 'already' "$tmp/q8_0.gguf" "$tmp/bad.gguf" q4_0
-refused 1 'without importance: give a matrix with --imatrix' $trained "$tmp/bad.gguf" iq2_xs
+refused 1 'without importance: an importance matrix is needed' $trained "$tmp/bad.gguf" iq2_xs
 refused 1 'without importance: the matrix given' $trained "$tmp/bad.gguf" iq2_xs --imatrix "$tmp/one.dat"
 refused 1 'ends within entry 1' $trained "$tmp/bad.gguf" q4_0 --imatrix "$tmp/cut.dat"
 refused 1 'has 512 values, expected 256' $trained "$tmp/bad.gguf" q4_0 --imatrix "$tmp/other.dat"

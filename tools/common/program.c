@@ -52,6 +52,9 @@ infer_model *program_model(infer_context *context, const char *path, infer_error
     o.lock = program_machine.lock;
     o.on_read = program_machine.on_read;
     o.user = program_machine.user;
+    o.quantize = program_machine.quantize;
+    o.importance = program_machine.importance;
+    o.requantize = program_machine.requantize;
     return program_model_is_embedded(path) ? infer_model_open_default(context, &o, err)
                                            : infer_model_open(context, model_path(path), &o, err);
 }

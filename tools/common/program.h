@@ -20,6 +20,8 @@ struct program_machine {
     const char *affinity;
     int numa; /* infer_numa */
     bool no_mmap, lock, huge_pages;
+    const char *quantize, *importance;
+    bool requantize;
     infer_progress_fn *on_read; /* of --no-mmap; not an option */
     void *user;
 };
@@ -36,7 +38,12 @@ extern struct program_machine program_machine;
       0, 0 }, \
     { OPT_FLAG, "--mlock", NULL, "keep the model in physical memory", &program_machine.lock, 0, 0 }, \
     { OPT_FLAG, "--huge-pages", NULL, "ask for huge pages, for caches and work buffers and, with --no-mmap, the " \
-      "model", &program_machine.huge_pages, 0, 0 }
+      "model", &program_machine.huge_pages, 0, 0 }, \
+    { OPT_GROUP, NULL, NULL, "Quantising", NULL, 0, 0 }, \
+    { OPT_TEXT, "--quantize", "TYPE", "quantise the model as it is opened, to a type of infer-quantize such as " \
+      "q4_k_m or q8_0", &program_machine.quantize, 0, 0 }, \
+    { OPT_TEXT, "--imatrix", "FILE", "importance matrix for --quantize", &program_machine.importance, 0, 0 }, \
+    { OPT_FLAG, "--requantize", NULL, "--quantize also what is quantised already", &program_machine.requantize, 0, 0 }
 
 /** A context of n_threads (0 = all cores) with the instruction set of $INFER_CPU; what the library logs up to `level`
  *  (0 = nothing) goes to stderr. */

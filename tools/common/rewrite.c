@@ -1,7 +1,6 @@
-/* rewrite.c - types are chosen, the original is checked, then its tensors are written one by one. */
+/* rewrite.c - what is opened in other types is written; and what was written is told. */
 #include "tools/common/rewrite.h"
 
-#include "src/quantize/quantize.h"
 #include "tools/common/failure.h"
 #include "tools/common/model_write.h"
 #include "tools/common/program.h"
@@ -66,63 +65,6 @@ static bool overwrites(const struct rewrite *r, const struct weights *in)
     return found;
 }
 
-static infer_status check_tensor(const struct rewrite *r, const struct model_write *m, const struct kernels *k,
-                                 size_t i, infer_error *err)
-{
-    const struct tensor *t = &m->in->tensors[i];
-    const enum dtype type = m->types[i];
-    const float *importance;
-    if (type == t->type)
-        return INFER_OK;
-    if (dtype_info(t->type)->block > 1 && !r->requantize)
-        return failure(err, INFER_E_UNKNOWN, "%s: tensor %s is %s already; take the original, or add --requantize",
-                       r->in, t->name.p, dtype_name(t->type));
-    if (!k->dequantize[t->type] || !quantize_has(type))
-        return failure(err, INFER_E_UNKNOWN, "%s: tensor %s cannot be made %s from %s", r->in, t->name.p,
-                       dtype_name(type), dtype_name(t->type));
-    const infer_status status = model_importance(m, t, &importance, err);
-    if (status == INFER_OK && !importance && !r->dry_run && mix_needs_importance(r->mix, t, type))
-        return failure(err, INFER_E_UNKNOWN, "%s: tensor %s would be worthless in %s without importance: %s", r->in,
-                       t->name.p, dtype_name(type),
-                       m->importance ? "the matrix given has none for it" : "give a matrix with --imatrix");
-    return status;
-}
-
-/* What general.file_type calls the type of most values. */
-static uint32_t usual_type(const struct weights *in)
-{
-    uint64_t bytes[DTYPE_COUNT] = { 0 };
-    enum dtype most = DTYPE_F32;
-    for (size_t i = 0; i < in->n_tensors; i++)
-        bytes[in->tensors[i].type] += in->tensors[i].bytes;
-    for (int type = 0; type < DTYPE_COUNT; type++)
-        most = bytes[type] > bytes[most] ? (enum dtype)type : most;
-    const struct mix *const mix = mix_find(dtype_name(most));
-    return (mix ? mix : mix_find("f32"))->file_type;
-}
-
-/* The type of each tensor, and whether all can be made. What no mix changes is floats: a directory may hold it in 16
- * bits, which llama.cpp cannot add. */
-static infer_status choose(const struct rewrite *r, struct model_write *m, enum dtype *types, infer_error *err)
-{
-    struct kernels k;
-    kernels_init(&k, CPU_SCALAR);
-    struct mix_model model = mix_model_of(m->in);
-    model.has_importance = m->importance != NULL;
-    if (r->mix && !mix_plan(types, r->mix, &model, m->in->tensors, m->in->n_tensors, &mem_default))
-        return failure(err, INFER_E_NOMEM, "out of memory");
-    m->file_type = r->mix ? r->mix->file_type : usual_type(m->in);
-    infer_status status = INFER_OK;
-    for (size_t i = 0; i < m->in->n_tensors && status == INFER_OK; i++) {
-        if (!r->mix)
-            types[i] = m->in->tensors[i].type;
-        if (m->orders && mix_keeps(&m->in->tensors[i]))
-            types[i] = DTYPE_F32;
-        status = check_tensor(r, m, &k, i, err);
-    }
-    return status;
-}
-
 static void report(const struct rewrite *r, const struct weights *in, const enum dtype *types)
 {
     uint64_t before = 0, after = 0, values = 0;
@@ -145,50 +87,26 @@ static void report(const struct rewrite *r, const struct weights *in, const enum
            values ? (double)after * 8 / (double)values : 0, r->dry_run ? " (not written)" : "");
 }
 
-static infer_status write_types(const struct rewrite *r, struct model_write *m, infer_error *err)
+static infer_status rewrite_weights(const struct rewrite *r, struct weights *in, infer_error *err)
 {
-    enum dtype *types = calloc(m->in->n_tensors + 1, sizeof *types);
-    m->types = types;
-    infer_status status = types ? choose(r, m, types, err) : failure(err, INFER_E_NOMEM, "out of memory");
-    if (status == INFER_OK && !r->dry_run)
-        status = model_write(m, err);
-    if (status == INFER_OK)
-        report(r, m->in, types);
-    free(types);
-    return status;
-}
-
-static infer_status rewrite_weights(const struct rewrite *r, const struct weights *in, infer_error *err)
-{
-    struct model_write m = { .path = r->out,
-                             .in = in,
-                             .n_threads = r->n_threads,
-                             .importance_path = r->importance,
-                             .interrupted = &interrupted };
-    struct conversion *conversion = NULL;
-    struct importance *importance = NULL;
-    infer_status status = INFER_OK;
+    const struct recast_options o = { .mix = r->mix, .importance = r->importance, .requantize = r->requantize,
+                                      .vocabulary = true, .plan_only = r->dry_run };
+    struct kernels kernels;
     if (overwrites(r, in))
         return failure(err, INFER_E_ARGUMENT, "%s is part of the input: expected another file to write", r->out);
-    if (in->format == WEIGHTS_HF) {
-        conversion = conversion_open(&mem_default, in, err);
-        status = conversion ? INFER_OK : err->code;
-    }
-    if (conversion) {
-        m.in = conversion->gguf;
-        m.orders = conversion->orders;
-        if (conversion->note)
-            fprintf(stderr, "%s: %s: %s\n", r->program, r->in, conversion->note);
-    }
-    if (status == INFER_OK && r->importance) {
-        importance = importance_open(&mem_default, r->importance, err);
-        status = importance ? INFER_OK : err->code;
-    }
-    m.importance = importance;
+    kernels_init(&kernels, cpu_detect());
+    struct pool *pool = pool_open(&mem_default, r->n_threads, err);
+    struct recast *recast = pool ? recast_open(&mem_default, in, &o, &kernels, pool, err) : NULL;
+    infer_status status = recast ? INFER_OK : err->code;
+    if (recast && recast->note)
+        fprintf(stderr, "%s: %s: %s\n", r->program, r->in, recast->note);
+    if (recast && !r->dry_run)
+        status = model_write(recast, r->out, &interrupted, err);
     if (status == INFER_OK)
-        status = write_types(r, &m, err);
-    importance_close(&importance);
-    conversion_close(&conversion);
+        report(r, recast->in, recast->types);
+    recast_close(&recast);
+    if (pool)
+        pool_close(&pool);
     return status;
 }
 
