@@ -114,4 +114,166 @@ def texts_of(ours, sampler, rows, n_texts, n_tokens):
 
 
 def microseconds(spent):
-    return 1e6 * statistics.fmean(spent)
+    return 1e6 * statistics.fmean(spent) if spent else float("nan")
+
+
+# ---- Peers: seconds for each token's mask along texts ----
+
+def our_masks(ours, grammar, texts):
+    so, words = ours.library.so, (ours.n_vocab + 31) // 32
+    matcher, bits, spent = ours.library.open("matcher", grammar, ours.tokenizer), numpy.zeros(words, numpy.uint32), []
+    room = bits.ctypes.data_as(c.c_void_p)
+    for ids in texts:
+        so.infer_matcher_rewind(matcher.handle, c.c_size_t(0), None)
+        for i in ids:
+            start = time.perf_counter()
+            so.infer_matcher_mask(matcher.handle, room, c.c_size_t(words), None)
+            spent.append(time.perf_counter() - start)
+            so.infer_matcher_accept(matcher.handle, i, None)
+    return spent
+
+
+def guidance_masks(tokenizer, notation, source, texts):
+    import llguidance
+    import llguidance.numpy as masks
+    grammar = (llguidance.LLMatcher.grammar_from_regex(source) if notation == REGEX
+               else llguidance.LLMatcher.grammar_from_json_schema(json.dumps(source)))
+    bits, spent = masks.allocate_token_bitmask(1, tokenizer.vocab_size), []
+    for ids in texts:
+        matcher = llguidance.LLMatcher(tokenizer, grammar)
+        for i in ids:
+            start = time.perf_counter()
+            masks.fill_next_token_bitmask(matcher, bits, 0)
+            spent.append(time.perf_counter() - start)
+            if not matcher.consume_token(i):
+                break
+    return spent
+
+
+def llama_masks(vocab, gbnf, rows, texts, patience):
+    """Two lists: the grammar on all candidates, and on one that it accepts."""
+    import llama_cpp
+    n, all_of, one_of, begun = rows.shape[1], [], [], time.perf_counter()
+    data = (llama_cpp.llama_token_data * n)()
+    as_array = numpy.ctypeslib.as_array(data)
+    for ids in texts:
+        sampler = llama_cpp.llama_sampler_init_grammar(vocab, gbnf.encode(), b"root")
+        if not sampler:  # refused, as too many repetitions are
+            break
+        for at, i in enumerate(ids):
+            if time.perf_counter() - begun > patience:
+                break
+            for size, spent in ((n, all_of), (1, one_of)):
+                as_array["id"][:size] = range(n) if size == n else i
+                as_array["logit"][:size] = rows[at % len(rows)] if size == n else 0
+                candidates = llama_cpp.llama_token_data_array(data, size, -1, False)
+                start = time.perf_counter()
+                llama_cpp.llama_sampler_apply(sampler, c.byref(candidates))
+                spent.append(time.perf_counter() - start)
+            if as_array["logit"][0] == -numpy.inf:  # its schema's white space or order differs: it would abort
+                break
+            llama_cpp.llama_sampler_accept(sampler, i)
+        llama_cpp.llama_sampler_free(sampler)
+    return all_of, one_of
+
+
+def llama_vocab(path):
+    import llama_cpp
+    params = llama_cpp.llama_model_default_params()
+    params.vocab_only = True
+    return llama_cpp.llama_model_get_vocab(llama_cpp.llama_model_load_from_file(path.encode(), params))
+
+
+# ---- Generation ----
+
+def generation(ours, session, sampler, rows, n_tokens):
+    """Tokens a second, each evaluated and then chosen from a row of logits."""
+    so, done = ours.library.so, 0
+    session.rewind(c.c_size_t(0), None)
+    sampler.reset()
+    start = time.perf_counter()
+    for at in range(n_tokens):
+        ids = (c.c_int32 * 1)(1000 + at)
+        so.infer_session_eval(session.handle, ids, c.c_size_t(1), None)
+        i = so.infer_sampler_sample(sampler.handle, rows[at % len(rows)], ours.n_vocab)
+        so.infer_sampler_accept(sampler.handle, i)
+        if i < 0 or ours.tokenizer.is_end(i):
+            sampler.reset()
+    return n_tokens / (time.perf_counter() - start)
+
+
+def compare_generation(ours, session, rows, args):
+    print("\n| tokens/s, medians | top-k | without | with | ratio |\n|---|---:|---:|---:|---:|")
+    for name, (notation, source, _) in GRAMMARS.items():
+        for top_k in (40, 0):
+            pair = [ours.sampler(top_k), ours.sampler(top_k, ours.grammar(notation, source))]
+            rates = [[generation(ours, session, s, rows, args.tokens) for s in pair] for _ in range(args.rounds)]
+            print(f"| {name} | {top_k} | {statistics.median(r[0] for r in rates):.1f} | "
+                  f"{statistics.median(r[1] for r in rates):.1f} | "
+                  f"{statistics.median(r[1] / r[0] for r in rates):.3f} |", flush=True)
+
+
+# ---- Tables ----
+
+def compare_samplers(ours, rows, args):
+    """Prints the table; the texts of each grammar."""
+    kept = {}
+    print("\n| µs a token of sampling | top-k | without | with | first | most |\n|---|---:|---:|---:|---:|---:|")
+    for name, (notation, source, _) in GRAMMARS.items():
+        for top_k in (40, 0):
+            grammar = ours.grammar(notation, source)
+            free = texts_of(ours, ours.sampler(top_k), rows, 1, args.tokens)[1]
+            texts, times = texts_of(ours, ours.sampler(top_k, grammar), rows, args.texts, args.tokens)
+            later = sum(times[1:], [])
+            print(f"| {name} | {top_k} | {microseconds(sum(free, [])):.0f} | {microseconds(later):.0f} | "
+                  f"{microseconds(times[0]):.0f} | {1e6 * max(later):.0f} |", flush=True)
+            kept[name] = texts
+    return kept
+
+
+def compare_masks(ours, rows, texts, args):
+    import llama_cpp.llama_grammar as llama_grammar
+    import llguidance
+    from peers_tokenizers import hugging_face
+    guide = llguidance.LLTokenizer(hugging_face(args.vocabulary, args.keep).to_str(), n_vocab=ours.n_vocab,
+                                   eos_token=ours.tokenizer.eos())
+    vocab = llama_vocab(args.vocabulary)
+    print("\n| µs a token for a mask | tokens | libinfer | llguidance | llama.cpp, all | one |\n"
+          "|---|---:|---:|---:|---:|---:|")
+    for name, (notation, source, gbnf) in GRAMMARS.items():
+        gbnf = gbnf or llama_grammar.json_schema_to_gbnf(json.dumps(source or {"type": ["object", "array"]}))
+        own = our_masks(ours, ours.grammar(notation, source), texts[name])
+        guided = guidance_masks(guide, notation, source, texts[name])
+        of_all, of_one = llama_masks(vocab, gbnf, rows, texts[name], args.patience)
+        print(f"| {name} | {len(own)} | " + " | ".join(
+            f"{microseconds(spent):.0f}" for spent in (own, guided, of_all, of_one)) + " |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("vocabulary", metavar="VOCAB.gguf")
+    parser.add_argument("-m", "--model", help="of as many tokens: generation too")
+    parser.add_argument("-t", "--threads", type=int, default=1, help="of the model")
+    parser.add_argument("-n", "--tokens", type=int, default=60, help="most of a text")
+    parser.add_argument("--texts", type=int, default=6)
+    parser.add_argument("-r", "--rounds", type=int, default=3, help="of generation")
+    parser.add_argument("--patience", type=float, default=2, help="seconds for llama.cpp on all candidates")
+    parser.add_argument("--library", default="build/libinfer.so")
+    parser.add_argument("--keep", default="build/peers", help="where a tokenizer.json and logits are kept")
+    args = parser.parse_args()
+    ours = Ours(Library(args.library, args.threads), args.vocabulary)
+    kept = os.path.join(args.keep, "logits.npy")
+    os.makedirs(args.keep, exist_ok=True)
+    if not os.path.exists(kept):
+        numpy.save(kept, ours.logits())
+    rows = numpy.load(kept)
+    at = pointers(rows)
+    if args.model:
+        model = ours.library.open("model", ours.library.context, args.model.encode(), None)
+        compare_generation(ours, ours.library.open("session", model, None), at, args)
+    else:
+        compare_masks(ours, rows, compare_samplers(ours, at, args), args)
+
+
+if __name__ == "__main__":
+    main()
