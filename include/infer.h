@@ -440,15 +440,15 @@ INFER_API infer_status infer_model_verify(const infer_model *model, infer_progre
 
 /* ---- Model cache ---------------------------------------------------------------------------------------------- */
 
-/** Models by their paths, kept open as long as there is room: a program that serves many asks for one where it needs it.
- *  Any number of threads may use a cache at once. */
+/** Models by their paths, kept open as long as there is room: a program that serves many asks for one where it needs
+ *  it. Any number of threads may use a cache at once. */
 typedef struct infer_cache infer_cache;
 
 /** Options of infer_cache_open(). */
 typedef struct infer_cache_options {
     size_t size;        /**< sizeof(infer_cache_options) */
-    uint64_t max_bytes; /**< of models and what their sessions take: files as far as they are mapped or read in, keys and
-                         *   values; 0 = no bound (default) */
+    uint64_t max_bytes; /**< of models and what their sessions take: files as far as they are mapped or read in, keys
+                         *   and values, work buffers; 0 = no bound (default) */
 } infer_cache_options;
 
 static inline infer_cache_options infer_cache_defaults(void)
@@ -460,14 +460,14 @@ static inline infer_cache_options infer_cache_defaults(void)
 }
 
 INFER_API infer_cache *infer_cache_open(infer_context *context, const infer_cache_options *options, infer_error *err);
-/** Close it while no other thread is in a call on it. Models that are still held stay until they are released, for which
- *  the handle may be used that infer_cache_open() returned; sessions keep their models as ever. */
+/** Close it while no other thread is in a call on it. Models that are still held stay until they are released, for
+ *  which the handle may be used that infer_cache_open() returned; sessions keep their models as ever. */
 INFER_API void infer_cache_close(infer_cache **cache);
-/** A model, opened now or kept from before; held until infer_cache_release(). Requests at once for what is not there are
- *  one load, which the others wait for. To make room, models are closed that nobody holds, has a session of, or has
+/** A model, opened now or kept from before; held until infer_cache_release(). Requests at once for what is not there
+ *  are one load, which the others wait for. To make room, models are closed that nobody holds, has a session of, or has
  *  pinned, in the order of their last infer_cache_get(). While a model is being opened it may come on top of max_bytes.
- *  @param path as for infer_model_open(). Links are followed when a path is new; one that leads elsewhere later is noticed
- *              when the model has gone. The same files under other names are the same model, but with other options
+ *  @param path as for infer_model_open(). Links are followed when a path is new; one that leads elsewhere later is
+ *              noticed when the model has gone. The same files under other names are the same model, but with other options
  *              (inspect, no_mmap, lock) another one.
  *  @return NULL: as infer_model_open() fails, and the next request tries again; INFER_E_FULL if the model does not fit
  *          beside those in use.
@@ -478,8 +478,8 @@ INFER_API infer_model *infer_cache_get(infer_cache *cache, const char *path, con
 INFER_API void infer_cache_release(infer_cache *cache, infer_model **model);
 /** Keep a model that is held, also when it no longer is; or, with false, no longer. */
 INFER_API void infer_cache_pin(infer_cache *cache, infer_model *model, bool pinned);
-/** Close models as if max_bytes were this, because their sessions have grown, or to let go of all that are not in use: 0.
- *  Returns the bytes that are taken then. */
+/** Close models as if max_bytes were this, because their sessions have grown, or to let go of all that are not in use:
+ *  0. Returns the bytes that are taken then. */
 INFER_API uint64_t infer_cache_trim(infer_cache *cache, uint64_t max_bytes);
 
 /** What infer_cache_get_stats() tells. */
@@ -530,11 +530,11 @@ static inline infer_list_options infer_list_defaults(void)
     return o;
 }
 
-/** The models in a directory and below it, by their names and first bytes alone: GGUF files, split ones as one, and Hugging
- *  Face directories (config.json beside .safetensors files). In the order of their paths, what stands in a directory
- *  together. Names that begin with a dot are passed over, links followed. Thread safe.
- *  @return INFER_OK; INFER_E_IO if the directory cannot be read, INFER_E_FULL for more than max_entries, INFER_E_CANCELLED
- *          if the callback has stopped it. */
+/** The models in a directory and below it, by their names and first bytes alone: GGUF files, split ones as one, and
+ *  Hugging Face directories (config.json beside .safetensors files). In the order of their paths, what stands in a
+ *  directory together. Names that begin with a dot are passed over, links followed. Thread safe.
+ *  @return INFER_OK; INFER_E_IO if the directory cannot be read, INFER_E_FULL for more than max_entries,
+ *          INFER_E_CANCELLED if the callback has stopped it. */
 INFER_API infer_status infer_list_models(infer_context *context, const char *directory,
                                          const infer_list_options *options, infer_list_fn *fn, void *user,
                                          infer_error *err);
@@ -1017,8 +1017,8 @@ INFER_API infer_matcher *infer_sampler_matcher(infer_sampler *sampler);
 
 /* ---- Log-probabilities ---------------------------------------------------------------------------------------- */
 
-/** A token and the natural logarithm of its probability as the model has it: soft-max of all logits, before any stage of a
- *  sampler. */
+/** A token and the natural logarithm of its probability as the model has it: soft-max of all logits, before any
+ *  stage of a sampler. */
 typedef struct infer_logprob {
     int32_t id;    /**< of the token */
     float logprob; /**< at most 0 */
@@ -1029,15 +1029,15 @@ enum { INFER_MAX_TOP = 256 };
 /** The log-probability of a token, and the most likely ones. Thread safe; takes no memory.
  *  @param logits  n_vocab of them; those that are not finite have no share.
  *  @param logprob of token id; -INFINITY if its logit is not finite.
- *  @param top     room for n_top, at most INFER_MAX_TOP: the most likely first, of equal ones the lower id; where there are
- *                 not so many, id is -1. May be NULL if n_top is 0. */
+ *  @param top     room for n_top, at most INFER_MAX_TOP: the most likely first, of equal ones the lower id; where
+ *                 there are not so many, id is -1. May be NULL if n_top is 0. */
 INFER_API infer_status infer_logprobs(const float *logits, int32_t n_vocab, int32_t id, float *logprob,
                                       infer_logprob *top, size_t n_top, infer_error *err);
 /** As infer_session_eval(), and tell how likely each of the tokens was after those before it: what an echo of a prompt
  *  shows.
  *  @param logprobs n of them; NAN for the first token of a session.
- *  @param top      (n, n_top) most likely ones at the place of each token, rows as infer_logprobs() fills them; id is -1 at
- *                  the first token of a session. May be NULL if n_top is 0.
+ *  @param top      (n, n_top) most likely ones at the place of each token, rows as infer_logprobs() fills them; id is
+ *                  -1 at the first token of a session. May be NULL if n_top is 0.
  *  @return as infer_session_eval(); after an error the session is as it was. */
 INFER_API infer_status infer_session_logprobs(infer_session *session, const int32_t *tokens, size_t n, float *logprobs,
                                               infer_logprob *top, size_t n_top, infer_error *err);

@@ -124,6 +124,7 @@ static infer_model *make_model(infer_context *c, struct weights *w, const infer_
     m->context = context_retain(c);
     m->files = m->weights = w;
     atomic_init(&m->n_owners, 1);
+    atomic_init(&m->work_bytes, 0);
     arena_init(&m->arena, &c->a);
     kv_pools_init(&m->kv_pools);
     if (model_read_options(&o, given, err) != INFER_OK || take_weights(m, &o, err) != INFER_OK ||
@@ -173,7 +174,8 @@ void infer_model_close(infer_model **model)
 
 uint64_t model_bytes(struct infer_model *m)
 {
-    uint64_t bytes = m->arena.bytes + m->weights->arena.bytes + kv_pools_bytes(&m->kv_pools);
+    uint64_t bytes = m->arena.bytes + m->weights->arena.bytes + kv_pools_bytes(&m->kv_pools) +
+                     atomic_load(&m->work_bytes);
     for (size_t i = 0; i < m->weights->n_maps; i++)
         bytes += m->weights->maps[i].size;
     return bytes;

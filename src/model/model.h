@@ -27,13 +27,14 @@ struct infer_model {
     bool *used; /* of each tensor: a role is played by it */
     const char *name, *quantization;
     uint64_t n_params, bytes;
+    atomic_size_t work_bytes;   /* of the devices and buffers that its sessions compute with */
     struct cache_entry *cached; /* where a cache keeps it, or NULL */
 };
 
 /** Fill *o from what a caller gave, which may be NULL or of an older and shorter kind. */
 infer_status model_read_options(infer_model_options *o, const infer_model_options *given, infer_error *err);
-/** Bytes that the model and its sessions take: the files, as far as they are mapped or read in, and pages of keys and
- *  values. */
+/** Bytes that the model and its sessions take: the files, as far as they are mapped or read in, pages of keys and
+ *  values, and what steps are computed in. */
 uint64_t model_bytes(struct infer_model *m);
 
 /** Fill m->net with the tensors of m->weights, by the names and shapes of the architecture's row. */

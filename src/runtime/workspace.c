@@ -4,7 +4,7 @@
 #include "src/base/error.h"
 #include "src/engine/cpu/cpu.h"
 
-struct workspace *workspace_open(const infer_model *m, const struct kv *kv, uint32_t n_batch, enum precision precision,
+struct workspace *workspace_open(infer_model *m, const struct kv *kv, uint32_t n_batch, enum precision precision,
                                  bool deterministic, infer_error *err)
 {
     const infer_allocator *a = &m->context->a;
@@ -28,6 +28,9 @@ struct workspace *workspace_open(const infer_model *m, const struct kv *kv, uint
         workspace_release(w);
         return NULL;
     }
+    w->counted = workspace_bytes(w);
+    w->counter = &m->work_bytes;
+    atomic_fetch_add(w->counter, w->counted);
     return w;
 }
 
@@ -56,6 +59,8 @@ void workspace_release(struct workspace *w)
 {
     if (!w || atomic_fetch_sub(&w->refs, 1) > 1)
         return;
+    if (w->counter)
+        atomic_fetch_sub(w->counter, w->counted);
     cpu_close(w->device);
     step_buffers_free(&w->buffers);
     mem_free(w->a, w->ids);

@@ -12,6 +12,8 @@ struct workspace {
     struct step_buffers buffers;
     struct device *device;
     uint32_t n_batch;
+    atomic_size_t *counter; /* of the model, which outlives it: bytes of its workspaces */
+    size_t counted;         /* of this one, when it was opened */
     enum precision precision;
     bool deterministic;
     bool is_long; /* rotations are those of long contexts, where these have others */
@@ -23,7 +25,7 @@ struct workspace {
 };
 
 /** For steps of n_batch tokens. */
-struct workspace *workspace_open(const infer_model *m, const struct kv *kv, uint32_t n_batch, enum precision precision,
+struct workspace *workspace_open(infer_model *m, const struct kv *kv, uint32_t n_batch, enum precision precision,
                                  bool deterministic, infer_error *err);
 /** Whether tokens of sessions that have these can be computed in one step. */
 bool workspace_alike(const struct workspace *a, const struct workspace *b);
