@@ -215,6 +215,7 @@ static infer_status read_rope(struct hparams *h, const struct weights *w, infer_
     } kinds[] = {
         { "none", SCALING_NONE },     { "default", SCALING_NONE }, { "linear", SCALING_LINEAR },
         { "llama3", SCALING_LLAMA3 }, { "yarn", SCALING_YARN },
+        { "mrope", SCALING_NONE }, /* of text: its parts have one position */
         { "dynamic", SCALING_NONE }, /* but in contexts longer than the trained one */
         { "longrope", SCALING_LONGROPE }, { "su", SCALING_LONGROPE },
     };

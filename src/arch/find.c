@@ -30,18 +30,22 @@ static uint32_t letters_apart(struct text a, struct text b)
 static void list_nearest(char *text, size_t room, struct text name, bool gguf)
 {
     enum { MOST = 5 };
-    const char *nearest[MOST];
+    struct text nearest[MOST];
     uint32_t distances[MOST];
     int n = 0;
     const struct arch *row;
     for (size_t i = 0; (row = arch_row(i)); i++) {
-        const char *known = gguf ? row->gguf : row->hf;
-        if (arch_named(known, gguf) != row)
+        const char *list = gguf ? row->gguf : row->hf;
+        const struct text known = { list, strcspn(list, "|") };
+        const struct arch *first = row;
+        for (size_t j = 0; j < i && first == row; j++)
+            first = text_is(known, gguf ? arch_row(j)->gguf : arch_row(j)->hf) ? arch_row(j) : row;
+        if (first != row)
             continue; /* listed already */
         uint32_t common = 0;
-        while (common < name.n && known[common] && known[common] == name.p[common])
+        while (common < name.n && common < known.n && known.p[common] == name.p[common])
             common++;
-        const uint32_t distance = letters_apart(name, text_of(known)) + 32 - (common < 32 ? common : 32);
+        const uint32_t distance = letters_apart(name, known) + 32 - (common < 32 ? common : 32);
         int at = n < MOST ? n++ : MOST;
         for (; at > 0 && distance < distances[at - 1]; at--)
             if (at < MOST)
@@ -51,14 +55,28 @@ static void list_nearest(char *text, size_t room, struct text name, bool gguf)
     }
     size_t used = 0;
     for (int i = 0; i < n && used < room; i++)
-        used += (size_t)snprintf(text + used, room - used, "%s%s", i ? ", " : "", nearest[i]);
+        used += (size_t)snprintf(text + used, room - used, "%s%.*s", i ? ", " : "", (int)nearest[i].n,
+                                 nearest[i].p);
+}
+
+/* Is a name on an "A|B" list? */
+static bool is_on(const char *list, const char *name)
+{
+    const size_t length = strlen(name);
+    while (*list) {
+        const size_t n = strcspn(list, "|");
+        if (n == length && !memcmp(list, name, n))
+            return true;
+        list += n + (list[n] == '|');
+    }
+    return false;
 }
 
 const struct arch *arch_named(const char *name, bool gguf)
 {
     const struct arch *row;
     size_t i = 0;
-    while ((row = arch_row(i)) && strcmp(gguf ? row->gguf : row->hf, name) != 0)
+    while ((row = arch_row(i)) && !is_on(gguf ? row->gguf : row->hf, name))
         i++;
     return row;
 }
@@ -80,7 +98,7 @@ static const struct arch *row_of(const struct weights *w, const char *name)
     const struct arch *row;
     if (w->format == WEIGHTS_GGUF)
         return arch_named(name, true);
-    for (size_t i = 0; (row = arch_row(i)) && !(!strcmp(row->hf, name) && is_of_class(row, w));)
+    for (size_t i = 0; (row = arch_row(i)) && !(is_on(row->hf, name) && is_of_class(row, w));)
         i++;
     return row;
 }

@@ -15,6 +15,7 @@ enum {
 };
 /* GGUF files of the llama family hold queries and keys permuted so that neighbouring values rotate together; the
  * original checkpoints, and GGUF files of the later families, rotate halves. */
+/* "A|B": config.json may have either name. */
 static const struct arch rows[] = {
     { "Llama", "llama", "llama", PAIRS, HALVES,
       .must = T(NORMALISE), .may = BIASES | T(ROPE_FREQS) | T(OUTPUT) | T(EXPERTS) },
@@ -125,6 +126,10 @@ static const struct arch rows[] = {
     { "GPT-J", "gptj", "gptj", PAIRS, PAIRS, .activation = FFN_GELU_TANH,
       .must = LAYER | T(FFN_BIAS) | T(PARALLEL) | T(NO_GATE), .may = T(OUTPUT) | T(OUTPUT_BIAS) },
     { "Ministral", "mistral3", "ministral3", PAIRS, HALVES, .must = T(YARN_WHOLE), .may = T(OUTPUT) },
+    { "Qwen 2 VL's text part", "qwen2vl", "qwen2_vl_text|qwen2_vl|qwen2_5_vl_text|qwen2_5_vl", HALVES, HALVES,
+      .must = T(QKV_BIAS), .may = T(OUTPUT) },
+    { "Qwen 3 VL's text part", "qwen3vl", "qwen3_vl_text|qwen3_vl", HALVES, HALVES,
+      .must = T(QK_NORM), .may = T(QKV_BIAS) | T(OUT_BIAS) | T(OUTPUT) },
     { "Helium", "llama", "helium", PAIRS, PAIRS, .may = BIASES | T(OUTPUT) },
     { "Jais 2", "jais2", "jais2", HALVES, HALVES, .activation = FFN_RELU2, .must = LAYER | T(NO_GATE) | BIASES,
       .may = T(OUTPUT) },

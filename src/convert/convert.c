@@ -547,6 +547,27 @@ static infer_status convert_tensors(struct converting *k)
     return status;
 }
 
+/* How many of a head's points each kind of position turns, where models that see pictures have several. */
+static infer_status convert_sections(struct converting *k)
+{
+    enum { SECTIONS = 4 };
+    static const char *const keys[] = { "rope_scaling.mrope_section", "rope_parameters.mrope_section" };
+    const struct meta *list = weights_meta(k->hf, keys[0]);
+    list = list ? list : weights_meta(k->hf, keys[1]);
+    char key[128];
+    if (!list)
+        return INFER_OK;
+    int32_t *sections = arena_new(&k->c->gguf->arena, SECTIONS, sizeof *sections); /* zeroed */
+    if (!sections)
+        return fail_memory(k->err, keys[0]);
+    if (list->type != META_ARRAY || list->element == META_STRING || list->n > SECTIONS)
+        return fail(k->err, INFER_E_FORMAT, "%s: mrope_section is no list of up to %d numbers", k->hf->path, SECTIONS);
+    for (uint64_t i = 0; i < list->n; i++)
+        sections[i] = (int32_t)(meta_element_i64(list, i) & INT32_MAX);
+    snprintf(key, sizeof key, "%s.rope.dimension_sections", k->h.arch->gguf);
+    return convert_array(k->c->gguf, key, META_I32, SECTIONS, sections, k->err);
+}
+
 /* ---- All of it ---- */
 
 /* The directory's name, unless config.json tells where it came from. */
@@ -593,6 +614,8 @@ static infer_status convert_all(struct converting *k, bool vocabulary)
         status = convert_tensors(k);
     if (status == INFER_OK)
         status = convert_numbers(gguf, &k->h, k->err);
+    if (status == INFER_OK)
+        status = convert_sections(k);
     if (status == INFER_OK)
         status = convert_embedding(gguf, k->hf, &k->h, k->err);
     if (status == INFER_OK)

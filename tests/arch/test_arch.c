@@ -198,6 +198,7 @@ static void an_unknown_family_is_named_with_the_nearest(void **state)
     (void)state;
     assert_refused("gemma4", "", INFER_E_UNKNOWN, "\"gemma4\" is not known; the nearest known ones are gemma");
     assert_refused("olmo_2", "", INFER_E_UNKNOWN, "are olmo2, olmoe");
+    assert_refused("qwen2_vl_txt", "", INFER_E_UNKNOWN, "nearest known ones are qwen2_vl_text, ");
     assert_refused("baichuan", "\"architectures\":[\"BaichuanForCausalLM\"]", INFER_E_UNKNOWN,
                    "only those of the class BaiChuanForCausalLM");
     assert_refused("granitemoehybrid", "", INFER_E_UNKNOWN, "are granitemoeshared, granitemoe, granite");

@@ -94,7 +94,7 @@ static void directories_become_what_llama_cpp_makes_of_them(void **unused)
         "exaone4", "exaone4-plain", "internlm3", "glm", "glm4", "glm4moelite", "youtu", "kimi-k2",
         "gptneox-fast", "hunyuan-dense", "hunyuan-moe", "granitemoeshared", "arcee", "nemotron", "jais2", "helium", "olmo",
         "minicpm", "internlm2", "exaone", "bailingmoe", "bailingmoe2", "orion", "xverse", "baichuan", "chatglm3", "codeshell",
-        "starcoder", "ministral3", "mistral3",
+        "starcoder", "ministral3", "mistral3", "qwen2vl", "qwen3vl",
     };
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         char path[64], file[64];

@@ -232,7 +232,7 @@ def write_gguf(path, model, case, m, numbers):
         w.add_rope_dimension_count(m.n_rot)
         w.add_rope_freq_base(m.base)
     for key, value in numbers.items():
-        add_number = {bool: w.add_bool, int: w.add_uint32, float: w.add_float32}[type(value)]
+        add_number = {bool: w.add_bool, int: w.add_uint32, float: w.add_float32, list: w.add_array}[type(value)]
         add_number(f"{arch}.{key}", value)
     for role in ("embd", "norm", "norm.bias", "output", "positions"):
         if role in model:
@@ -312,6 +312,18 @@ CASES = {
                      names={role: "language_model." * (role in ("embd", "norm", "output", "layers")) + name
                             for role, name in HF.items()}, arch="llama", turned=True, model={},
                      others={"vision_tower.patch_conv.weight": (16, 12), "multi_modal_projector.linear_1.weight": (32, 16)}),
+    "qwen2vl": dict(config=dict(LLAMA, model_type="qwen2_5_vl", architectures=["Qwen2_5_VLForConditionalGeneration"],
+                                rope_scaling=dict(type="mrope", mrope_section=[1, 1, 2]), vision_config=dict(depth=1)),
+                    names=HF, arch="qwen2vl", turned=False, model=dict(biases={"q", "k", "v"}),
+                    keys={"rope.dimension_sections": [1, 1, 2, 0]}, others={"visual.patch_embed.proj.weight": (16, 12)}),
+    "qwen3vl": dict(config=dict(model_type="qwen3_vl", architectures=["Qwen3VLForConditionalGeneration"], text_config=dict(
+                        LLAMA, model_type="qwen3_vl_text", head_dim=16, rope_scaling=dict(
+                            rope_type="default", mrope_interleaved=True, mrope_section=[4, 2, 2]))),
+                    names={**{role: name.replace("model.", "model.language_model.") for role, name in HF.items()},
+                           "q_norm": "self_attn.q_norm", "k_norm": "self_attn.k_norm"}, arch="qwen3vl", turned=False,
+                    model=dict(head=16, n_rot=16, qk_norm=True),
+                    keys={"rope.dimension_sections": [4, 2, 2, 0], "attention.key_length": 16, "attention.value_length": 16},
+                    others={"model.visual.patch_embed.proj.weight": (16, 12)}),
     # New cases come last, as the seeds are counted.
 }
 CASES["bailingmoe"]["config"] = dict(LLAMA, **EXPERTS, model_type="bailing_moe", architectures=["BailingMoeForCausalLM"],
