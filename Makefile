@@ -107,6 +107,15 @@ bench:
 	@$(foreach s,$(or $(SUITE),$(suites)),echo "$s:" && $(BUILD)/bench_$s $(foreach a,$(ARGS),'$a') &&) true
 bench-programs: $(suites:%=$(BUILD)/bench_%)
 
+## python: the wheel of the Python package, in build/python
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+.PHONY: python python-built
+python:
+	@CC='$(CC)' scripts/setup python
+	+@$(parallel) python-built
+python-built: $(archive)
+	@CC='$(CC)' BUILD='$(BUILD)' $(PYTHON) bindings/python/backend.py $(BUILD)/python
+
 ## bare: the tests of the kernels linked statically, without a library: CC=aarch64-linux-gnu-gcc makes them for ARM
 .PHONY: bare bare-aarch64
 bare: $(bare)

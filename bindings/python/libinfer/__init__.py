@@ -1,0 +1,30 @@
+"""libinfer runs language models on CPUs: the C library of infer.h, for Python.
+
+    from libinfer import Model, Sampler, Session
+    with Model.default() as model, Session(model) as session:
+        for piece in session.generate("Once upon a time", Sampler(seed=1), n_predict=60):
+            print(piece, end="", flush=True)
+
+docs/python.md has an example of everything. A call that computes lets other Python threads run; Ctrl-C ends it."""
+
+from .chat import (ChatParser, ChatTemplate, Part, Piece, format_names, parse_answer, template_names,
+                   template_source)
+from .context import Context, LogLevel, Numa, version
+from .embedder import Embedder, EmbedderInfo, Pooling
+from .errors import (ArgumentError, Cancelled, ContextFull, FileError, FormatError, InferError, OutOfMemory, Status,
+                     Unsupported)
+from .generation import GenerateResult, Generation, StopReason
+from .grammar import Grammar, Matcher
+from .model import Model, ModelInfo, Tensor
+from .sampler import Sampler, Stage
+from .session import KvType, Precision, Session, SessionInfo, batch_eval, kv_bytes
+from .tokenizer import Stream, Tokenizer
+
+__version__ = ".".join(map(str, version()))
+__all__ = [
+    "ArgumentError", "Cancelled", "ChatParser", "ChatTemplate", "Context", "ContextFull", "Embedder", "EmbedderInfo",
+    "FileError", "FormatError", "GenerateResult", "Generation", "Grammar", "InferError", "KvType", "LogLevel",
+    "Matcher", "Model", "ModelInfo", "Numa", "OutOfMemory", "Part", "Piece", "Pooling", "Precision", "Sampler",
+    "Session", "SessionInfo", "Stage", "Status", "StopReason", "Stream", "Tensor", "Tokenizer", "Unsupported",
+    "batch_eval", "format_names", "kv_bytes", "parse_answer", "template_names", "template_source", "version",
+]

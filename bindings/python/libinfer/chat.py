@@ -1,0 +1,158 @@
+"""Chat templates, and answers of chat models told apart."""
+
+import json
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple, Optional, Union
+
+from ._core import Handle, Options, check, made, optional_string, sized_text, string, terminated, text_bytes, turn
+from ._infer import ffi, lib
+from .context import Context
+from .grammar import json_text
+from .tokenizer import Tokenizer
+
+Messages = Union[str, Sequence[Mapping[str, Any]]]
+Tools = Union[str, Sequence[Mapping[str, Any]]]
+Variables = Union[str, Mapping[str, Any]]
+
+
+class Part(IntEnum):
+    """infer_chat_part: what a piece of an answer is."""
+
+    CONTENT = 0
+    REASONING = 1
+    CALL = 2
+    ARGUMENTS = 3
+
+
+class Piece(NamedTuple):
+    part: Part
+    text: str
+
+
+def _json(value: Any) -> Optional[str]:
+    return None if value is None else json_text(value)
+
+
+def _names(name: Any) -> list[str]:
+    names: list[str] = []
+    while name(len(names)):
+        names.append(string(name(len(names))))
+    return names
+
+
+def template_names() -> list[str]:
+    """Names of the built-in templates."""
+    return _names(lib.infer_chat_template_name)
+
+
+def template_source(name: str) -> Optional[str]:
+    """Source of a built-in template."""
+    return optional_string(lib.infer_chat_template_builtin(terminated(name)))
+
+
+def format_names() -> list[str]:
+    """Names of the formats that answers come in."""
+    return _names(lib.infer_chat_format_name)
+
+
+class ChatTemplate(Handle):
+    """A model's way to write conversations, from Jinja source: ChatTemplate(model.tokenizer.chat_template), or
+    ChatTemplate(template_source("chatml")). Constant once open; any number of threads may render it."""
+
+    def __init__(self, source: str, *, context: Optional[Context] = None) -> None:
+        context, data = context or Context(1), source.encode()
+        super().__init__(made(lib.infer_chat_template_open, context._pointer, data, len(data)),
+                         lib.infer_chat_template_close, context)
+
+    def render(self, messages: Optional[Messages], *, tools: Optional[Tools] = None,
+               variables: Optional[Variables] = None, no_generation_prompt: bool = False,
+               tokenizer: Optional[Tokenizer] = None, now: int = 0) -> str:
+        """Write a conversation. Encode it with parse_special=True and add_special=False.
+        @param messages             [{"role": "user", "content": "..."}, ...], or the JSON of that
+        @param tools                functions that the model may call, as OpenAI's API has them
+        @param variables            further ones, such as {"enable_thinking": False}
+        @param no_generation_prompt do not end with the beginning of the model's answer
+        @param tokenizer            whose bos_token and eos_token the template gets
+        @param now                  the time for strftime_now(), seconds; 0 = the system's"""
+        data = None if messages is None else json_text(messages).encode()
+        options = Options("infer_chat_options", lib.infer_chat_defaults, tools=_json(tools), variables=_json(variables),
+                          no_generation_prompt=no_generation_prompt, now=now,
+                          tokenizer=tokenizer._pointer if tokenizer else None)
+        given = ffi.NULL if data is None else data
+        return sized_text(lambda text, room, length: check(lib.infer_chat_render, self._pointer, given, len(data or b""),
+                                                           options.struct, text, room, length), 4096).decode()
+
+
+def _parser_options(format: Optional[str], chat_template: Optional[str], prompt: Optional[str],
+                    tools: Optional[Tools], no_calls: bool) -> Options:
+    return Options("infer_chat_parser_options", lib.infer_chat_parser_defaults, format=format,
+                   chat_template=chat_template, prompt=prompt, tools=_json(tools), no_calls=no_calls)
+
+
+class _Parts:
+    """Takes what a parser tells."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Piece] = []
+        self.user = ffi.new_handle(self)
+
+    def taken(self) -> list[Piece]:
+        pieces, self.pieces = self.pieces, []
+        return pieces
+
+
+@ffi.def_extern()  # type: ignore[misc]
+def python_part(user: Any, part: int, text: Any, length: int) -> None:
+    parts: _Parts = ffi.from_handle(user)
+    parts.pieces.append(Piece(Part(part), bytes(ffi.buffer(text, length)).decode("utf-8", "replace")))
+
+
+class ChatParser(Handle):
+    """Tells apart what a chat model writes, as it comes: content, reasoning, calls of tools. Feed it with text in which
+    control tokens are written by name (unparse_special). Used by one thread at a time.
+
+    @param format        one of format_names(); None = that of the template
+    @param chat_template source of the model's template
+    @param prompt        what the model continues: reasoning may have begun in it
+    @param tools         the functions offered
+    @param no_calls      calls are content"""
+
+    def __init__(self, *, format: Optional[str] = None, chat_template: Optional[str] = None,
+                 prompt: Optional[str] = None, tools: Optional[Tools] = None, no_calls: bool = False,
+                 context: Optional[Context] = None) -> None:
+        context, self._parts = context or Context(1), _Parts()
+        options = _parser_options(format, chat_template, prompt, tools, no_calls)
+        options.set(on_part=lib.python_part, user=self._parts.user)
+        super().__init__(made(lib.infer_chat_parser_open, context._pointer, options.struct), lib.infer_chat_parser_close,
+                         context, self._parts)
+
+    def feed(self, text: Union[str, bytes]) -> list[Piece]:
+        """The next piece of the answer; what has become clear."""
+        data = text_bytes(text)
+        with turn(self):
+            check(lib.infer_chat_parser_feed, self._pointer, data, len(data))
+            return self._parts.taken()
+
+    def end(self) -> list[Piece]:
+        """The answer is at its end: what was held back. Another one may follow."""
+        with turn(self):
+            check(lib.infer_chat_parser_end, self._pointer)
+            return self._parts.taken()
+
+    @property
+    def format(self) -> str:
+        return string(lib.infer_chat_parser_format(self._pointer))
+
+
+def parse_answer(text: str, *, format: Optional[str] = None, chat_template: Optional[str] = None,
+                 prompt: Optional[str] = None, tools: Optional[Tools] = None, no_calls: bool = False,
+                 context: Optional[Context] = None) -> dict[str, Any]:
+    """A whole answer as a message of OpenAI's API: {"role": "assistant", "content": ..., "reasoning_content": ...,
+    "tool_calls": [...]}. Parameters as those of ChatParser."""
+    owner, data = context or Context(1), text.encode()
+    options = _parser_options(format, chat_template, prompt, tools, no_calls)
+    message: dict[str, Any] = json.loads(sized_text(
+        lambda out, room, needed: check(lib.infer_chat_parse, owner._pointer, options.struct, data, len(data), out, room,
+                                        needed), len(data) + 512))
+    return message

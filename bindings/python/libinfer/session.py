@@ -1,0 +1,218 @@
+"""infer_session: one timeline of tokens."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Optional
+
+import numpy as np
+
+from ._core import Handle, Ids, Options, asked, check, fields, id_array, interruptible, made, new_error, turn
+from ._infer import ffi, lib
+from .errors import Status, exception
+from .generation import Generation
+from .model import Model, Progress
+from .sampler import Sampler
+
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+
+
+class Precision(IntEnum):
+    """infer_precision."""
+
+    FAST = 0
+    EXACT = 1
+
+
+class KvType(IntEnum):
+    """infer_kv_type."""
+
+    DEFAULT = 0
+    F32 = 1
+    F16 = 2
+    BF16 = 3
+    Q8_0 = 4
+    Q4_0 = 5
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """infer_session_info."""
+
+    kv_type_k: KvType
+    kv_type_v: KvType
+    kv_bytes: int
+    kv_bytes_per_token: int
+
+
+def _options(**values: Any) -> Options:
+    return Options("infer_session_options", lib.infer_session_defaults, **values)
+
+
+def kv_bytes(model: Model, n_tokens: int, *, n_ctx: int = 0, n_batch: int = 0, precision: Precision = Precision.FAST,
+             kv_type_k: KvType = KvType.DEFAULT, kv_type_v: KvType = KvType.DEFAULT,
+             deterministic: bool = False) -> int:
+    """Bytes of the cache of a Session with these options that has evaluated n_tokens."""
+    options = _options(n_ctx=n_ctx, n_batch=n_batch, precision=int(precision), kv_type_k=int(kv_type_k),
+                       kv_type_v=int(kv_type_v), deterministic=deterministic)
+    error = new_error()
+    n = int(lib.infer_kv_bytes(model._pointer, options.struct, n_tokens, error))
+    if error.code:
+        raise exception(error)
+    return n
+
+
+class Session(Handle):
+    """One timeline of tokens with its own cache and logits. Used by one thread at a time: a second one is refused with
+    RuntimeError. len(session) is its number of tokens.
+
+    @param n_ctx   most tokens; 0 = the smaller of what the model was trained on and 4096
+    @param n_batch most tokens computed at once; 0 = 512
+    @param deterministic a token's logits have the same bits whatever else is computed with it"""
+
+    model: Model
+
+    def __init__(self, model: Model, *, n_ctx: int = 0, n_batch: int = 0, precision: Precision = Precision.FAST,
+                 kv_type_k: KvType = KvType.DEFAULT, kv_type_v: KvType = KvType.DEFAULT,
+                 deterministic: bool = False) -> None:
+        options = _options(n_ctx=n_ctx, n_batch=n_batch, precision=int(precision), kv_type_k=int(kv_type_k),
+                           kv_type_v=int(kv_type_v), deterministic=deterministic)
+        self._take(made(lib.infer_session_open, model._pointer, options.struct), model)
+
+    def _take(self, pointer: Any, model: Model) -> None:
+        super().__init__(pointer, lib.infer_session_close, model)
+        self.model = model
+        self._info = model.info
+
+    def fork(self) -> "Session":
+        """A session that goes on from the same tokens, with the same logits. Costs next to nothing."""
+        with turn(self):
+            session = Session.__new__(Session)
+            session._take(made(lib.infer_session_fork, self._pointer), self.model)
+            return session
+
+    def eval(self, tokens: Ids) -> None:
+        """Append tokens and compute the logits that follow the last of them. After an error, and after Ctrl-C, the
+        session is as it was before."""
+        self._eval(tokens, ffi.NULL)
+
+    def eval_all(self, tokens: Ids) -> Floats:
+        """As eval(), and the output of every token, which C writes into the array: logits (n, n_vocab), or an encoder's
+        hidden states (n, n_embd)."""
+        out = np.empty((len(tokens), self._info.n_embd if self._info.encoder else self._info.n_vocab), np.float32)
+        self._eval(tokens, ffi.from_buffer("float[]", out, require_writable=True) if len(tokens) else ffi.NULL)
+        return out
+
+    def _eval(self, tokens: Ids, out: Any) -> None:
+        array, n = id_array(tokens)
+        with turn(self):
+            pointer, before = self._pointer, len(self)
+            if n > 1:
+                interruptible(lambda: check(lib.infer_session_eval_all, pointer, array, n, out), self.cancel,
+                              lambda: self._settle(before))
+            else:
+                check(lib.infer_session_eval_all, pointer, array, n, out)
+
+    def _settle(self, n_keep: int) -> None:
+        """The session is asked to stop, but nothing is running: have a step take that, and forget the step."""
+        pointer = self._pointer
+        lib.infer_session_rewind(pointer, n_keep, ffi.NULL)
+        lib.infer_session_eval(pointer, [0], 1, ffi.NULL)
+        lib.infer_session_rewind(pointer, n_keep, ffi.NULL)
+
+    @property
+    def logits(self) -> Floats:
+        """Logits after the last token, (n_vocab,): a copy, as C's own are gone with the next call. Sampler.sample(session)
+        reads those where they lie. A last token that a generation has only appended is computed. A session that was
+        rewound has none until something is evaluated."""
+        with turn(self):
+            if not lib.infer_session_logits(self._pointer) and len(self) and not self._info.encoder:
+                check(lib.infer_session_eval, self._pointer, ffi.NULL, 0)
+            values = lib.infer_session_logits(self._pointer)
+            if not values:
+                raise LookupError("there are no logits: the session is empty or was rewound, or its model is an encoder")
+            return np.frombuffer(ffi.buffer(values, 4 * self._info.n_vocab), np.float32).copy()
+
+    def rewind(self, n_keep: int) -> None:
+        """Forget all tokens but the first n_keep."""
+        with turn(self):
+            check(lib.infer_session_rewind, self._pointer, n_keep)
+
+    def __len__(self) -> int:
+        return int(lib.infer_session_length(self._pointer))
+
+    @property
+    def capacity(self) -> int:
+        """Most tokens that the session can hold."""
+        return int(lib.infer_session_capacity(self._pointer))
+
+    @property
+    def tokens(self) -> list[int]:
+        with turn(self):
+            return list(ffi.unpack(lib.infer_session_tokens(self._pointer), len(self))) if len(self) else []
+
+    @property
+    def bytes(self) -> int:
+        """Memory taken: cache and work buffers."""
+        return int(lib.infer_session_bytes(self._pointer))
+
+    @property
+    def info(self) -> SessionInfo:
+        values = dict(fields(asked("infer_session_info", lib.infer_session_get_info, self._pointer)))
+        for name in ("kv_type_k", "kv_type_v"):
+            values[name] = KvType(values[name])
+        return SessionInfo(**values)
+
+    def cancel(self) -> None:
+        """Make a running or the next call raise Cancelled soon. From any thread."""
+        lib.infer_session_cancel(self._pointer)
+
+    def generate(self, prompt: str = "", sampler: Optional[Sampler] = None, *, n_predict: int = -1,
+                 ignore_end: bool = False, unparse_special: bool = False, raw_prompt: bool = False,
+                 stops: Iterable[str] = (), on_prompt: Optional[Progress] = None) -> Generation:
+        """Append a prompt, then generate: an iterator of pieces of text.
+
+            for piece in session.generate("Once upon a time", n_predict=100): print(piece, end="")
+            text = session.generate("Once upon a time").run()
+
+        @param sampler         None = Sampler() with its defaults
+        @param n_predict       most tokens; -1 = until the model ends or the context is full
+        @param ignore_end      tokens that end a text are never chosen
+        @param unparse_special control tokens are written by name
+        @param raw_prompt      no special tokens are added to the prompt, none are parsed
+        @param stops           texts that end the generation
+        @param on_prompt       called with 0..1 while the prompt is evaluated; False cancels"""
+        return Generation(self, sampler or Sampler(context=self.model.context), prompt, n_predict=n_predict,
+                          ignore_end=ignore_end, unparse_special=unparse_special, raw_prompt=raw_prompt, stops=stops,
+                          on_prompt=on_prompt)
+
+
+def batch_eval(items: Sequence[tuple[Session, Ids]]) -> None:
+    """Append tokens to sessions of one model, together: the weights are read once for all of them. If an item fails, the
+    exception is that of the first one, and its `statuses` tell of each; a session whose item failed is as it was."""
+    arrays = [id_array(tokens) for _, tokens in items]
+    batch = ffi.new("infer_batch_item[]", len(items))
+    with ExitStack() as stack:
+        for item, (session, _), (ids, n) in zip(batch, items, arrays):
+            stack.enter_context(turn(session))
+            item.session, item.tokens, item.n_tokens = session._pointer, ids, n
+        before = [len(session) for session, _ in items]
+
+        def cancel() -> None:
+            for session, _ in items:
+                session.cancel()
+
+        def settle() -> None:
+            for (session, _), n_keep in zip(items, before):
+                session._settle(n_keep)
+
+        def call() -> None:
+            error = new_error()
+            if lib.infer_batch_eval(batch, len(items), error) != 0:
+                failure = exception(error)
+                statuses = [Status(item.status) for item in batch]
+                failure.statuses = statuses if any(statuses) else []
+                raise failure
+
+        interruptible(call, cancel, settle)
