@@ -7,8 +7,8 @@
 
 docs/python.md has an example of everything. A call that computes lets other Python threads run; Ctrl-C ends it."""
 
-from .chat import (ChatParser, ChatTemplate, Part, Piece, format_names, parse_answer, template_names,
-                   template_source)
+from .chat import (Answer, Chat, ChatParser, ChatTemplate, Part, Piece, ToolChoice, format_names, parse_answer,
+                   template_names, template_source)
 from .context import Context, LogLevel, Numa, version
 from .embedder import Embedder, EmbedderInfo, Pooling
 from .errors import (ArgumentError, Cancelled, ContextFull, FileError, FormatError, InferError, OutOfMemory, Status,
@@ -22,9 +22,10 @@ from .tokenizer import Stream, Tokenizer
 
 __version__ = ".".join(map(str, version()))
 __all__ = [
-    "ArgumentError", "Cancelled", "ChatParser", "ChatTemplate", "Context", "ContextFull", "Embedder", "EmbedderInfo",
-    "FileError", "FormatError", "GenerateResult", "Generation", "Grammar", "InferError", "KvType", "LogLevel",
-    "Matcher", "Model", "ModelInfo", "Numa", "OutOfMemory", "Part", "Piece", "Pooling", "Precision", "Sampler",
-    "Session", "SessionInfo", "Stage", "Status", "StopReason", "Stream", "Tensor", "Tokenizer", "Unsupported",
-    "batch_eval", "format_names", "kv_bytes", "parse_answer", "template_names", "template_source", "version",
+    "Answer", "ArgumentError", "Cancelled", "Chat", "ChatParser", "ChatTemplate", "Context", "ContextFull",
+    "Embedder", "EmbedderInfo", "FileError", "FormatError", "GenerateResult", "Generation", "Grammar", "InferError",
+    "KvType", "LogLevel", "Matcher", "Model", "ModelInfo", "Numa", "OutOfMemory", "Part", "Piece", "Pooling",
+    "Precision", "Sampler", "Session", "SessionInfo", "Stage", "Status", "StopReason", "Stream", "Tensor",
+    "Tokenizer", "ToolChoice", "Unsupported", "batch_eval", "format_names", "kv_bytes", "parse_answer",
+    "template_names", "template_source", "version",
 ]

@@ -55,6 +55,8 @@ class Owner:
 
     def need(self, thing: Any) -> None:
         if isinstance(thing, Owner):
+            if id(self) in thing._users:
+                return
             thing._users.add(id(self))
         self._needs.append(thing)
 

@@ -1,14 +1,19 @@
-"""Chat templates, and answers of chat models told apart."""
+"""Conversations: whole jobs, or chat templates and answers of chat models told apart."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, Callable, NamedTuple, Optional, Union
 
-from ._core import Handle, Options, check, made, optional_string, sized_text, string, terminated, text_bytes, turn
+from ._core import Handle, Options, check, made, new_error, optional_string, sized_text, string, terminated, text_bytes, turn
 from ._infer import ffi, lib
 from .context import Context
-from .grammar import json_text
+from .errors import exception
+from .generation import Fetch, GenerateOptions
+from .grammar import Grammar, json_text
+from .model import Model, Progress
+from .sampler import Sampler
+from .session import Session
 from .tokenizer import Tokenizer
 
 Messages = Union[str, Sequence[Mapping[str, Any]]]
@@ -25,7 +30,17 @@ class Part(IntEnum):
     ARGUMENTS = 3
 
 
+class ToolChoice(IntEnum):
+    """infer_tool_choice: who decides whether tools are called."""
+
+    AUTO = 0
+    NONE = 1
+    REQUIRED = 2
+
+
 class Piece(NamedTuple):
+    """Of an answer."""
+
     part: Part
     text: str
 
@@ -156,3 +171,83 @@ def parse_answer(text: str, *, format: Optional[str] = None, chat_template: Opti
         lambda out, room, needed: check(lib.infer_chat_parse, owner._pointer, options.struct, data, len(data), out, room,
                                         needed), len(data) + 512))
     return message
+
+
+class Chat(Handle):
+    """How a model is talked with. Constant once open; any number of threads, sessions and turns share it.
+
+    @param chat_template    Jinja source; None = the model's, else "chatml"
+    @param template_name    one of template_names(), or a file of Jinja
+    @param format           of answers, one of format_names(); None = the template's
+    @param variables        further ones for the template
+    @param tools            functions that the model may call, as OpenAI's API has them
+    @param tool_choice      who decides whether tools are called
+    @param tool_name        calls are of this tool
+    @param single_call      a call is the only one
+    @param response         what the content of answers is held to
+    @param reasoning_budget most tokens of reasoning; -1 = no limit
+    @param now              the time for strftime_now(), seconds; 0 = the system's"""
+
+    def __init__(self, model: Model, *, chat_template: Optional[str] = None, template_name: Optional[str] = None,
+                 format: Optional[str] = None, variables: Optional[Variables] = None, tools: Optional[Tools] = None,
+                 tool_choice: ToolChoice = ToolChoice.AUTO, tool_name: Optional[str] = None, single_call: bool = False,
+                 response: Optional[Grammar] = None, reasoning_budget: int = -1, now: int = 0) -> None:
+        setup = Options("infer_chat_setup", lib.infer_chat_setup_defaults, chat_template=chat_template,
+                        template_name=template_name, format=format, variables=_json(variables), tools=_json(tools),
+                        tool_choice=int(tool_choice), tool_name=tool_name, single_call=single_call,
+                        response=response._pointer if response else None, reasoning_budget=reasoning_budget, now=now)
+        if response:
+            response._meets(model.tokenizer)
+        super().__init__(made(lib.infer_chat_open, model._pointer, setup.struct), lib.infer_chat_close, model,
+                         *([response] if response else []))
+
+    @property
+    def format(self) -> str:
+        """Name of the format in which answers are read."""
+        return string(lib.infer_chat_format(self._pointer))
+
+    def answer(self, session: Session, messages: Messages, sampler: Optional[Sampler] = None, *, n_predict: int = -1,
+               ignore_end: bool = False, stops: Iterable[str] = (), on_prompt: Optional[Progress] = None) -> "Answer":
+        """Answer a conversation, of which the session may hold a beginning: an iterator of pieces.
+
+            messages.append(chat.answer(session, messages).run())
+
+        Parameters as those of Session.generate()."""
+        sampler = sampler or Sampler(context=session.model.context)
+        options = GenerateOptions(on_prompt, stops, n_predict=n_predict, ignore_end=ignore_end)
+        return Answer(self, session, json_text(messages), sampler, options)
+
+
+class Answer(Fetch):
+    """An iterator of the pieces of an answer. A call comes as two pieces, its name and its arguments."""
+
+    def __init__(self, chat: Chat, session: Session, messages: str, sampler: Sampler, options: GenerateOptions) -> None:
+        data = messages.encode()
+        sampler._owner.need(chat._owner)  # whose grammars it gets
+        super().__init__(session, sampler, options, lib.infer_generation_open_chat, chat._pointer, session._pointer,
+                         sampler._pointer, data, len(data), needs=(chat,))
+
+    def __iter__(self) -> "Answer":
+        return self
+
+    def __next__(self) -> Piece:
+        text = self._next()
+        return Piece(Part(self._piece.part), text)
+
+    def run(self, on_piece: Optional[Callable[[Piece], Optional[bool]]] = None) -> dict[str, Any]:
+        """The whole message. `on_piece` receives pieces as they come, and may return False to stop."""
+        for piece in self:
+            if on_piece and on_piece(piece) is False:
+                self._stopped = True
+        return self.message
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """What the answer is so far, as OpenAI's API has it; to be appended to the messages."""
+        with turn(self):
+            length, error = ffi.new("size_t *"), new_error()
+            text = lib.infer_generation_message(self._pointer, length, error)
+            if not text:
+                raise exception(error)
+            message: dict[str, Any] = json.loads(bytes(ffi.buffer(text, length[0])))
+        return message

@@ -39,33 +39,36 @@ class GenerateResult:
     token_p50: float
     token_p95: float
     token_p99: float
+    queue_seconds: float
+    n_cached: int
+    n_reasoning: int
+    n_calls: int
 
 
-class Generation(Handle):
-    """An iterator of pieces of text, each whole characters: Session.generate(). Between pieces the session is left as it
-    is. `result` tells what has been done so far."""
+class GenerateOptions(Options):
+    """infer_generate_options."""
 
-    def __init__(self, session: "Session", sampler: "Sampler", prompt: str, *, n_predict: int, ignore_end: bool,
-                 unparse_special: bool, raw_prompt: bool, stops: Iterable[str],
-                 on_prompt: Optional["Progress"]) -> None:
-        self._session, self._sampler = session, sampler
-        self._callback = Callback(on_prompt)
+    def __init__(self, on_prompt: Optional["Progress"], stops: Iterable[str], **values: Any) -> None:
+        self.callback = Callback(on_prompt)
+        super().__init__("infer_generate_options", lib.infer_generate_defaults, user=self.callback.user,
+                         on_prompt=self.callback.given(lib.python_progress), **values)
+        self.set_texts("stops", stops)
+
+
+class Fetch(Handle):
+    """A text that is fetched: what Generation and Answer share. Between pieces the session is left as it is."""
+
+    def __init__(self, session: "Session", sampler: "Sampler", options: GenerateOptions, function: Callable[..., Any],
+                 *first: Any, needs: tuple[Any, ...] = ()) -> None:
+        self._session, self._sampler, self._callback = session, sampler, options.callback
         self._begun = self._stopped = False
-        options = Options("infer_generate_options", lib.infer_generate_defaults, n_predict=n_predict,
-                          ignore_end=ignore_end, unparse_special=unparse_special, raw_prompt=raw_prompt,
-                          on_prompt=self._callback.given(lib.python_progress), user=self._callback.user)
-        options.set_texts("stops", stops)
-        text = prompt.encode()
         with turn(session), turn(sampler):
-            pointer = made(lib.infer_generation_open, session._pointer, sampler._pointer, text, len(text),
-                           options.struct)
-        super().__init__(pointer, lib.infer_generation_close, session, sampler, options, self._callback)
+            pointer = made(function, *first, options.struct)
+        super().__init__(pointer, lib.infer_generation_close, session, sampler, options, *needs)
         self._piece = ffi.new("infer_piece *", {"size": ffi.sizeof("infer_piece")})
 
-    def __iter__(self) -> "Generation":
-        return self
-
-    def __next__(self) -> str:
+    def _next(self) -> str:
+        """The text of the next piece; StopIteration at the end."""
         if self._stopped:
             raise StopIteration
         with turn(self), turn(self._session), turn(self._sampler):
@@ -78,12 +81,36 @@ class Generation(Handle):
                 raise StopIteration
             return str(bytes(ffi.buffer(self._piece.text, self._piece.length)).decode("utf-8", "replace"))
 
+    def _advance(self) -> None:
+        with_callback(self._callback, check, lib.infer_generation_next, self._pointer, self._piece)
+
     def _interrupted(self) -> None:
         self._stopped = True
         self._session._settle(len(self._session))
 
-    def _advance(self) -> None:
-        with_callback(self._callback, check, lib.infer_generation_next, self._pointer, self._piece)
+    @property
+    def result(self) -> GenerateResult:
+        """What has been done so far; the reason counts at the end only."""
+        with turn(self):
+            struct = asked("infer_generate_result", lib.infer_generation_get_result, self._pointer)
+        values = dict(fields(struct))
+        values["reason"] = StopReason.CALLBACK if self._stopped else StopReason(values["reason"])
+        return GenerateResult(**values)
+
+
+class Generation(Fetch):
+    """An iterator of pieces of text, each whole characters: Session.generate()."""
+
+    def __init__(self, session: "Session", sampler: "Sampler", prompt: str, options: GenerateOptions) -> None:
+        text = prompt.encode()
+        super().__init__(session, sampler, options, lib.infer_generation_open, session._pointer, sampler._pointer, text,
+                         len(text))
+
+    def __iter__(self) -> "Generation":
+        return self
+
+    def __next__(self) -> str:
+        return self._next()
 
     def run(self, on_text: Optional[Callable[[str], Optional[bool]]] = None) -> str:
         """All the text that is left. `on_text` receives it as it comes, and may return False to stop."""
@@ -93,11 +120,3 @@ class Generation(Handle):
             if on_text and on_text(piece) is False:
                 self._stopped = True
         return "".join(pieces)
-
-    @property
-    def result(self) -> GenerateResult:
-        with turn(self):
-            struct = asked("infer_generate_result", lib.infer_generation_get_result, self._pointer)
-        values = dict(fields(struct))
-        values["reason"] = StopReason.CALLBACK if self._stopped else StopReason(values["reason"])
-        return GenerateResult(**values)

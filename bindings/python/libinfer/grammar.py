@@ -42,7 +42,6 @@ class Grammar(Handle):
 
     def __init__(self, pointer: Any, context: Context) -> None:
         super().__init__(pointer, lib.infer_grammar_close, context)
-        self._met: set[int] = set()
 
     @classmethod
     def _open(cls, notation: int, text: Union[str, bytes], triggers: Iterable[str],
@@ -99,9 +98,7 @@ class Grammar(Handle):
 
     def _meets(self, tokenizer: Tokenizer) -> None:
         """The grammar keeps masks for tokenizers, which are closed after it."""
-        if id(tokenizer._owner) not in self._met:
-            self._met.add(id(tokenizer._owner))
-            self._owner.need(tokenizer._owner)
+        self._owner.need(tokenizer._owner)
 
     def matcher(self, tokenizer: Optional[Tokenizer] = None) -> "Matcher":
         """Begin a text. Without a tokenizer it is text only."""

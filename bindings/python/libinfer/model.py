@@ -136,6 +136,10 @@ class Model(Handle):
             yield Tensor(string(info.name), string(info.type), shape, bool(info.used), data)
             index += 1
 
+    def set_prefix_bytes(self, n: int) -> None:
+        """How much of closed sessions' caches stays for Session.sync() to find; 0: nothing."""
+        lib.infer_model_set_prefix_bytes(self._pointer, n)
+
     def verify(self, progress: Optional[Progress] = None) -> None:
         """Raises FormatError if a tensor has a scale that is not finite. Reads the whole model; Ctrl-C ends it."""
         callback = Callback(progress or (lambda done: None))

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 
 from ._core import Handle, Ids, Options, asked, check, fields, id_array, interruptible, made, new_error, turn
 from ._infer import ffi, lib
 from .errors import Status, exception
-from .generation import Generation
+from .generation import GenerateOptions, Generation
 from .model import Model, Progress
 from .sampler import Sampler
 
@@ -116,7 +116,7 @@ class Session(Handle):
 
     def _settle(self, n_keep: int) -> None:
         """The session is asked to stop, but nothing is running: have a step take that, and forget the step."""
-        pointer = self._pointer
+        pointer, n_keep = self._pointer, min(n_keep, self.capacity - 1)
         lib.infer_session_rewind(pointer, n_keep, ffi.NULL)
         lib.infer_session_eval(pointer, [0], 1, ffi.NULL)
         lib.infer_session_rewind(pointer, n_keep, ffi.NULL)
@@ -138,6 +138,24 @@ class Session(Handle):
         """Forget all tokens but the first n_keep."""
         with turn(self):
             check(lib.infer_session_rewind, self._pointer, n_keep)
+
+    def sync(self, tokens: Ids) -> int:
+        """Make these the session's tokens, and compute the logits that follow the last of them, by the least work: what
+        the session, or another one of the model, has computed for the same beginning is kept. Returns how many had to be
+        computed. After Ctrl-C the session has tokens that are a beginning of both."""
+        array, n = id_array(tokens)
+        computed = ffi.new("size_t *")
+        self._change(lambda pointer: check(lib.infer_session_sync, pointer, array, n, computed))
+        return int(computed[0])
+
+    def shift(self, n_keep: int, n_forget: int) -> None:
+        """Make room: forget n_forget tokens behind the first n_keep, and compute those after them anew."""
+        self._change(lambda pointer: check(lib.infer_session_shift, pointer, n_keep, n_forget))
+
+    def _change(self, call: Callable[[Any], None]) -> None:
+        with turn(self):
+            pointer = self._pointer
+            interruptible(lambda: call(pointer), self.cancel, lambda: self._settle(len(self)))
 
     def __len__(self) -> int:
         return int(lib.infer_session_length(self._pointer))
@@ -183,9 +201,9 @@ class Session(Handle):
         @param raw_prompt      no special tokens are added to the prompt, none are parsed
         @param stops           texts that end the generation
         @param on_prompt       called with 0..1 while the prompt is evaluated; False cancels"""
-        return Generation(self, sampler or Sampler(context=self.model.context), prompt, n_predict=n_predict,
-                          ignore_end=ignore_end, unparse_special=unparse_special, raw_prompt=raw_prompt, stops=stops,
-                          on_prompt=on_prompt)
+        options = GenerateOptions(on_prompt, stops, n_predict=n_predict, ignore_end=ignore_end,
+                                  unparse_special=unparse_special, raw_prompt=raw_prompt)
+        return Generation(self, sampler or Sampler(context=self.model.context), prompt, options)
 
 
 def batch_eval(items: Sequence[tuple[Session, Ids]]) -> None:

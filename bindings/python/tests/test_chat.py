@@ -1,7 +1,9 @@
+import json
+
 import pytest
 
-from libinfer import (ArgumentError, ChatParser, ChatTemplate, FormatError, Model, Part, format_names, parse_answer,
-                      template_names, template_source)
+from libinfer import (ArgumentError, Chat, ChatParser, ChatTemplate, FormatError, Grammar, Model, Part, Piece, Sampler,
+                      Session, ToolChoice, format_names, parse_answer, template_names, template_source)
 
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hé?"}]
 TOOLS = [{"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}]
@@ -58,3 +60,42 @@ def test_a_whole_answer_is_a_message() -> None:
     assert "tool_calls" not in parse_answer(ANSWER, chat_template="<tool_call>", no_calls=True)
     with pytest.raises(ValueError, match="none such"):
         ChatParser(format="none such")
+
+
+def test_a_conversation_is_answered_and_goes_on(model: Model) -> None:
+    chat, session, sampler = Chat(model, template_name="chatml"), Session(model), Sampler(temperature=0)
+    messages = [{"role": "user", "content": "Tell me of a fox."}]
+    answer = chat.answer(session, messages, sampler, n_predict=12)
+    pieces = list(answer)
+    assert all(piece.part == Part.CONTENT for piece in pieces)
+    message = answer.message
+    assert message["role"] == "assistant" and message["content"].strip() == "".join(p.text for p in pieces).strip()
+    n_prompt = answer.result.n_prompt
+    messages += [message, {"role": "user", "content": "More."}]
+    again = chat.answer(session, messages, sampler, n_predict=3)
+    assert again.run()["role"] == "assistant" and again.result.n_cached >= n_prompt
+
+
+def test_an_answer_is_held_to_its_response(model: Model) -> None:
+    chat = Chat(model, template_name="chatml", response=Grammar.choices(["yes", "no"]))
+    told: list[Piece] = []
+    answer = chat.answer(Session(model), [{"role": "user", "content": "Is it?"}])
+    message = answer.run(told.append)
+    assert message["content"].strip() in ("yes", "no") and "".join(p.text for p in told) == message["content"]
+
+
+def test_a_call_that_is_required_comes_with_its_arguments(model: Model) -> None:
+    schema = {"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"]}
+    tools = [{"type": "function", "function": {"name": "jump", "parameters": schema}}]
+    chat = Chat(model, template_name="chatml", tools=tools, tool_choice=ToolChoice.REQUIRED, single_call=True)
+    assert chat.format in format_names()
+    answer = chat.answer(Session(model), [{"role": "user", "content": "Jump!"}], n_predict=200)
+    pieces = [piece for piece in answer if piece.part != Part.CONTENT]
+    assert [piece.part for piece in pieces] == [Part.CALL, Part.ARGUMENTS] and pieces[0].text == "jump"
+    call = answer.message["tool_calls"][0]["function"]
+    assert call["name"] == "jump" and json.loads(call["arguments"])["n"] in (1, 2) and answer.result.n_calls == 1
+
+
+def test_a_wrong_setup_is_a_value_error(model: Model) -> None:
+    with pytest.raises(ValueError, match="none such"):
+        Chat(model, template_name="chatml", format="none such")

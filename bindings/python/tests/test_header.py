@@ -15,6 +15,7 @@ from libinfer._infer import ffi, lib
 
 LEFT_OUT = {
     "infer_generate": "Generation is the same; a callback is a loop over it",
+    "infer_generate_chat": "Answer is the same",
     "infer_model_retain": "Python counts references",
     "infer_grammar_retain": "Python counts references",
     "infer_sampler_matcher": "belongs to the sampler and ends with its grammar; Grammar.matcher() is free of that",
@@ -23,6 +24,7 @@ ENUMS: dict[str, type[IntEnum]] = {
     "infer_status": libinfer.Status, "infer_log_level": libinfer.LogLevel, "infer_numa": libinfer.Numa,
     "infer_chat_part": libinfer.Part, "infer_precision": libinfer.Precision, "infer_kv_type": libinfer.KvType,
     "infer_pooling": libinfer.Pooling, "infer_stop_reason": libinfer.StopReason, "infer_sampler_stage": libinfer.Stage,
+    "infer_tool_choice": libinfer.ToolChoice,
 }
 NOT_ENUMS = {"infer_notation": "the class methods of Grammar"}
 OPTIONS: dict[str, list[Callable[..., Any]]] = {
@@ -37,6 +39,7 @@ OPTIONS: dict[str, list[Callable[..., Any]]] = {
     "infer_chat_options": [libinfer.ChatTemplate.render],
     "infer_chat_parser_options": [libinfer.ChatParser, libinfer.parse_answer],
     "infer_embedder_options": [libinfer.Embedder],
+    "infer_chat_setup": [libinfer.Chat],
 }
 OTHERWISE = {  # field: the parameter, or why there is none
     "size": None, "user": None,
@@ -44,7 +47,7 @@ OTHERWISE = {  # field: the parameter, or why there is none
     "allocator": None,  # C calls it from several threads at once, for every block
     "on_read": "progress", "grammar": "triggers",
     "on_text": None,  # Generation.run(on_text)
-    "on_part": None,  # ChatParser.feed() returns parts
+    "on_part": None, "on_message": None,  # ChatParser.feed() returns parts, Answer is iterated and has the message
 }
 INFOS = {
     "infer_model_info": libinfer.ModelInfo, "infer_session_info": libinfer.SessionInfo,
@@ -91,7 +94,7 @@ def struct_fields(kind: str) -> list[str]:
 
 
 def test_every_option_of_the_header_is_a_parameter() -> None:
-    assert {k for k in kinds("struct") if k.endswith("_options")} == set(OPTIONS)
+    assert {k for k in kinds("struct") if k.endswith(("_options", "_setup"))} == set(OPTIONS)
     for kind, functions in OPTIONS.items():
         counted = {f"n_{name}" for name in struct_fields(kind)}
         for function in functions:
@@ -104,7 +107,7 @@ def test_every_option_of_the_header_is_a_parameter() -> None:
 
 def test_a_default_is_that_of_the_header() -> None:
     for kind, functions in OPTIONS.items():
-        defaults = getattr(lib, kind.replace("_options", "_defaults"))()
+        defaults = getattr(lib, kind.removesuffix("_options") + "_defaults")()
         for function in functions:
             for name, parameter in inspect.signature(function).parameters.items():
                 value = getattr(defaults, name, None)

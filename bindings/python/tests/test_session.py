@@ -145,3 +145,25 @@ def test_the_cache_has_the_types_and_the_size_foretold(model: Model) -> None:
     assert session.bytes > info.kv_bytes
     with pytest.raises(ContextFull):
         kv_bytes(model, 100, n_ctx=10)
+
+
+def test_sync_computes_what_is_not_there_already(model: Model) -> None:
+    model.set_prefix_bytes(1 << 26)
+    session = Session(model, deterministic=True)
+    ids = [i % 1000 for i in range(200)]
+    assert session.sync(ids) == 200
+    want = session.logits
+    assert session.sync([*ids[:150], 7]) <= 51 and session.tokens == [*ids[:150], 7]
+    other = Session(model, deterministic=True)
+    assert other.sync(np.array(ids)) < 200 and np.array_equal(other.logits, want)
+    assert other.sync([]) == 0 and len(other) == 0
+
+
+def test_shift_forgets_tokens_in_the_middle(model: Model) -> None:
+    session, other = Session(model, n_ctx=16), Session(model, n_ctx=16)
+    session.eval(list(range(16)))
+    session.shift(2, 6)
+    other.eval([0, 1, *range(8, 16)])
+    assert session.tokens == other.tokens and np.allclose(session.logits, other.logits, atol=1e-2)
+    with pytest.raises(ArgumentError):
+        session.shift(2, 60)
