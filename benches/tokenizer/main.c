@@ -1,6 +1,7 @@
 /* main.c - the suite tokenizer: text to ids and back, one thread. Cases are named what/vocabulary/text. "default" is the
  * vocabulary of the model in the library; the others are those of $INFER_SHARED/tokenizers, as far as they are there.
- * The texts are this project's: "english" its documents, "code" its source; and one character over and over. */
+ * The texts are this project's: "english" its documents, "code" its source; one character over and over; and "short", 16
+ * bytes, what a call costs. */
 #include "benches/common/common.h"
 #include "benches/shim.h"
 #include "infer.h"
@@ -136,13 +137,15 @@ static size_t open_shared(infer_context *context, infer_tokenizer *opened[MOST_V
 int main(int argc, char **argv)
 {
     struct text texts[] = { { .name = "english" }, { .name = "code" }, { .name = "letter" }, { .name = "spaces" },
-                            { .name = "emoji" } };
+                            { .name = "emoji" }, { .name = "short" } };
     const size_t n_texts = sizeof texts / sizeof *texts;
     add_files(&texts[0], "docs/*.md");
     add_files(&texts[1], "src/*/*.c");
     fill(&texts[2], "a");
     fill(&texts[3], " ");
     fill(&texts[4], "\xf0\x9f\x98\x80");
+    fill(&texts[5], "Once upon a time");
+    texts[5].n = 16;
     infer_error err = { 0 };
     infer_context *context = infer_context_open(NULL, &err);
     infer_model *model = context ? infer_model_open_default(context, NULL, &err) : NULL;

@@ -20,3 +20,5 @@ BUILD=$build "$python" bindings/python/backend.py "$tmp" || fail "no wheel"
 "$python" -m zipfile -e "$tmp"/libinfer-*.whl "$tmp/site" || fail "the wheel cannot be unpacked"
 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$tmp/site "$python" -m pytest -q -p no:cacheprovider bindings/python/tests ||
     fail "exit code $?"
+"$python" benches/python_calls.py "$tmp"/libinfer-*.whl -n 2 -r 1 | grep -q 'tokenizer.encode(text) .* µs' ||
+    fail "benches/python_calls.py"

@@ -249,10 +249,12 @@ class Callback:
             raise error
 
 
-@ffi.def_extern()  # type: ignore[misc]
 def python_progress(user: Any, done: float) -> bool:
     callback: Callback = ffi.from_handle(user)
     return callback.call(done)
+
+
+ffi.def_extern("python_progress")(python_progress)
 
 
 def with_callback(callback: Callback, function: Callable[..., T], *args: Any) -> T:

@@ -117,10 +117,12 @@ class _Parts:
         return pieces
 
 
-@ffi.def_extern()  # type: ignore[misc]
 def python_part(user: Any, part: int, text: Any, length: int) -> None:
     parts: _Parts = ffi.from_handle(user)
     parts.pieces.append(Piece(Part(part), bytes(ffi.buffer(text, length)).decode("utf-8", "replace")))
+
+
+ffi.def_extern("python_part")(python_part)
 
 
 class ChatParser(Handle):

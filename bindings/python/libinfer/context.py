@@ -30,10 +30,12 @@ _OF_LOGGING = {LogLevel.ERROR: logging.ERROR, LogLevel.WARN: logging.WARNING, Lo
                LogLevel.DEBUG: logging.DEBUG}
 
 
-@ffi.def_extern()  # type: ignore[misc]
 def python_log(user: Any, level: int, line: Any) -> None:
     log: LogFunction = ffi.from_handle(user)
     log(LogLevel(level), string(line))
+
+
+ffi.def_extern("python_log")(python_log)
 
 
 def _log_function(logger: Union[logging.Logger, LogFunction], most: LogLevel) -> LogFunction:

@@ -17,10 +17,12 @@ Json = Union[str, Mapping[str, Any]]
 OnBadTool = Callable[[int, InferError], None]
 
 
-@ffi.def_extern()  # type: ignore[misc]
 def python_bad_tool(user: Any, index: int, why: Any) -> None:
     callback: Callback = ffi.from_handle(user)
     callback.call(index, exception(why))
+
+
+ffi.def_extern("python_bad_tool")(python_bad_tool)
 
 
 def json_text(value: Any) -> str:

@@ -20,6 +20,12 @@ def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "none.gguf" in printed and "IO" in printed and "llama" in printed
 
 
+def test_the_example_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    exec(block, {})
+    assert len(capsys.readouterr().out) > 20
+
+
 def test_the_example_of_the_package_runs(capsys: pytest.CaptureFixture[str]) -> None:
     import libinfer
 
