@@ -21,7 +21,8 @@ def cases() -> dict[str, Any]:
 
     model = Model.default()
     tokenizer, data = model.tokenizer, TEXT.encode()
-    pointer, room, n, error = tokenizer._pointer, ffi.new("int32_t[]", 64), ffi.new("size_t *"), ffi.new("infer_error *")
+    pointer, room = tokenizer._pointer, ffi.new("int32_t[]", 64)
+    n, error = ffi.new("size_t *"), ffi.new("infer_error *")
     ids = tokenizer.encode(TEXT)
     session, sampler = Session(model), Sampler(temperature=0)
     session.eval(ids)

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Callable, NamedTuple, Optional, Union
 
-from ._core import Handle, Options, check, made, new_error, optional_string, sized_text, string, terminated, text_bytes, turn
+from ._core import (Handle, Options, check, made, new_error, optional_string, sized_text, string, terminated,
+                    text_bytes, turn)
 from ._infer import ffi, lib
 from .context import Context
 from .errors import exception
@@ -94,8 +95,8 @@ class ChatTemplate(Handle):
         options = Options("infer_chat_options", lib.infer_chat_defaults, tools=_json(tools), variables=_json(variables),
                           no_generation_prompt=no_generation_prompt, now=now,
                           tokenizer=tokenizer._pointer if tokenizer else None)
-        given = ffi.NULL if data is None else data
-        return sized_text(lambda text, room, length: check(lib.infer_chat_render, self._pointer, given, len(data or b""),
+        given, n = ffi.NULL if data is None else data, len(data or b"")
+        return sized_text(lambda text, room, length: check(lib.infer_chat_render, self._pointer, given, n,
                                                            options.struct, text, room, length), 4096).decode()
 
 
@@ -141,8 +142,8 @@ class ChatParser(Handle):
         context, self._parts = context or Context(1), _Parts()
         options = _parser_options(format, chat_template, prompt, tools, no_calls)
         options.set(on_part=lib.python_part, user=self._parts.user)
-        super().__init__(made(lib.infer_chat_parser_open, context._pointer, options.struct), lib.infer_chat_parser_close,
-                         context, self._parts)
+        super().__init__(made(lib.infer_chat_parser_open, context._pointer, options.struct),
+                         lib.infer_chat_parser_close, context, self._parts)
 
     def feed(self, text: Union[str, bytes]) -> list[Piece]:
         """The next piece of the answer; what has become clear."""
@@ -170,8 +171,8 @@ def parse_answer(text: str, *, format: Optional[str] = None, chat_template: Opti
     owner, data = context or Context(1), text.encode()
     options = _parser_options(format, chat_template, prompt, tools, no_calls)
     message: dict[str, Any] = json.loads(sized_text(
-        lambda out, room, needed: check(lib.infer_chat_parse, owner._pointer, options.struct, data, len(data), out, room,
-                                        needed), len(data) + 512))
+        lambda out, room, needed: check(lib.infer_chat_parse, owner._pointer, options.struct, data, len(data), out,
+                                        room, needed), len(data) + 512))
     return message
 
 

@@ -123,15 +123,15 @@ class Session(Handle):
 
     @property
     def logits(self) -> Floats:
-        """Logits after the last token, (n_vocab,): a copy, as C's own are gone with the next call. Sampler.sample(session)
-        reads those where they lie. A last token that a generation has only appended is computed. A session that was
-        rewound has none until something is evaluated."""
+        """Logits after the last token, (n_vocab,): a copy, as C's own are gone with the next call.
+        Sampler.sample(session) reads those where they lie. A last token that a generation has only appended is
+        computed. A session that was rewound has none until something is evaluated."""
         with turn(self):
             if not lib.infer_session_logits(self._pointer) and len(self) and not self._info.encoder:
                 check(lib.infer_session_eval, self._pointer, ffi.NULL, 0)
             values = lib.infer_session_logits(self._pointer)
             if not values:
-                raise LookupError("there are no logits: the session is empty or was rewound, or its model is an encoder")
+                raise LookupError("no logits: the session is empty or was rewound, or its model is an encoder")
             return np.frombuffer(ffi.buffer(values, 4 * self._info.n_vocab), np.float32).copy()
 
     def rewind(self, n_keep: int) -> None:
@@ -141,8 +141,8 @@ class Session(Handle):
 
     def sync(self, tokens: Ids) -> int:
         """Make these the session's tokens, and compute the logits that follow the last of them, by the least work: what
-        the session, or another one of the model, has computed for the same beginning is kept. Returns how many had to be
-        computed. After Ctrl-C the session has tokens that are a beginning of both."""
+        the session, or another one of the model, has computed for the same beginning is kept. Returns how many had to
+        be computed. After Ctrl-C the session has tokens that are a beginning of both."""
         array, n = id_array(tokens)
         computed = ffi.new("size_t *")
         self._change(lambda pointer: check(lib.infer_session_sync, pointer, array, n, computed))
@@ -207,8 +207,8 @@ class Session(Handle):
 
 
 def batch_eval(items: Sequence[tuple[Session, Ids]]) -> None:
-    """Append tokens to sessions of one model, together: the weights are read once for all of them. If an item fails, the
-    exception is that of the first one, and its `statuses` tell of each; a session whose item failed is as it was."""
+    """Append tokens to sessions of one model, together: the weights are read once for all of them. If an item fails,
+    the exception is that of the first one, and its `statuses` tell of each; a session whose item failed is as it was."""
     arrays = [id_array(tokens) for _, tokens in items]
     batch = ffi.new("infer_batch_item[]", len(items))
     with ExitStack() as stack:

@@ -13,7 +13,8 @@ LLAMA = str(TINY / "llama/model.gguf")
 
 def test_a_model_says_what_it_is(model: Model) -> None:
     info = model.info
-    assert (info.architecture, info.n_vocab, info.n_embd, info.encoder, info.runnable) == ("llama", 1024, 256, False, True)
+    assert (info.architecture, info.n_vocab, info.n_embd) == ("llama", 1024, 256)
+    assert info.runnable and not info.encoder
     assert info.bytes > info.n_params > 3_000_000
 
 

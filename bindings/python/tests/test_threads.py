@@ -79,7 +79,7 @@ def test_ctrl_c_ends_an_evaluation_and_the_session_goes_on(model: Model, session
         session.rewind(0)
         session.eval(PROMPT)
 
-    for _ in range(10):
+    for _ in range(4):
         interrupted(call)
         assert len(session) in (0, len(PROMPT))
         call()
@@ -95,7 +95,7 @@ def test_ctrl_c_ends_a_batch_wholly(model: Model) -> None:
             session.rewind(0)
         batch_eval([(session, PROMPT) for session in sessions])
 
-    for _ in range(5):
+    for _ in range(2):
         interrupted(call)
         call()
         assert [len(s) for s in sessions] == [len(PROMPT)] * 2
@@ -106,7 +106,7 @@ def test_ctrl_c_ends_a_generation_and_the_session_goes_on(model: Model, session:
         session.rewind(0)
         session.generate("Once upon a time " * 40, Sampler(temperature=0), n_predict=30).run()
 
-    for _ in range(5):
+    for _ in range(2):
         interrupted(call)
         call()
 
