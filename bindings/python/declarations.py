@@ -9,6 +9,8 @@ CALLBACKS = """
 extern "Python" void python_log(void *user, infer_log_level level, const char *line);
 extern "Python" bool python_progress(void *user, float done);
 extern "Python" void python_bad_tool(void *user, size_t index, const infer_error *why);
+extern "Python" bool python_listed(void *user, const infer_listed *found);
+extern "Python" void python_token(void *user, int32_t id, float logprob, const infer_logprob *top, size_t n_top);
 extern "Python" void python_part(void *user, infer_chat_part part, const char *text, size_t length);
 """
 

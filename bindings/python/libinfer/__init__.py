@@ -7,6 +7,7 @@
 
 docs/python.md has an example of everything. A call that computes lets other Python threads run; Ctrl-C ends it."""
 
+from .cache import Cache, CacheStats, Listed, list_models
 from .chat import (Answer, Chat, ChatParser, ChatTemplate, Part, Piece, ToolChoice, format_names, parse_answer,
                    template_names, template_source)
 from .context import Context, LogLevel, Numa, version
@@ -15,6 +16,7 @@ from .errors import (ArgumentError, Cancelled, ContextFull, FileError, FormatErr
                      Unsupported)
 from .generation import GenerateResult, Generation, StopReason
 from .grammar import Grammar, Matcher
+from .logprobs import Likely, logprobs
 from .model import Model, ModelInfo, Tensor
 from .sampler import Sampler, Stage
 from .session import KvType, Precision, Session, SessionInfo, batch_eval, kv_bytes
@@ -22,10 +24,10 @@ from .tokenizer import Stream, Tokenizer
 
 __version__ = ".".join(map(str, version()))
 __all__ = [
-    "Answer", "ArgumentError", "Cancelled", "Chat", "ChatParser", "ChatTemplate", "Context", "ContextFull",
-    "Embedder", "EmbedderInfo", "FileError", "FormatError", "GenerateResult", "Generation", "Grammar", "InferError",
-    "KvType", "LogLevel", "Matcher", "Model", "ModelInfo", "Numa", "OutOfMemory", "Part", "Piece", "Pooling",
-    "Precision", "Sampler", "Session", "SessionInfo", "Stage", "Status", "StopReason", "Stream", "Tensor",
-    "Tokenizer", "ToolChoice", "Unsupported", "batch_eval", "format_names", "kv_bytes", "parse_answer",
-    "template_names", "template_source", "version",
+    "Answer", "ArgumentError", "Cache", "CacheStats", "Cancelled", "Chat", "ChatParser", "ChatTemplate", "Context",
+    "ContextFull", "Embedder", "EmbedderInfo", "FileError", "FormatError", "GenerateResult", "Generation", "Grammar",
+    "InferError", "KvType", "Likely", "Listed", "LogLevel", "Matcher", "Model", "ModelInfo", "Numa", "OutOfMemory",
+    "Part", "Piece", "Pooling", "Precision", "Sampler", "Session", "SessionInfo", "Stage", "Status", "StopReason",
+    "Stream", "Tensor", "Tokenizer", "ToolChoice", "Unsupported", "batch_eval", "format_names", "kv_bytes",
+    "list_models", "logprobs", "parse_answer", "template_names", "template_source", "version",
 ]

@@ -196,7 +196,7 @@ def fields(struct: Any) -> Mapping[str, Any]:
     for name, field in ffi.typeof(struct).item.fields:
         value = getattr(struct, name)
         if field.type.kind == "pointer" and field.type.item.cname == "char":
-            value = string(value)
+            value = optional_string(value)
         if name != "size":
             result[name] = value
     return result
@@ -226,10 +226,11 @@ buffer = ffi.new_allocator(should_clear_after_alloc=False)
 class Callback:
     """A Python function that C calls. What it raises goes on when the C function has returned: reraise()."""
 
-    def __init__(self, function: Optional[Callable[..., Any]]) -> None:
+    def __init__(self, function: Optional[Callable[..., Any]], also: "Optional[Callback]" = None) -> None:
         self._function = function
         self._error: Optional[BaseException] = None
-        self.user = ffi.new_handle(self) if function else ffi.NULL
+        self.also = also  # another one, where C has one `user` for both
+        self.user = ffi.new_handle(self)
 
     def given(self, entry: Any) -> Any:
         return entry if self._function else ffi.NULL
@@ -247,6 +248,8 @@ class Callback:
         error, self._error = self._error, None
         if error:
             raise error
+        if self.also:
+            self.also.reraise()
 
 
 def python_progress(user: Any, done: float) -> bool:

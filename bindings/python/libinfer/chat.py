@@ -12,6 +12,7 @@ from .context import Context
 from .errors import exception
 from .generation import Fetch, GenerateOptions
 from .grammar import Grammar, json_text
+from .logprobs import OnToken
 from .model import Model, Progress
 from .sampler import Sampler
 from .session import Session
@@ -210,14 +211,15 @@ class Chat(Handle):
         return string(lib.infer_chat_format(self._pointer))
 
     def answer(self, session: Session, messages: Messages, sampler: Optional[Sampler] = None, *, n_predict: int = -1,
-               ignore_end: bool = False, stops: Iterable[str] = (), on_prompt: Optional[Progress] = None) -> "Answer":
+               ignore_end: bool = False, stops: Iterable[str] = (), on_prompt: Optional[Progress] = None,
+               on_token: Optional[OnToken] = None, n_top: int = 0) -> "Answer":
         """Answer a conversation, of which the session may hold a beginning: an iterator of pieces.
 
             messages.append(chat.answer(session, messages).run())
 
         Parameters as those of Session.generate()."""
         sampler = sampler or Sampler(context=session.model.context)
-        options = GenerateOptions(on_prompt, stops, n_predict=n_predict, ignore_end=ignore_end)
+        options = GenerateOptions(on_prompt, stops, on_token, n_predict=n_predict, ignore_end=ignore_end, n_top=n_top)
         return Answer(self, session, json_text(messages), sampler, options)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from ._core import Handle, Ids, Options, asked, check, fields, id_array, interruptible, made, turn
 from ._infer import ffi, lib
+from .logprobs import Floats
 from .model import Model
-from .session import Floats, Precision
+from .session import Precision
 
 Input = Union[str, Ids]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from ._core import Callback, Handle, Options, asked, check, fields, interruptible, made, turn, with_callback
 from ._infer import ffi, lib
+from .logprobs import OnToken
 
 if TYPE_CHECKING:
     from .model import Progress
@@ -48,10 +49,12 @@ class GenerateResult:
 class GenerateOptions(Options):
     """infer_generate_options."""
 
-    def __init__(self, on_prompt: Optional["Progress"], stops: Iterable[str], **values: Any) -> None:
-        self.callback = Callback(on_prompt)
+    def __init__(self, on_prompt: Optional["Progress"], stops: Iterable[str], on_token: Optional[OnToken],
+                 **values: Any) -> None:
+        self.callback = Callback(on_prompt, Callback(on_token))
         super().__init__("infer_generate_options", lib.infer_generate_defaults, user=self.callback.user,
-                         on_prompt=self.callback.given(lib.python_progress), **values)
+                         on_prompt=self.callback.given(lib.python_progress),
+                         on_token=lib.python_token if on_token else ffi.NULL, **values)
         self.set_texts("stops", stops)
 
 

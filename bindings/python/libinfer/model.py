@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from os import PathLike, fspath
+from os import PathLike, fsencode
 from typing import Any, Callable, Optional, Union
 
 import numpy as np
@@ -49,13 +49,23 @@ class Tensor:
     data: "np.ndarray[Any, np.dtype[np.uint8]]"
 
 
+class ModelOptions(Options):
+    """infer_model_options."""
+
+    def __init__(self, progress: Optional[Progress], **values: bool) -> None:
+        self.callback = Callback(progress)
+        super().__init__("infer_model_options", lib.infer_model_defaults, user=self.callback.user,
+                         on_read=self.callback.given(lib.python_progress), **values)
+
+
 class Model(Handle):
     """Weights, used where their file is mapped. Constant once open; any number of sessions and threads share it."""
 
     context: Context
 
-    def __init__(self, pointer: Any, context: Context, *needs: Any) -> None:
-        super().__init__(pointer, lib.infer_model_close, context, *needs)
+    def __init__(self, pointer: Any, context: Context, *needs: Any,
+                 close: Callable[[Any], None] = lib.infer_model_close) -> None:
+        super().__init__(pointer, close, context, *needs)
         self.context = context
         tokenizer = lib.infer_model_tokenizer(self._pointer)
         self._tokenizer = Tokenizer(tokenizer, _not_ours, self) if tokenizer else None
@@ -69,7 +79,7 @@ class Model(Handle):
         @param inspect  any sound file, to look at metadata and tensors
         @param no_mmap  read the files into memory
         @param lock     keep the weights in physical memory"""
-        return cls._made(lib.infer_model_open, (fspath(path).encode(),), context, progress, inspect, no_mmap, lock)
+        return cls._made(lib.infer_model_open, (fsencode(path),), context, progress, inspect, no_mmap, lock)
 
     @classmethod
     def default(cls, *, context: Optional[Context] = None, inspect: bool = False) -> "Model":
@@ -91,10 +101,10 @@ class Model(Handle):
     @classmethod
     def _made(cls, function: Callable[..., Any], what: tuple[Any, ...], context: Optional[Context],
               progress: Optional[Progress], inspect: bool, no_mmap: bool, lock: bool) -> "Model":
-        owner, callback = context or Context(), Callback(progress)
-        options = Options("infer_model_options", lib.infer_model_defaults, inspect=inspect, no_mmap=no_mmap, lock=lock,
-                          on_read=callback.given(lib.python_progress), user=callback.user)
-        return with_callback(callback, lambda: cls(made(function, owner._pointer, *what, options.struct), owner, what))
+        owner = context or Context()
+        options = ModelOptions(progress, inspect=inspect, no_mmap=no_mmap, lock=lock)
+        return with_callback(options.callback, lambda: cls(
+            made(function, owner._pointer, *what, options.struct), owner, what))
 
     @property
     def info(self) -> ModelInfo:

@@ -12,10 +12,9 @@ from ._core import Handle, Ids, Options, asked, check, fields, id_array, interru
 from ._infer import ffi, lib
 from .errors import Status, exception
 from .generation import GenerateOptions, Generation
+from .logprobs import Floats, Likely, OnToken, likely
 from .model import Model, Progress
 from .sampler import Sampler
-
-Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 class Precision(IntEnum):
@@ -104,6 +103,17 @@ class Session(Handle):
         self._eval(tokens, ffi.from_buffer("float[]", out, require_writable=True) if len(tokens) else ffi.NULL)
         return out
 
+    def logprobs(self, tokens: Ids, n_top: int = 0) -> list[Likely]:
+        """As eval(), and how likely each of the tokens was after those before it, with the n_top most likely ones at
+        its place; NaN for the first token of a session."""
+        array, n = id_array(tokens)
+        values, top = ffi.new("float[]", max(n, 1)), ffi.new("infer_logprob[]", max(n * n_top, 1))
+        with turn(self):
+            pointer, before = self._pointer, len(self)
+            interruptible(lambda: check(lib.infer_session_logprobs, pointer, array, n, values, top, n_top), self.cancel,
+                          lambda: self._settle(before))
+        return [likely(array[i], values[i], top, n_top, i * n_top) for i in range(n)]
+
     def _eval(self, tokens: Ids, out: Any) -> None:
         array, n = id_array(tokens)
         with turn(self):
@@ -188,7 +198,8 @@ class Session(Handle):
 
     def generate(self, prompt: str = "", sampler: Optional[Sampler] = None, *, n_predict: int = -1,
                  ignore_end: bool = False, unparse_special: bool = False, raw_prompt: bool = False,
-                 stops: Iterable[str] = (), on_prompt: Optional[Progress] = None) -> Generation:
+                 stops: Iterable[str] = (), on_prompt: Optional[Progress] = None, on_token: Optional[OnToken] = None,
+                 n_top: int = 0) -> Generation:
         """Append a prompt, then generate: an iterator of pieces of text.
 
             for piece in session.generate("Once upon a time", n_predict=100): print(piece, end="")
@@ -200,15 +211,17 @@ class Session(Handle):
         @param unparse_special control tokens are written by name
         @param raw_prompt      no special tokens are added to the prompt, none are parsed
         @param stops           texts that end the generation
-        @param on_prompt       called with 0..1 while the prompt is evaluated; False cancels"""
-        options = GenerateOptions(on_prompt, stops, n_predict=n_predict, ignore_end=ignore_end,
-                                  unparse_special=unparse_special, raw_prompt=raw_prompt)
+        @param on_prompt       called with 0..1 while the prompt is evaluated; False cancels
+        @param on_token        called with each token chosen, before its text, and with how likely it was
+        @param n_top           how many of the most likely tokens on_token is told"""
+        options = GenerateOptions(on_prompt, stops, on_token, n_predict=n_predict, ignore_end=ignore_end,
+                                  unparse_special=unparse_special, raw_prompt=raw_prompt, n_top=n_top)
         return Generation(self, sampler or Sampler(context=self.model.context), prompt, options)
 
 
 def batch_eval(items: Sequence[tuple[Session, Ids]]) -> None:
     """Append tokens to sessions of one model, together: the weights are read once for all of them. If an item fails,
-    the exception is that of the first one, and its `statuses` tell of each; a session whose item failed is as it was."""
+    the exception is that of the first, and its `statuses` tell of each; a session whose item failed is as it was."""
     arrays = [id_array(tokens) for _, tokens in items]
     batch = ffi.new("infer_batch_item[]", len(items))
     with ExitStack() as stack:

@@ -1,6 +1,7 @@
 """infer_tokenizer: text to token ids and back."""
 
 from collections.abc import Iterable, Iterator
+from os import PathLike, fsencode
 from typing import Any, Optional, Union
 
 from ._core import Handle, Ids, buffer, check, id_array, made, optional_string, sized_text, text_bytes
@@ -16,10 +17,10 @@ class Tokenizer(Handle):
         self._max_piece = int(lib.infer_tokenizer_max_piece(pointer))
 
     @classmethod
-    def open(cls, path: str, context: Optional[Context] = None) -> "Tokenizer":
+    def open(cls, path: Union[str, "PathLike[str]"], context: Optional[Context] = None) -> "Tokenizer":
         """The vocabulary of a GGUF file, of a Hugging Face directory, or a tokenizer.json."""
         context = context or Context(1)
-        pointer = made(lib.infer_tokenizer_open, context._pointer, str(path).encode())
+        pointer = made(lib.infer_tokenizer_open, context._pointer, fsencode(path))
         return cls(pointer, lib.infer_tokenizer_close, context)
 
     def encode(self, text: Union[str, bytes], *, add_special: bool = True, parse_special: bool = False) -> list[int]:

@@ -29,7 +29,9 @@ ENUMS: dict[str, type[IntEnum]] = {
 NOT_ENUMS = {"infer_notation": "the class methods of Grammar"}
 OPTIONS: dict[str, list[Callable[..., Any]]] = {
     "infer_context_options": [libinfer.Context],
-    "infer_model_options": [libinfer.Model.open],
+    "infer_model_options": [libinfer.Model.open, libinfer.Cache.get],
+    "infer_cache_options": [libinfer.Cache],
+    "infer_list_options": [libinfer.list_models],
     "infer_session_options": [libinfer.Session, libinfer.kv_bytes],
     "infer_sampler_options": [libinfer.Sampler],
     "infer_grammar_options": [libinfer.Grammar.gbnf, libinfer.Grammar.json_schema, libinfer.Grammar.regex,
@@ -52,6 +54,7 @@ OTHERWISE = {  # field: the parameter, or why there is none
 INFOS = {
     "infer_model_info": libinfer.ModelInfo, "infer_session_info": libinfer.SessionInfo,
     "infer_embedder_info": libinfer.EmbedderInfo, "infer_generate_result": libinfer.GenerateResult,
+    "infer_cache_stats": libinfer.CacheStats, "infer_listed": libinfer.Listed,
 }
 
 
@@ -116,7 +119,7 @@ def test_a_default_is_that_of_the_header() -> None:
 
 
 def test_what_is_told_has_all_fields_of_the_header() -> None:
-    told = {k for k in kinds("struct") if k.endswith(("_info", "_result"))}
+    told = {k for k in kinds("struct") if k.endswith(("_info", "_result", "_stats", "_listed"))}
     assert told == set(INFOS) | {"infer_tensor_info"}
     for kind, record in INFOS.items():
         assert [f.name for f in fields(record)] == [f for f in struct_fields(kind) if f != "size"]
