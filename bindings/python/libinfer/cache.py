@@ -8,7 +8,7 @@ from typing import Any, Optional, Union
 from ._core import Callback, Handle, Options, asked, check, fields, made, with_callback
 from ._infer import ffi, lib
 from .context import Context
-from .model import Model, ModelOptions, Progress
+from .model import Model, ModelOptions, Progress, optional_path
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,12 @@ class Cache(Handle):
                          self.context)
 
     def get(self, path: Union[str, "PathLike[str]"], progress: Optional[Progress] = None, *, inspect: bool = False,
-            no_mmap: bool = False, lock: bool = False) -> Model:
+            no_mmap: bool = False, lock: bool = False, quantize: Optional[str] = None,
+            importance: Union[str, "PathLike[str]", None] = None, requantize: bool = False) -> Model:
         """A model, opened now or kept from before; held until it is closed, and its sessions are. Parameters as those
         of Model.open()."""
-        options = ModelOptions(progress, inspect=inspect, no_mmap=no_mmap, lock=lock)
+        options = ModelOptions(progress, inspect=inspect, no_mmap=no_mmap, lock=lock, quantize=quantize,
+                               importance=optional_path(importance), requantize=requantize)
         cache = self._pointer
         release = partial(lib.infer_cache_release, ffi.cast("infer_cache *", cache))
         return with_callback(options.callback, lambda: Model(

@@ -8,7 +8,8 @@ from typing import Any, Callable, Optional, Union
 
 import numpy as np
 
-from ._core import Callback, Handle, Options, asked, buffer, check, fields, keeping, made, string, with_callback
+from ._core import (Callback, Handle, Options, asked, buffer, check, fields, keeping, made, optional_string, string,
+                    with_callback)
 from ._infer import ffi, lib
 from .context import Context
 from .tokenizer import Tokenizer
@@ -44,6 +45,7 @@ class Tensor:
 
     name: str
     type: str
+    made_of: Optional[str]  # what the checkpoint has in its place; None = the tensor itself
     shape: tuple[int, ...]
     used: bool
     data: "np.ndarray[Any, np.dtype[np.uint8]]"
@@ -52,10 +54,14 @@ class Tensor:
 class ModelOptions(Options):
     """infer_model_options."""
 
-    def __init__(self, progress: Optional[Progress], **values: bool) -> None:
+    def __init__(self, progress: Optional[Progress], **values: Any) -> None:
         self.callback = Callback(progress)
         super().__init__("infer_model_options", lib.infer_model_defaults, user=self.callback.user,
                          on_read=self.callback.given(lib.python_progress), **values)
+
+
+def optional_path(path: Union[str, "PathLike[str]", None]) -> Optional[bytes]:
+    return None if path is None else fsencode(path)
 
 
 class Model(Handle):
@@ -72,19 +78,25 @@ class Model(Handle):
 
     @classmethod
     def open(cls, path: Union[str, "PathLike[str]"], progress: Optional[Progress] = None, *,
-             context: Optional[Context] = None, inspect: bool = False, no_mmap: bool = False,
-             lock: bool = False) -> "Model":
+             context: Optional[Context] = None, inspect: bool = False, no_mmap: bool = False, lock: bool = False,
+             quantize: Optional[str] = None, importance: Union[str, "PathLike[str]", None] = None,
+             requantize: bool = False) -> "Model":
         """A GGUF file (of split files, any one), or a Hugging Face directory.
-        @param progress called with 0..1 while files are read (no_mmap); False stops that.
-        @param inspect  any sound file, to look at metadata and tensors
-        @param no_mmap  read the files into memory
-        @param lock     keep the weights in physical memory"""
-        return cls._made(lib.infer_model_open, (fsencode(path),), context, progress, inspect, no_mmap, lock)
+        @param progress   called with 0..1 while files are read (no_mmap) or quantised; False stops that.
+        @param inspect    any sound file, to look at metadata and tensors
+        @param no_mmap    read the files into memory
+        @param lock       keep the weights in physical memory
+        @param quantize   have the matrices quantised: "q8_0", "q4_k_m" ...
+        @param importance file of an importance matrix for that
+        @param requantize also what is quantised already"""
+        options = ModelOptions(progress, inspect=inspect, no_mmap=no_mmap, lock=lock, quantize=quantize,
+                               importance=optional_path(importance), requantize=requantize)
+        return cls._made(lib.infer_model_open, (fsencode(path),), context, options)
 
     @classmethod
     def default(cls, *, context: Optional[Context] = None, inspect: bool = False) -> "Model":
         """The small story model that is part of the library."""
-        return cls._made(lib.infer_model_open_default, (), context, None, inspect, False, False)
+        return cls._made(lib.infer_model_open_default, (), context, ModelOptions(None, inspect=inspect))
 
     @classmethod
     def from_bytes(cls, data: Any, *, context: Optional[Context] = None, inspect: bool = False) -> "Model":
@@ -96,13 +108,13 @@ class Model(Handle):
             room[start:start + len(source)] = source
             source = room[start:start + len(source)]
         memory = ffi.from_buffer(source)
-        return cls._made(lib.infer_model_open_memory, (memory, len(source)), context, None, inspect, False, False)
+        options = ModelOptions(None, inspect=inspect)
+        return cls._made(lib.infer_model_open_memory, (memory, len(source)), context, options)
 
     @classmethod
     def _made(cls, function: Callable[..., Any], what: tuple[Any, ...], context: Optional[Context],
-              progress: Optional[Progress], inspect: bool, no_mmap: bool, lock: bool) -> "Model":
+              options: ModelOptions) -> "Model":
         owner = context or Context()
-        options = ModelOptions(progress, inspect=inspect, no_mmap=no_mmap, lock=lock)
         return with_callback(options.callback, lambda: cls(
             made(function, owner._pointer, *what, options.struct), owner, what))
 
@@ -140,10 +152,12 @@ class Model(Handle):
         info = ffi.new("infer_tensor_info *", {"size": size})
         while lib.infer_model_tensor(self._pointer, index, info):
             start = keeping(ffi.cast("char *", info.data), self._pointer)
-            data = np.frombuffer(ffi.buffer(start, info.bytes), np.uint8) if info.bytes else np.empty(0, np.uint8)
+            n = info.bytes if info.data else 0
+            data = np.frombuffer(ffi.buffer(start, n), np.uint8) if n else np.empty(0, np.uint8)
             data.flags.writeable = False
             shape = tuple(int(info.dims[i]) for i in reversed(range(info.n_dims)))
-            yield Tensor(string(info.name), string(info.type), shape, bool(info.used), data)
+            yield Tensor(string(info.name), string(info.type), optional_string(info.made_of), shape, bool(info.used),
+                         data)
             index += 1
 
     def set_prefix_bytes(self, n: int) -> None:

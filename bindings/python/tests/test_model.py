@@ -29,6 +29,17 @@ def test_a_missing_file_is_an_os_error_that_names_it(tmp_path: Path) -> None:
     assert isinstance(caught.value, libinfer.FileError) and caught.value.status == libinfer.Status.IO
 
 
+def test_a_model_is_quantised_as_it_is_opened() -> None:
+    seen: list[float] = []
+    model = Model.open(TINY / "llama", seen.append, quantize="q8_0")
+    types = {t.type for t in model.tensors() if len(t.shape) == 2}
+    assert "q8_0" in types and seen[-1] == 1
+    with pytest.raises(ValueError, match="q9"):
+        Model.open(TINY / "llama", quantize="q9")
+    with pytest.raises(OSError, match=r"none\.imatrix"):
+        Model.open(TINY / "llama", quantize="q4_k_m", importance="none.imatrix")
+
+
 def test_a_damaged_file_is_a_format_error(tmp_path: Path) -> None:
     (tmp_path / "cut.gguf").write_bytes(Path(LLAMA).read_bytes()[:5000])
     with pytest.raises(libinfer.FormatError, match=r"cut\.gguf"):
