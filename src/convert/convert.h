@@ -51,8 +51,8 @@ struct conversion {
     const char *note;         /* what a GGUF file cannot say of this model, or NULL */
 };
 
-/** `hf` is a directory and must outlive the conversion; without `vocabulary` the file would have none. INFER_E_UNKNOWN, with a sentence, for what no GGUF file of the
- *  model's family can hold, or this version cannot convert. */
+/** `hf` is a directory and must outlive the conversion; without `vocabulary` that is left out. INFER_E_UNKNOWN, with a
+ *  sentence, for what no GGUF file of the model's family can hold, or this version cannot convert. */
 struct conversion *conversion_open(const infer_allocator *a, const struct weights *hf, bool vocabulary,
                                    infer_error *err);
 void conversion_close(struct conversion **c);

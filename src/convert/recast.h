@@ -1,9 +1,10 @@
 /* recast.h - a model's tensors in other types: which type each gets, and its rows in that type. What writes files
- * (tools/common/rewrite.c) and what quantises a model as it is opened (src/model/quantize.c) do it by this, so that both
- * have the same bytes.
+ * (tools/common/rewrite.c) and what quantises a model as it is opened (src/model/quantize.c) do it by this, so that
+ * both have the same bytes.
  *
  *     struct recast *r = recast_open(...);
- *     for each tensor i: recast_begin(r, i), recast_row() for all rows by any threads, recast_check(r), recast_end(r) */
+ *     for each tensor i:
+ *         recast_begin(r, i), recast_row() for all rows by any threads, recast_check(r), recast_end(r) */
 #ifndef RECAST_H
 #define RECAST_H
 

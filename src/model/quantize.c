@@ -1,5 +1,5 @@
-/* quantize.c - a model's matrices are quantised as it is opened: tensor by tensor, by all threads, so that there is never
- * more in memory than the result and one tensor. What is decided and made is src/convert/recast.h's. */
+/* quantize.c - a model's matrices are quantised as it is opened: tensor by tensor, by all threads, so that there is
+ * never more in memory than the result and one tensor. What is decided and made is src/convert/recast.h's. */
 #include "src/model/model.h"
 
 #include "src/arch/arch.h"

@@ -128,11 +128,11 @@ static infer_status family_of(struct opening *p, struct text name, struct text *
     *family = name;
     if (!digits)
         return INFER_OK;
-    char *p_name = arena_text(&p->w->arena, name.p, name.n);
-    if (!p_name)
+    char *joined = arena_text(&p->w->arena, name.p, name.n);
+    if (!joined)
         return fail_memory(p->err, name.p);
-    memmove(p_name + (number - name.p), number + digits, (size_t)(name.p + name.n - number) - digits + 1);
-    *family = text_of(p_name);
+    memmove(joined + (number - name.p), number + digits, (size_t)(name.p + name.n - number) - digits + 1);
+    *family = text_of(joined);
     return INFER_OK;
 }
 
@@ -245,7 +245,8 @@ static infer_status open_modules(struct opening *p)
     if (status != INFER_OK)
         return status;
     /* The list is made anew: modules point into the old one. */
-    memcpy(o->parts, w->tensors, w->n_tensors * sizeof *o->parts);
+    if (w->n_tensors)
+        memcpy(o->parts, w->tensors, w->n_tensors * sizeof *o->parts);
     for (size_t i = 0; i < o->n; i++) {
         const struct tensor **const pointers[] = { &o->modules[i].codes, &o->modules[i].scales, &o->modules[i].zeros,
                                                    &o->modules[i].groups };

@@ -329,6 +329,20 @@ static void what_is_not_quantised_stays(void **state)
     weights_close(&w);
 }
 
+static void a_checkpoint_without_tensors_stays_empty(void **state)
+{
+    (void)state;
+    const struct part none[] = { { 0 } };
+    struct weights *w = make_weights(&mem_default, GPTQ, none);
+    struct originals *o;
+    infer_error err = { 0 };
+    assert_int_equal(originals_open(&o, w, &err), INFER_OK);
+    assert_int_equal(w->n_tensors, 0);
+    assert_int_equal(originals_make(o, NULL, NULL, NULL, &err), INFER_OK);
+    originals_close(&o);
+    weights_close(&w);
+}
+
 static void what_is_let_go_can_be_made_again(void **state)
 {
     (void)state;
@@ -372,6 +386,7 @@ int main(void)
         cmocka_unit_test(missing_and_misshapen_parts_are_named),
         cmocka_unit_test(misshapen_fp8_is_named),
         cmocka_unit_test(what_is_not_quantised_stays),
+        cmocka_unit_test(a_checkpoint_without_tensors_stays_empty),
         cmocka_unit_test(what_is_let_go_can_be_made_again),
     };
     size_t n = 0;

@@ -1,6 +1,6 @@
 /* rewrite.h - a model from GGUF or a Hugging Face directory to a GGUF file, its matrices in other types or as they are:
- * what infer-quantize and infer-convert do. They need the formats and the quantisers beside infer.h: the library itself
- * only reads models. */
+ * what infer-quantize and infer-convert do. They need what the library recasts models with beside infer.h: it writes
+ * no files itself. */
 #ifndef TOOLS_COMMON_REWRITE_H
 #define TOOLS_COMMON_REWRITE_H
 
