@@ -468,7 +468,8 @@ INFER_API void infer_cache_close(infer_cache **cache);
  *  pinned, in the order of their last infer_cache_get(). While a model is being opened it may come on top of max_bytes.
  *  @param path as for infer_model_open(). Links are followed when a path is new; one that leads elsewhere later is
  *              noticed when the model has gone. The same files under other names are the same model, but with other options
- *              (inspect, no_mmap, lock) another one.
+ *              (inspect, no_mmap, lock, quantize, requantize) another one. With an importance matrix it is not kept:
+ *              INFER_E_ARGUMENT.
  *  @return NULL: as infer_model_open() fails, and the next request tries again; INFER_E_FULL if the model does not fit
  *          beside those in use.
  *  @note A model that is there costs some 20 ns if the path is absolute, on any number of threads. */

@@ -37,6 +37,10 @@ infer_status model_read_options(infer_model_options *o, const infer_model_option
  *  values, and what steps are computed in. */
 uint64_t model_bytes(struct infer_model *m);
 
+/** A number for the options, equal only if they make the same model of a path; 0: the defaults. INFER_E_ARGUMENT for
+ *  those that have none: with an importance matrix, or an unknown type. */
+infer_status model_options_key(const infer_model_options *o, unsigned *key, infer_error *err);
+
 /** Fill m->net with the tensors of m->weights, by the names and shapes of the architecture's row. */
 infer_status model_bind(struct infer_model *m, infer_error *err);
 

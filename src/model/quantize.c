@@ -86,6 +86,21 @@ static infer_status make_all(struct infer_model *m, const infer_model_options *o
     return status;
 }
 
+infer_status model_options_key(const infer_model_options *o, unsigned *key, infer_error *err)
+{
+    const struct mix *mix = o->quantize ? mix_find(o->quantize) : NULL;
+    unsigned number = 0;
+    if (o->quantize && o->importance)
+        return fail(err, INFER_E_ARGUMENT, "a model that is quantised with an importance matrix is not kept in a cache");
+    if (o->quantize && !mix)
+        return fail(err, INFER_E_ARGUMENT, "there is no type \"%s\" to quantise to", o->quantize);
+    while (mix && mix_at(number++) != mix)
+        ;
+    *key = (unsigned)o->inspect | (unsigned)o->no_mmap << 1 | (unsigned)o->lock << 2 |
+           (unsigned)(mix && o->requantize) << 3 | number << 4;
+    return INFER_OK;
+}
+
 infer_status model_quantize(struct infer_model *m, const infer_model_options *o, infer_error *err)
 {
     const struct recast_options ro = { .mix = mix_find(o->quantize), .importance = o->importance,

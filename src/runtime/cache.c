@@ -575,7 +575,9 @@ static infer_model *get_with(infer_cache *c, const char *path, const infer_model
     infer_model_options o;
     if (model_read_options(&o, options, err) != INFER_OK)
         return NULL;
-    const unsigned key = (unsigned)o.inspect | (unsigned)o.no_mmap << 1 | (unsigned)o.lock << 2;
+    unsigned key;
+    if (model_options_key(&o, &key, err) != INFER_OK)
+        return NULL;
     infer_model *m = options && *path == '/' ? try_hit(c, path, key) : NULL;
     return m ? m : get(c, path, key, &o, err);
 }

@@ -137,6 +137,38 @@ static void test_a_path_is_opened_once_however_it_is_written(void **state)
     unlink(link_path);
 }
 
+static void test_a_type_to_quantise_to_makes_another_model(void **state)
+{
+    (void)state;
+    static const char path[] = "tests/data/tiny/llama/model.gguf";
+    static const char *const types[] = { NULL, "q8_0", "q4_0" };
+    infer_error err = { 0 };
+    infer_context *context = infer_context_open(NULL, &err);
+    infer_cache *c = infer_cache_open(context, NULL, &err);
+    infer_model *models[3];
+    infer_model_options o = infer_model_defaults();
+    for (int i = 0; i < 3; i++) {
+        o.quantize = types[i];
+        models[i] = infer_cache_get(c, path, &o, &err);
+        assert_non_null(models[i]);
+    }
+    assert_true(models[0] != models[1] && models[1] != models[2] && models[0] != models[2]);
+    infer_model *again = infer_cache_get(c, path, &o, &err);
+    assert_ptr_equal(again, models[2]);
+    infer_cache_release(c, &again);
+    for (int i = 0; i < 3; i++)
+        infer_cache_release(c, &models[i]);
+    o.quantize = "q9";
+    assert_null(infer_cache_get(c, path, &o, &err));
+    assert_int_equal(err.code, INFER_E_ARGUMENT);
+    o.quantize = "q8_0";
+    o.importance = "imatrix.gguf";
+    assert_null(infer_cache_get(c, path, &o, &err));
+    assert_int_equal(err.code, INFER_E_ARGUMENT);
+    infer_cache_close(&c);
+    infer_context_close(&context);
+}
+
 static void put(FILE *f, uint64_t x, size_t bytes)
 {
     fwrite(&x, bytes, 1, f); /* on little-endian machines, as GGUF is */
@@ -488,6 +520,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_path_is_opened_once_however_it_is_written),
+        cmocka_unit_test(test_a_type_to_quantise_to_makes_another_model),
         cmocka_unit_test(test_any_part_of_a_split_file_is_the_same_model),
         cmocka_unit_test(test_many_spellings_take_no_memory_without_end),
         cmocka_unit_test(test_what_cannot_be_opened_is_tried_again),
