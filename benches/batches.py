@@ -4,10 +4,11 @@
     pip install llama-cpp-python numpy
     python3 benches/batches.py model.gguf --prompts 100 -p 64 -n 64 -t 2
 
-Either engine gets the same prompts and computes them in steps of up to 512 tokens; then each step appends the likeliest
-token to every text. Printed are tokens a second: of the prompts, generated, and generated in all the time. libinfer runs
-through the shared library (infer_batch_eval over forks of one session), llama.cpp through llama-cpp-python (llama_decode of
-batches with n_seq_max sequences). Each runs in a process of its own, one after the other.
+Either engine gets the same prompts and computes them in steps of up to 512 tokens; then each step appends the
+likeliest token to every text. Printed are tokens a second: of the prompts, generated, and generated in all the time.
+libinfer runs through the shared library (infer_batch_eval over forks of one session), llama.cpp through
+llama-cpp-python (llama_decode of batches with n_seq_max sequences). Each runs in a process of its own, one after the
+other.
 """
 import argparse
 import ctypes

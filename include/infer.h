@@ -1067,6 +1067,15 @@ typedef enum infer_stop_reason {
 } infer_stop_reason;
 
 /** Options of infer_generate() and its kind. */
+/** What generation does when the session's context is full and more text is wanted. A prompt that does not fit is
+ *  INFER_E_FULL in any case. */
+typedef enum infer_full {
+    INFER_FULL_STOP = 0,  /**< it ends, with INFER_STOP_FULL (default) */
+    INFER_FULL_ERROR = 1, /**< it fails, with INFER_E_FULL */
+    INFER_FULL_SHIFT = 2  /**< half of the tokens behind the first n_full_keep are forgotten, the rest is computed anew:
+                           *   infer_session_shift() */
+} infer_full;
+
 typedef struct infer_generate_options {
     size_t size;              /**< sizeof(infer_generate_options) */
     int32_t n_predict;        /**< most tokens to generate; -1 = until the model ends or the context is full
@@ -1085,6 +1094,8 @@ typedef struct infer_generate_options {
                                    *   none (default) */
     infer_token_fn *on_token;     /**< log-probabilities of the tokens chosen; NULL = none (default) */
     size_t n_top;                 /**< alternatives that on_token gets, at most INFER_MAX_TOP (default 0) */
+    infer_full on_full;           /**< INFER_FULL_STOP (default) */
+    size_t n_full_keep;           /**< tokens of the session that are never forgotten (default 0) */
 } infer_generate_options;
 
 static inline infer_generate_options infer_generate_defaults(void)

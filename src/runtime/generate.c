@@ -144,6 +144,17 @@ static infer_status logits_ready(infer_session *s, infer_error *err)
     return infer_session_eval(s, NULL, 0, err);
 }
 
+/* The context is full. At least one token stays, whose logits choose the next. */
+static infer_status make_room(infer_generation *run, infer_error *err)
+{
+    const size_t n = infer_session_length(run->session), keep = run->g.o.n_full_keep;
+    if (run->g.o.on_full != INFER_FULL_SHIFT)
+        return fail(err, INFER_E_FULL, "the context of %zu tokens is full", n);
+    if (keep >= n || n - keep < 2)
+        return fail(err, INFER_E_FULL, "the context of %zu tokens is full, and %zu are to be kept", n, keep);
+    return infer_session_shift(run->session, keep, (n - keep) / 2, err);
+}
+
 /* The prompt, or a token. */
 static infer_status advance(infer_generation *run, infer_error *err)
 {
@@ -153,9 +164,14 @@ static infer_status advance(infer_generation *run, infer_error *err)
                     infer_session_length(s), run->length);
     infer_status status = run->begun ? INFER_OK : eval_prompt(run, err);
     run->length = infer_session_length(s);
-    if (status != INFER_OK || !generation_wants(&run->g, infer_session_capacity(s) - run->length))
+    const size_t room = infer_session_capacity(s) - run->length;
+    if (status != INFER_OK || !generation_wants(&run->g, room + (run->g.o.on_full != INFER_FULL_STOP)))
         return status;
-    status = logits_ready(s, err);
+    if (!room)
+        status = make_room(run, err);
+    if (status == INFER_OK)
+        status = logits_ready(s, err);
+    run->length = infer_session_length(s);
     if (status != INFER_OK)
         return status;
     int32_t id;

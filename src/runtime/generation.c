@@ -37,6 +37,9 @@ static infer_status read_options(struct generation *g, const infer_generate_opti
     if (g->o.n_top > INFER_MAX_TOP)
         return fail(err, INFER_E_ARGUMENT, "generate options: n_top is %zu, expected at most %d", g->o.n_top,
                     INFER_MAX_TOP);
+    if (g->o.on_full < INFER_FULL_STOP || g->o.on_full > INFER_FULL_SHIFT)
+        return fail(err, INFER_E_ARGUMENT, "generate options: on_full is %d, expected an infer_full, 0 to %d",
+                    (int)g->o.on_full, INFER_FULL_SHIFT);
     return INFER_OK;
 }
 

@@ -360,6 +360,37 @@ static void a_full_context_ends_it(void **state)
     close_writer(w);
 }
 
+static void a_full_context_is_what_the_caller_chose(void **state)
+{
+    (void)state;
+    struct writer *w = open_writer_of(model, 16, 0);
+    w->o.ignore_end = true;
+    w->o.n_predict = 50;
+    w->o.on_full = INFER_FULL_ERROR;
+    assert_int_equal(go_on(w, prompt), INFER_E_FULL);
+    assert_string_equal(w->err.message, "the context of 16 tokens is full");
+    assert_int_equal(infer_session_rewind(w->session, 0, NULL), INFER_OK);
+    w->o.on_full = INFER_FULL_SHIFT;
+    w->o.n_full_keep = 3;
+    write_text(w, prompt);
+    assert_int_equal(w->r.reason, INFER_STOP_LENGTH);
+    assert_int_equal(w->r.n_generated, 50);
+    int32_t first[3];
+    memcpy(first, infer_session_tokens(w->session), sizeof first);
+    assert_int_equal(infer_session_rewind(w->session, 0, NULL), INFER_OK);
+    w->o.n_predict = 0;
+    write_text(w, prompt);
+    assert_memory_equal(infer_session_tokens(w->session), first, sizeof first);
+    w->o.n_predict = 50;
+    w->o.n_full_keep = 15;
+    assert_int_equal(go_on(w, ""), INFER_E_FULL);
+    assert_string_equal(w->err.message, "the context of 16 tokens is full, and 15 are to be kept");
+    w->o.on_full = (infer_full)9;
+    assert_int_equal(go_on(w, ""), INFER_E_ARGUMENT);
+    assert_string_equal(w->err.message, "generate options: on_full is 9, expected an infer_full, 0 to 2");
+    close_writer(w);
+}
+
 static void a_prompt_that_does_not_fit_changes_nothing(void **state)
 {
     (void)state;
@@ -604,6 +635,7 @@ int main(void)
         cmocka_unit_test(what_only_looked_like_a_stop_string_is_shown_at_the_end),
         cmocka_unit_test(the_callback_may_end_it),
         cmocka_unit_test(a_full_context_ends_it),
+        cmocka_unit_test(a_full_context_is_what_the_caller_chose),
         cmocka_unit_test(a_prompt_that_does_not_fit_changes_nothing),
         cmocka_unit_test(tokens_that_end_the_text_end_it_unless_they_are_ignored),
         cmocka_unit_test(no_tokens_asked_for_means_the_prompt_alone),
