@@ -1,9 +1,9 @@
 /* kv.h - the keys and values of sessions' tokens, in pages of ATTEND_KEYS positions.
  *
  * A page holds its positions for the KV heads of some layers: of each, a block of keys and a block of values, as
- * kernels.h describes them. Layers of a window see no further than that, so they have pages of their own, which a session
- * gives back when they lie behind it. What a slab holds of one layer and head is contiguous, for attention reads it page
- * after page:
+ * kernels.h describes them. Layers of a window see no further than that, so they have pages of their own, which a session gives
+ * back when they lie behind it. What a slab holds of one layer and head is contiguous, for attention reads it
+ * page after page:
  *   slab: [layer][KV head][page of the slab]{ block of keys, block of values }
  *
  * Pages belong to a pool, one for each choice of types of a model, from which any number of sessions take and share them.

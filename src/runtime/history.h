@@ -1,4 +1,4 @@
-/* history.h - the tokens of a session and the pages of their keys and values; forks share it until one of them writes. */
+/* history.h - the tokens of a session and the pages of their keys and values, shared by forks until one writes. */
 #ifndef RUNTIME_HISTORY_H
 #define RUNTIME_HISTORY_H
 

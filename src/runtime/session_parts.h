@@ -34,9 +34,10 @@ infer_status session_check(const infer_session *s, const int32_t *tokens, size_t
 /** Write n tokens behind those there are, which they may be some of, where nobody else reads them; the session's length
  *  stays. */
 infer_status session_write(infer_session *s, const int32_t *tokens, size_t n, infer_error *err);
-/** Aim at a timeline of n tokens, at least 1, that fit and are in the vocabulary: what the session shares with it is kept, the rest written; the pages of
- *  what others have computed are taken. Then the tokens from s->n_done on are to be computed, at least one unless all is
- *  there with its logits. On failure the session has some of the tokens that it shares with these. */
+/** Aim at a timeline of n tokens, at least 1, that fit and are in the vocabulary: what the session shares with it is
+ *  kept, the rest written; the pages of what others have computed are taken. Then the tokens from s->n_done on are to be
+ *  computed, at least one unless all is there with its logits. On failure the session has some of the tokens that it
+ *  shares with these. */
 infer_status session_aim(infer_session *s, const int32_t *tokens, size_t n, infer_error *err);
 /** Let the others know what has been computed. */
 void session_publish(infer_session *s);

@@ -58,8 +58,10 @@ static void every_session_goes_on_as_if_alone(void **state)
         for (int round = 0; round < ROUNDS; round++) {
             infer_batch_item items[SESSIONS];
             infer_error err = { 0 };
-            for (int i = 0; i < SESSIONS; i++)
-                items[i] = (infer_batch_item){ sessions[i], ids + i + round, round ? (size_t)(i % 3 ? 1 : i * round) : 1 + 3 * (size_t)i, 0 };
+            for (int i = 0; i < SESSIONS; i++) {
+                const int n = round ? (i % 3 ? 1 : i * round) : 1 + 3 * i;
+                items[i] = (infer_batch_item){ sessions[i], ids + i + round, (size_t)n, 0 };
+            }
             if (infer_batch_eval(items, SESSIONS, &err) != INFER_OK)
                 fail_msg("%s", err.message);
         }
@@ -98,7 +100,8 @@ static void what_is_wrong_with_an_item_is_told_and_changes_nothing(void **state)
         { { b, &bad, 1, 0 }, INFER_E_ARGUMENT, "item 1 of the batch: token 0 of 1 is 96, expected 0 to 95" },
         { { a, ids, 1, 0 }, INFER_E_ARGUMENT, "item 1 of the batch has the session of an earlier one" },
         { { x, ids, 1, 0 }, INFER_E_ARGUMENT, "item 1 of the batch is a session of another model" },
-        { { f, ids, 1, 0 }, INFER_E_ARGUMENT, "item 1 of the batch is a session of another model, or with another precision" },
+        { { f, ids, 1, 0 }, INFER_E_ARGUMENT,
+          "item 1 of the batch is a session of another model, or with another precision" },
         { { e, ids, 1, 0 }, INFER_E_ARGUMENT, "item 1 of the batch is a session of an encoder" },
         { { NULL, ids, 1, 0 }, INFER_E_ARGUMENT, "item 1 of the batch has no session" },
         { { b, NULL, 1, 0 }, INFER_E_ARGUMENT, "item 1 of the batch has no session or no tokens" },
