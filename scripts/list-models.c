@@ -148,12 +148,15 @@ int main(void)
         "of every model of the family, *some* those that a model has if its tensors are there. Without a word on it a\n"
         "model has RMS norms before its blocks, SwiGLU, and rope in all layers.\n\n"
         "The proof is a small random model in `" TINY "`, whose logits, or an encoder's hidden states, were\n"
-        "computed in float64 elsewhere (`make.py`, `make_encoders.py` and `make_families.py` there). `tests/reference`\n"
-        "holds each to 2e-4 of their standard deviation, in both formats unless it says one, in every instruction set,\n"
+        "computed in float64 elsewhere (`make.py`, `make_encoders.py` and `make_families.py` there).\n`tests/reference` "
+        "holds each to 2e-4 of their standard deviation, in both formats unless it says one, in every instruction\nset, "
         "and its greedy ids to the same.\n\n"
         "| family | GGUF | Hugging Face | always | some | proof |\n|---|---|---|---|---|---|\n");
     for (size_t i = 0; (a = arch_row(i)); i++) {
-        printf("| %s | %s | %s | ", a->family, a->gguf, a->hf);
+        printf("| %s | %s | ", a->family, a->gguf);
+        for (const char *c = a->hf; *c; c++)
+            printf("%.*s", *c == '|' ? 2 : 1, *c == '|' ? ", " : c);
+        printf(" | ");
         put_traits(a, a->must);
         printf(" | ");
         put_traits(a, a->may & ~a->must);

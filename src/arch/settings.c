@@ -64,8 +64,8 @@ infer_status arch_check_settings(const struct hparams *h, const struct weights *
     if (meta_get_f32(w, w->format == WEIGHTS_HF ? "clip_qkv" : key, &clip, err) == META_WRONG)
         return INFER_E_FORMAT;
     if (clip > 0)
-        return fail(err, INFER_E_UNKNOWN, "%s: queries, keys and values are held within %g, which is not known", w->path,
-                    (double)clip);
+        return fail(err, INFER_E_UNKNOWN, "%s: queries, keys and values are held within %g, which is not known",
+                    w->path, (double)clip);
     if (meta_get_bool(w, "norm_head", &norm_head, err) == META_WRONG ||
         meta_get_bool(w, "multi_query", &one_head, err) == META_WRONG)
         return INFER_E_FORMAT;

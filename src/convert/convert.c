@@ -208,8 +208,8 @@ static infer_status split_heads(struct converting *k, const struct tensor *t, bo
     infer_status status = INFER_OK;
     dtype_row_bytes(t->type, t->ne[0], &bytes);
     for (int i = 0; i < 3 && status == INFER_OK; first += heads[i++], spec++) {
-        struct row_order order = { .head = h->d_k, .n_rot = i < 2 ? h->rope.n_rot : 0, .group = h->n_head / h->n_head_kv,
-                                   .n_groups = h->n_head_kv, .first = first };
+        struct row_order order = { .head = h->d_k, .n_rot = i < 2 ? h->rope.n_rot : 0,
+                                   .group = h->n_head / h->n_head_kv, .n_groups = h->n_head_kv, .first = first };
         struct tensor part = *t;
         char *name = arena_new(&k->c->gguf->arena, ARCH_MAX_NAME, 1);
         if (!name)
@@ -514,7 +514,7 @@ static infer_status add_rope_factors(struct converting *k)
     return status;
 }
 
-/* Tensors that follow from others, that the model does not use, or that see pictures, which GGUF has in another file. */
+/* Tensors that follow from others, that the model does not use, or that see pictures, which GGUF files have apart. */
 static bool may_be_left(const struct converting *k, const struct tensor *t)
 {
     static const char *const parts[] = { "vision_tower.", "multi_modal_projector.", "visual.", "vision_model." };

@@ -269,7 +269,8 @@ static void models_of_as_many_layers_as_the_13b_have_no_rotation_and_are_refused
     (void)state;
     struct read r = { .w = weights_new(&mem_default, "config", WEIGHTS_HF, NULL) };
     infer_error err = { 0 };
-    assert_int_equal(config_parse(r.w, text_of("{\"model_type\":\"baichuan\",\"architectures\":[\"BaiChuanForCausalLM\"],"
+    assert_int_equal(config_parse(r.w, text_of("{\"model_type\":\"baichuan\","
+                                               "\"architectures\":[\"BaiChuanForCausalLM\"],"
                                                "\"hidden_size\":64,\"num_hidden_layers\":40,\"num_attention_heads\":4,"
                                                "\"rms_norm_eps\":1e-5}"), "", NULL), INFER_OK);
     assert_int_equal(arch_read(&r.h, r.w, &r.w->arena, &err), INFER_E_UNKNOWN);

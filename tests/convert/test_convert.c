@@ -92,8 +92,10 @@ static void directories_become_what_llama_cpp_makes_of_them(void **unused)
         "phi2", "cohere2", "gpt2", "glm4moe", "dots1", "ernie4_5", "ernie4_5-moe", "seed_oss", "minimax-m2",
         "deepseek2", "deepseek3", "gptneox", "falcon", "falcon-new", "olmo3",
         "exaone4", "exaone4-plain", "internlm3", "glm", "glm4", "glm4moelite", "youtu", "kimi-k2",
-        "gptneox-fast", "hunyuan-dense", "hunyuan-moe", "granitemoeshared", "arcee", "nemotron", "jais2", "helium", "olmo",
-        "minicpm", "internlm2", "exaone", "bailingmoe", "bailingmoe2", "orion", "xverse", "baichuan", "chatglm3", "codeshell",
+        "gptneox-fast", "hunyuan-dense", "hunyuan-moe", "granitemoeshared", "arcee", "nemotron", "jais2", "helium",
+        "olmo",
+        "minicpm", "internlm2", "exaone", "bailingmoe", "bailingmoe2", "orion", "xverse", "baichuan", "chatglm3",
+        "codeshell",
         "starcoder", "ministral3", "mistral3", "qwen2vl", "qwen3vl",
     };
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {

@@ -48,7 +48,8 @@ static void numbers_of_a_text_part_stand_as_if_alone(void **state)
 {
     (void)state;
     infer_error err = { 0 };
-    struct weights *w = config("{\"model_type\":\"both\",\"n\":1,\"text_config\":{\"model_type\":\"text\",\"deep\":{\"er\":2}},"
+    struct weights *w = config("{\"model_type\":\"both\",\"n\":1,"
+                               "\"text_config\":{\"model_type\":\"text\",\"deep\":{\"er\":2}},"
                                "\"vision_config\":{\"model_type\":\"eye\"}}", "", &err);
     assert_true(text_is(weights_meta(w, "model_type")->value.s, "text"));
     assert_true(text_is(weights_meta(w, "vision_config.model_type")->value.s, "eye"));
