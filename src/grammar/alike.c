@@ -1,5 +1,5 @@
-/* alike.c - a search, breadth first, through the pairs of sets that the same text leads to. It ends at the first pair of
- * which one is dead. */
+/* alike.c - a search, breadth first, through the pairs of sets that the same text leads to. It ends at the first pair
+ * of which one is dead. */
 #include "src/grammar/alike.h"
 
 enum { MOST_PAIRS = 1 << 12 };

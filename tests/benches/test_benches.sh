@@ -46,6 +46,9 @@ run pool 'tasks/threads:2'
 run tokenizer '^(en|de)code/default/(english|emoji)$'
 [ "$(count "")" = 4 ] || fail "tokenizer chose: $(grep '"name"' "$tmp/json")"
 has '"GB/s": [0-9.e+-]*[1-9]'
+run grammar 'compile/any/json|(first|masks|sample/top_k:40)/default/(free|string)'
+[ "$(count "")" = 5 ] || fail "grammar chose: $(grep '"name"' "$tmp/json")"
+has '"items/s": [0-9.e+-]*[1-9]'
 
 # Columns; every level of the machine has one, and repetitions give one row.
 run tensor_ops '^add/f32/256/' --table --benchmark_repetitions=3
