@@ -176,8 +176,9 @@ uint64_t model_bytes(struct infer_model *m)
 {
     uint64_t bytes = m->arena.bytes + m->weights->arena.bytes + kv_pools_bytes(&m->kv_pools) +
                      atomic_load(&m->work_bytes);
-    for (size_t i = 0; i < m->weights->n_maps; i++)
-        bytes += m->weights->maps[i].size;
+    bytes += m->n_quantised || m->originals ? m->bytes : 0; /* made in memory: nearly all tensors */
+    for (size_t i = 0; i < m->files->n_maps; i++)
+        bytes += m->files->maps[i].size;
     return bytes;
 }
 

@@ -129,10 +129,16 @@ static void test_a_path_is_opened_once_however_it_is_written(void **state)
     o.no_mmap = true;
     infer_model *other = infer_cache_get(c, paths[0], &o, NULL);
     assert_true(other && other != first);
+    o.no_mmap = false;
+    o.quantize = "q8_0";
+    infer_model *smaller[2] = { infer_cache_get(c, paths[0], &o, NULL), infer_cache_get(c, link_path, &o, NULL) };
+    assert_true(smaller[0] && smaller[0] == smaller[1] && smaller[0] != first && smaller[0] != other);
+    infer_cache_release(c, &smaller[0]);
+    infer_cache_release(c, &smaller[1]);
     infer_cache_release(c, &other);
     infer_cache_release(c, &first);
     s = stats_of(c);
-    assert_true(s.models == 2 && s.held == 0 && s.loads == 2);
+    assert_true(s.models == 3 && s.held == 0 && s.loads == 3);
     infer_cache_close(&c);
     unlink(link_path);
 }
