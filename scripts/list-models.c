@@ -32,6 +32,7 @@ static const struct {
     { TRAIT_PLAIN_NORM, "without weights" },
     { TRAIT_NORM_BIAS, "with bias" },
     { TRAIT_NO_PRE_NORM, "no norm before a block" },
+    { TRAIT_BARE_FIRST, "none before the first" },
     { TRAIT_POST_NORM, "norms after attention and feed-forward network" },
     { TRAIT_STREAM_NORM, "norms of the residual stream after attention and feed-forward network" },
     { TRAIT_EMBD_NORM, "normalised embeddings" },

@@ -33,7 +33,7 @@ static const struct field fields[] = {
     { "feed_forward_length", "intermediate_size|ffn_hidden_size|n_inner", AT(n_ff), false, false, 0 },
     { "context_length", "max_position_embeddings|n_positions|seq_length|model_max_length", AT(n_ctx_train), false,
       false, 0 },
-    { "attention.sliding_window", "sliding_window", AT(window), false, false, 0 },
+    { "attention.sliding_window", "sliding_window|local_attention", AT(window), false, false, 0 },
     { "attention.layer_norm_rms_epsilon|attention.layer_norm_epsilon",
       "rms_norm_eps|layer_norm_eps|norm_epsilon|layer_norm_epsilon|layernorm_epsilon|norm_eps", AT(eps), true,
       true, 0 },
@@ -41,10 +41,11 @@ static const struct field fields[] = {
     { NULL, ROPE("alpha"), AT(rope.alpha), true, false, 0 },
     { NULL, "partial_rotary_factor|rope_parameters.partial_rotary_factor|rotary_pct", AT(rope.part), true, false, 0 },
     { "rope.freq_base",
-      "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta|rotary_emb_base", AT(rope.base),
-      true, false, 10000 },
-    { "rope.freq_base_swa", "rope_local_base_freq|rope_parameters.sliding_attention.rope_theta", AT(rope_local.base),
-      true, false, 0 },
+      "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta|rotary_emb_base|"
+      "global_rope_theta",
+      AT(rope.base), true, false, 10000 },
+    { "rope.freq_base_swa", "rope_local_base_freq|rope_parameters.sliding_attention.rope_theta|local_rope_theta",
+      AT(rope_local.base), true, false, 0 },
     { "rope.scaling.factor", ROPE("factor"), AT(rope.factor), true, false, 1 },
     { "rope.scaling.original_context_length",
       ROPE("original_max_position_embeddings") "|original_max_position_embeddings",
@@ -493,7 +494,7 @@ infer_status arch_read(struct hparams *h, const struct weights *w, struct arena 
         (status = read_rope(h, w, err)) != INFER_OK || (status = check_rope(h, w->path, err)) != INFER_OK ||
         (status = arch_read_layers(h, w, arena, err)) != INFER_OK ||
         (status = arch_read_activation(h, w, err)) != INFER_OK ||
-        (status = arch_check_settings(h, w, err)) != INFER_OK)
+        (status = arch_check_settings(h, w, err)) != INFER_OK || (status = arch_read_dense(h, w, err)) != INFER_OK)
         return status;
     derive(h, gguf);
     if (meta_get_bool(w, "tie_word_embeddings", &h->tied, err) == META_WRONG)
@@ -533,6 +534,8 @@ enum need arch_needs(const struct hparams *h, const struct tensor_spec *spec, bo
     if ((must & spec->unless) || (spec->trait == TRAIT_OUTPUT && h->tied) ||
         (spec->kind != LAYER_ANY && experts != (spec->kind == LAYER_EXPERTS)))
         return NEED_NOT;
+    if (spec->any_family || (must & spec->optional))
+        return NEED_MAY;
     if ((must & spec->trait) == spec->trait || (experts && spec->trait == TRAIT_EXPERTS))
         return NEED_MUST;
     return ((must | may) & spec->trait) == spec->trait ? NEED_MAY : NEED_NOT;
@@ -558,8 +561,11 @@ const struct tensor *arch_find_tensor(const struct weights *w, const char *list,
     while (arch_next_name(&names, name, layer, expert)) {
         const struct tensor *t = weights_tensor(w, text_of(name));
         for (size_t i = 0; !t && w->format == WEIGHTS_HF && i < sizeof bases / sizeof *bases; i++)
-            for (int j = 0; j < 3 && bases[i].others[j] && !t && !strncmp(name, bases[i].base, strlen(bases[i].base)); j++) {
-                snprintf(other, sizeof other, "%s%s", bases[i].others[j], name + strlen(bases[i].base));
+            for (int j = 0; j < 3 && bases[i].others[j] && !t; j++) {
+                const size_t n = strlen(bases[i].base);
+                if (strncmp(name, bases[i].base, n) != 0)
+                    break;
+                snprintf(other, sizeof other, "%s%s", bases[i].others[j], name + n);
                 t = weights_tensor(w, text_of(other));
             }
         if (t)
@@ -575,6 +581,19 @@ void arch_gguf_name(const struct hparams *h, const struct tensor_spec *spec, uin
     arch_next_name(&list, name, layer, 0);
     if (h->arch->second_names)
         arch_next_name(&list, name, layer, 0);
+}
+
+uint32_t *arch_found(struct hparams *h, enum dim rows)
+{
+    switch (rows) {
+    case DIM_VOCAB: return &h->n_vocab;
+    case DIM_TYPES: return &h->n_types;
+    case DIM_CLASSES: return &h->n_classes;
+    case DIM_PROJECTED: return &h->n_projected;
+    case DIM_DENSE_1: return &h->n_dense_out[0];
+    case DIM_DENSE_2: return &h->n_dense_out[1];
+    default: return NULL;
+    }
 }
 
 uint64_t arch_dim(const struct hparams *h, enum dim dim)
@@ -611,6 +630,8 @@ uint64_t arch_dim(const struct hparams *h, enum dim dim)
     case DIM_TYPES: return h->n_types;
     case DIM_CLASSES: return h->n_classes;
     case DIM_PROJECTED: return h->n_projected;
+    case DIM_DENSE_1: return h->n_dense_out[0];
+    case DIM_DENSE_2: return h->n_dense_out[1];
     case DIM_BRANCH: return arch_has(h, TRAIT_POST_NORM) || h->residual_scale != 1 ? h->n_embd : 0;
     case DIM_COUNT: break;
     }

@@ -57,6 +57,7 @@ enum trait {
     TRAIT_PLAIN_NORM = 1ull << 45,  /* norms of the residual stream have no weights */
     TRAIT_YARN_WHOLE = 1ull << 47,  /* GGUF files say mscale_all_dim of YaRN's, others a tenth of it */
     TRAIT_QK_NORM_LAST = 1ull << 46, /* the norms of queries and keys have their weights after the rotation */
+    TRAIT_BARE_FIRST = 1ull << 49,  /* the first layer's attention reads the residual stream as it is */
     TRAIT_PROJECTION = 1ull << 39,  /* hidden states are multiplied into narrower vectors of tokens (ColBERT) */
 };
 
@@ -112,7 +113,8 @@ enum dim {
     DIM_POSITIONS, /* first_position + n_ctx_train */
     DIM_TYPES,   /* found from the table's shape, */
     DIM_CLASSES, /* so are these, */
-    DIM_PROJECTED, /* and these */
+    DIM_PROJECTED, /* and these, */
+    DIM_DENSE_1, DIM_DENSE_2, /* and these */
     DIM_BRANCH, /* n_embd, if what a block gives is changed before it joins the residual stream; else 0 */
     DIM_COUNT
 };
@@ -121,6 +123,7 @@ enum dim {
 enum model_role {
     TOKEN_EMBD, POSITION_EMBD, TYPE_EMBD, EMBD_NORM, EMBD_NORM_BIAS,
     OUTPUT_NORM, OUTPUT_NORM_BIAS, OUTPUT, OUTPUT_BIAS, POOLER, POOLER_BIAS, CLASSES, CLASSES_BIAS, PROJECTION,
+    DENSE_1, DENSE_1_BIAS, DENSE_2, DENSE_2_BIAS,
     ROPE_FREQS, ROPE_SHORT, ROPE_LONG,
     MODEL_ROLES
 };
@@ -149,6 +152,8 @@ struct tensor_spec {
     enum dim rows, cols; /* a matrix (rows, cols) multiplies vectors of cols values; rows DIM_ONE: a vector */
     uint64_t trait;      /* needed by models of all these traits only; 0: by all */
     uint64_t unless;     /* models of one of these traits have none */
+    uint64_t optional;   /* layers, or models, of one of these traits may have none */
+    bool any_family;     /* models of all families may have it */
     enum layer_kind kind;
     enum dim each; /* one for each expert (DIM_EXPERTS) or head (DIM_HEADS) */
     bool norm;    /* weights of a norm */
@@ -183,7 +188,8 @@ struct arch {
     uint32_t n_layer_alibi; /* models of so many layers see by distance (alibi), though no file says so; 0: none do */
     float eps_usual; /* 0: every file says it */
     float part_usual; /* of rope; 0: all of a head */
-    uint32_t window_period; /* where there is a window: each layer of this number sees all */
+    uint32_t window_period; /* where there is a window: each layer of this number sees all; */
+    bool first_sees_all;    /* counted from the first layer, not to the last one of them */
     uint32_t still_period;  /* each layer of this number has no rotation; as window_period: if there are windows; 1:
                              * there is none */
     float local_base;       /* rope base of windowed layers, which then have no scaling; 0: as the others */
@@ -217,6 +223,8 @@ struct hparams {
     uint32_t n_embd, n_layer, n_head, n_head_kv, d_k, d_v, n_ff, n_ctx_train;
     uint32_t first_position; /* row of the table of positions that the first one has */
     uint32_t n_types, n_classes, n_projected; /* texts of a pair, scores of a head, width of a vector; as n_vocab */
+    uint32_t n_dense_out[2]; /* width of a text's vector after each of two more layers, 0: there is none; as n_vocab */
+    bool dense_tanh[2];
     /* With a latent vector keys and values are one thing to attention: the latent vector, and behind it what rotates of
      * a key. All heads share it: n_head_kv is 1, d_k and d_v are its widths. A head's own query is brought to that form
      * by its part of K_B, and what it gets from it becomes d_head_v values by its part of V_B. */
@@ -229,7 +237,7 @@ struct hparams {
     const uint8_t *layer_dense; /* n_layer flags: has no experts, as far as the numbers say; NULL without experts */
     enum ffn_activation activation;
     struct routing routing;
-    uint32_t window;     /* a token sees itself and the window - 1 before it in windowed layers; 0: all */
+    uint32_t window;     /* as the file says it, 0: none; arch_window() */
     uint32_t window_period;  /* as of arch */
     uint32_t first_windowed; /* layers from this one on are windowed, unless layer_windowed says it for each */
     const uint8_t *layer_windowed; /* n_layer flags, or NULL */
@@ -261,14 +269,21 @@ struct arch_number {
 };
 bool arch_number(const struct hparams *h, size_t i, struct arch_number *number);
 /** How a model makes one vector of a text's; what `*pooling` was, if its files do not say. */
-infer_status arch_read_pooling(infer_pooling *pooling, const struct weights *w, const struct hparams *h, infer_error *err);
+infer_status arch_read_pooling(infer_pooling *pooling, const struct weights *w, const struct hparams *h,
+                               infer_error *err);
 /** What GGUF files call it. */
 uint32_t arch_pooling_number(infer_pooling pooling);
 /** The key of the most tokens of a text that sentence-transformers reads of it, in both formats. */
 #define ARCH_MAX_SEQUENCE "sentence_bert_config.max_seq_length"
 enum { ARCH_POOLING_RANK = 4 }; /* GGUF: a head scores what stands at the first token */
+/** The activations of further layers over a text's vector, which are the same in all families. */
+infer_status arch_read_dense(struct hparams *h, const struct weights *w, infer_error *err);
+/** The number of the model that is found from a table's shape: how many rows it has; NULL for other rows. */
+uint32_t *arch_found(struct hparams *h, enum dim rows);
 uint64_t arch_dim(const struct hparams *h, enum dim dim);
 bool arch_layer_windowed(const struct hparams *h, uint32_t layer);
+/** What a token sees in windowed layers: itself and so many - 1 before it; in encoders as many behind it, too. */
+uint32_t arch_window(const struct hparams *h);
 /** Which rotation a layer has: 0 rope, 1 rope_local, -1 none. */
 int arch_layer_rope(const struct hparams *h, uint32_t layer);
 /** Width of what comes out for each token: logits, or an encoder's hidden state. */

@@ -116,7 +116,17 @@ infer_status arch_find_row(struct hparams *h, const struct weights *w, struct ar
     h->name = arena_text(arena, name.p, name.n);
     if (!h->name)
         return fail_memory(err, "the architecture's name");
+    bool both_ways = false;
+    if (!gguf && meta_get_bool(w, "use_bidirectional_attention", &both_ways, err) == META_WRONG)
+        return INFER_E_FORMAT;
     h->arch = row_of(w, h->name);
+    const struct arch *row;
+    for (size_t i = 0; both_ways && (row = arch_row(i)); i++)
+        if ((row->must & TRAIT_ENCODER) && !strcmp(row->hf, h->name))
+            h->arch = row; /* an encoder that config.json calls as its decoder */
+    if (both_ways && h->arch && !(h->arch->must & TRAIT_ENCODER))
+        return fail(err, INFER_E_UNKNOWN, "%s: %s models that see what is behind a token are not known", w->path,
+                    h->name);
     if (h->arch)
         return INFER_OK;
     if (arch_named(h->name, gguf))

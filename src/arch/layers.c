@@ -25,7 +25,8 @@ static infer_status read_windows(struct hparams *h, const struct weights *w, str
     const struct meta *said = weights_meta(w, "sliding_window_pattern");
     if (said && said->type == META_STRING && meta_get_text(w, "sliding_window_pattern", &pattern, err) == META_FOUND)
         h->window_period = pattern.n < MAX_LAYERS ? (uint32_t)pattern.n : 0;
-    else if (meta_get_u32(w, "sliding_window_pattern", &h->window_period, err) == META_WRONG)
+    else if (meta_get_u32(w, "sliding_window_pattern", &h->window_period, err) == META_WRONG ||
+             meta_get_u32(w, "global_attn_every_n_layers", &h->window_period, err) == META_WRONG)
         return INFER_E_FORMAT;
     const struct meta *types = weights_meta(w, "layer_types");
     if (!h->window || !types)
@@ -55,7 +56,13 @@ bool arch_layer_windowed(const struct hparams *h, uint32_t layer)
         return false;
     if (h->layer_windowed)
         return h->layer_windowed[layer];
-    return h->window_period ? (layer + 1) % h->window_period != 0 : layer >= h->first_windowed;
+    return h->window_period ? (layer + !h->arch->first_sees_all) % h->window_period != 0 : layer >= h->first_windowed;
+}
+
+/* Encoders say how wide it is on both sides together. */
+uint32_t arch_window(const struct hparams *h)
+{
+    return arch_has(h, TRAIT_ENCODER) ? h->window / 2 + 1 : h->window;
 }
 
 /* Which layers rotate nothing: config.json may say it of each, 0 for those. */

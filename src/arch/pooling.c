@@ -2,6 +2,7 @@
 #include "src/arch/arch.h"
 
 #include "src/base/error.h"
+#include "src/formats/weights.h"
 
 #include <stdio.h>
 
@@ -69,9 +70,9 @@ static infer_status read_directory(infer_pooling *pooling, const struct weights 
 {
     struct text name;
     const struct meta *m = weights_meta(w, "pooling.pooling_mode");
-    if (weights_meta(w, "modules.Dense"))
-        return fail(err, INFER_E_UNKNOWN,
-                    "%s: modules.json names a further layer (Dense) over vectors, which is not known", w->path);
+    if (weights_meta(w, "modules.Dense") && !weights_meta(w, "modules.Pooling"))
+        return fail(err, INFER_E_UNKNOWN, "%s: modules.json names a layer (Dense) over vectors of tokens, which is not"
+                    " known", w->path);
     if (!m)
         return read_flags(pooling, w, err);
     if (m->type != META_STRING)
@@ -85,9 +86,36 @@ static infer_status read_directory(infer_pooling *pooling, const struct weights 
     return refuse(w, "a way that is not known", err);
 }
 
-infer_status arch_read_pooling(infer_pooling *pooling, const struct weights *w, const struct hparams *h, infer_error *err)
+infer_status arch_read_pooling(infer_pooling *pooling, const struct weights *w, const struct hparams *h,
+                               infer_error *err)
 {
     return w->format == WEIGHTS_GGUF ? read_gguf(pooling, w, h, err) : read_directory(pooling, w, err);
+}
+
+infer_status arch_read_dense(struct hparams *h, const struct weights *w, infer_error *err)
+{
+    char key[64];
+    if (weights_meta(w, "modules.Dense.2"))
+        return fail(err, INFER_E_UNKNOWN, "%s: modules.json names more than two layers (Dense) over vectors", w->path);
+    for (int i = 0; i < 2; i++) {
+        struct text name = text_of("Tanh"), input = text_of("sentence_embedding");
+        bool residual = false;
+        snprintf(key, sizeof key, "dense.%d.use_residual", i);
+        if (meta_get_bool(w, key, &residual, err) == META_WRONG)
+            return INFER_E_FORMAT;
+        snprintf(key, sizeof key, "dense.%d.module_input_name", i);
+        if (meta_get_text(w, key, &input, err) == META_WRONG)
+            return INFER_E_FORMAT;
+        snprintf(key, sizeof key, "dense.%d.activation_function", i);
+        if (meta_get_text(w, key, &name, err) == META_WRONG)
+            return INFER_E_FORMAT;
+        h->dense_tanh[i] = w->format == WEIGHTS_HF && text_ends(name, "Tanh");
+        if (residual || !text_is(input, "sentence_embedding") ||
+            !(text_ends(name, "Tanh") || text_ends(name, "Identity")))
+            return fail(err, INFER_E_UNKNOWN, "%s: %s is \"%.*s\"; known layers over vectors (Dense) have Tanh or"
+                        " Identity, and no residual", w->path, key, (int)(name.n < 60 ? name.n : 60), name.p);
+    }
+    return INFER_OK;
 }
 
 uint32_t arch_pooling_number(infer_pooling pooling)

@@ -143,6 +143,12 @@ static const struct arch rows[] = {
       .must = BERT | BIASES | T(NO_GATE) | T(POSITIONS) | T(PAD_POSITIONS), .may = T(POOLER) | T(CLASSES) },
     { "Nomic BERT", "nomic-bert", "nomic_bert", HALVES, HALVES, .must = BERT | T(FUSED_QKV),
       .may = BIASES | T(POOLER) | T(CLASSES) },
+    { "ModernBERT", "modern-bert", "modernbert", HALVES, HALVES, .activation = FFN_GELU, .window_period = 3,
+      .first_sees_all = true, .local_base = 10000,
+      .must = T(LAYER_NORM) | T(ENCODER) | T(EMBD_NORM) | T(BARE_FIRST) | T(FUSED_QKV) | T(FUSED_GATE_UP),
+      .may = T(NORM_BIAS) | T(QKV_BIAS) | T(OUT_BIAS) },
+    { "EmbeddingGemma", "gemma-embedding", "gemma3_text", HALVES, HALVES, .activation = FFN_GELU_TANH,
+      .window_period = 6, .local_base = 10000, .must = GEMMA | T(ENCODER) | T(POST_NORM) | T(QK_NORM) },
 };
 
 const struct arch *arch_row(size_t i)
@@ -153,20 +159,22 @@ const struct arch *arch_row(size_t i)
 #define EMBEDDINGS \
     "model.embed_tokens.weight|gpt_neox.embed_in.weight|transformer.word_embeddings.weight|transformer.wte.weight|" \
     "bert.embeddings.word_embeddings.weight|model.tok_embeddings.weight|model.word_embeddings.weight|" \
-    "transformer.embedding.word_embeddings.weight"
+    "transformer.embedding.word_embeddings.weight|model.embeddings.tok_embeddings.weight"
 #define LAST_NORM(kind) \
     "model.norm." kind "|model.final_layernorm." kind "|gpt_neox.final_layer_norm." kind "|transformer.ln_f." kind \
-    "|transformer.encoder.final_layernorm." kind
+    "|transformer.encoder.final_layernorm." kind "|model.final_norm." kind
 const struct tensor_spec model_tensors[MODEL_ROLES] = {
     [TOKEN_EMBD] = { "token_embd.weight", EMBEDDINGS, DIM_VOCAB, DIM_EMBD, .trait = 0 },
     [POSITION_EMBD] = { "position_embd.weight", "bert.embeddings.position_embeddings.weight|transformer.wpe.weight",
                         DIM_POSITIONS, DIM_EMBD, .trait = T(POSITIONS) },
     [TYPE_EMBD] = { "token_types.weight", "bert.embeddings.token_type_embeddings.weight", DIM_TYPES, DIM_EMBD,
                     .trait = T(TOKEN_TYPES) },
-    [EMBD_NORM] = { "token_embd_norm.weight", "bert.embeddings.LayerNorm.weight|bert.emb_ln.weight", DIM_ONE, DIM_EMBD,
-                    .trait = T(EMBD_NORM), .norm = true },
-    [EMBD_NORM_BIAS] = { "token_embd_norm.bias", "bert.embeddings.LayerNorm.bias|bert.emb_ln.bias", DIM_ONE, DIM_EMBD,
-                         .trait = T(EMBD_NORM) },
+    [EMBD_NORM] = { "token_embd_norm.weight",
+                    "bert.embeddings.LayerNorm.weight|bert.emb_ln.weight|model.embeddings.norm.weight",
+                    DIM_ONE, DIM_EMBD, .trait = T(EMBD_NORM), .norm = true },
+    [EMBD_NORM_BIAS] = { "token_embd_norm.bias",
+                         "bert.embeddings.LayerNorm.bias|bert.emb_ln.bias|model.embeddings.norm.bias",
+                         DIM_ONE, DIM_EMBD, .trait = T(EMBD_NORM) | T(NORM_BIAS) },
     [OUTPUT_NORM] = { "output_norm.weight", LAST_NORM("weight"), DIM_ONE, DIM_EMBD,
                       .unless = T(STREAM_NORM) | T(PLAIN_NORM), .norm = true },
     [OUTPUT_NORM_BIAS] = { "output_norm.bias", LAST_NORM("bias"), DIM_ONE, DIM_EMBD, .trait = T(NORM_BIAS),
@@ -174,11 +182,19 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
     [OUTPUT] = { "output.weight", "lm_head.weight|embed_out.weight|output.weight|transformer.output_layer.weight",
                  DIM_VOCAB, DIM_EMBD, .trait = T(OUTPUT) },
     [OUTPUT_BIAS] = { "output.bias", "lm_head.bias", DIM_ONE, DIM_VOCAB, .trait = T(OUTPUT_BIAS) },
-    [POOLER] = { "cls.weight", "classifier.dense.weight|bert.pooler.dense.weight", DIM_EMBD, DIM_EMBD, .trait = T(POOLER) },
-    [POOLER_BIAS] = { "cls.bias", "classifier.dense.bias|bert.pooler.dense.bias", DIM_ONE, DIM_EMBD, .trait = T(POOLER) },
-    [CLASSES] = { "cls.output.weight", "classifier.out_proj.weight|classifier.weight", DIM_CLASSES, DIM_EMBD, .trait = T(CLASSES) },
-    [CLASSES_BIAS] = { "cls.output.bias", "classifier.out_proj.bias|classifier.bias", DIM_ONE, DIM_CLASSES, .trait = T(CLASSES) },
+    [POOLER] = { "cls.weight", "classifier.dense.weight|bert.pooler.dense.weight", DIM_EMBD, DIM_EMBD,
+                 .trait = T(POOLER) },
+    [POOLER_BIAS] = { "cls.bias", "classifier.dense.bias|bert.pooler.dense.bias", DIM_ONE, DIM_EMBD,
+                      .trait = T(POOLER) },
+    [CLASSES] = { "cls.output.weight", "classifier.out_proj.weight|classifier.weight", DIM_CLASSES, DIM_EMBD,
+                  .trait = T(CLASSES) },
+    [CLASSES_BIAS] = { "cls.output.bias", "classifier.out_proj.bias|classifier.bias", DIM_ONE, DIM_CLASSES,
+                       .trait = T(CLASSES) },
     [PROJECTION] = { NULL, "linear.weight", DIM_PROJECTED, DIM_EMBD, .trait = T(PROJECTION) },
+    [DENSE_1] = { "dense_2.weight", "dense.0.linear.weight", DIM_DENSE_1, DIM_EMBD, .any_family = true },
+    [DENSE_1_BIAS] = { NULL, "dense.0.linear.bias", DIM_ONE, DIM_DENSE_1, .any_family = true },
+    [DENSE_2] = { "dense_3.weight", "dense.1.linear.weight", DIM_DENSE_2, DIM_DENSE_1, .any_family = true },
+    [DENSE_2_BIAS] = { NULL, "dense.1.linear.bias", DIM_ONE, DIM_DENSE_2, .any_family = true },
     [ROPE_FREQS] = { "rope_freqs.weight", NULL, DIM_ONE, DIM_HALF_ROT, .trait = T(ROPE_FREQS) },
     [ROPE_SHORT] = { "rope_factors_short.weight", NULL, DIM_ONE, DIM_HALF_ROT, .trait = T(ROPE_FACTORS) },
     [ROPE_LONG] = { "rope_factors_long.weight", NULL, DIM_ONE, DIM_HALF_ROT, .trait = T(ROPE_FACTORS) },
@@ -204,10 +220,11 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
     H "mlp.gate.expert_bias"
 #define FIRST_NORM(kind) \
     H "input_layernorm." kind "|" NEOX "input_layernorm." kind "|" FALCON "ln_mlp." kind "|" FALCON \
-    "input_layernorm." kind "|" GPT2 "ln_1." kind "|" H "attention_norm." kind "|" CHATGLM "input_layernorm." kind
+    "input_layernorm." kind "|" GPT2 "ln_1." kind "|" H "attention_norm." kind "|" CHATGLM "input_layernorm." kind \
+    "|" H "attn_norm." kind
 #define SECOND_NORM(kind) \
     NEOX "post_attention_layernorm." kind "|" FALCON "post_attention_layernorm." kind "|" GPT2 "ln_2." kind \
-    "|" H "ffn_norm." kind "|" CHATGLM "post_attention_layernorm." kind
+    "|" H "ffn_norm." kind "|" CHATGLM "post_attention_layernorm." kind "|" H "mlp_norm." kind
 #define FFN_FIRST(kind) \
     "|" NEOX "mlp.dense_h_to_4h." kind "|" FALCON "mlp.dense_h_to_4h." kind "|" GPT2 "mlp.c_fc." kind "|" BERT_LAYER \
     "intermediate.dense." kind "|" NOMIC "mlp.fc11." kind "|" GPT2 "mlp.fc_in." kind "|" GPT2 "mlp.c_fc_1." kind \
@@ -215,7 +232,7 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
 #define FFN_LAST(kind) \
     "|" NEOX "mlp.dense_4h_to_h." kind "|" FALCON "mlp.dense_4h_to_h." kind "|" GPT2 "mlp.c_proj." kind "|" BERT_LAYER \
     "output.dense." kind "|" NOMIC "mlp.fc2." kind "|" GPT2 "mlp.fc_out." kind "|" H "feed_forward.w2." kind "|" \
-    CHATGLM "mlp.dense_4h_to_h." kind
+    CHATGLM "mlp.dense_4h_to_h." kind "|" H "mlp.Wo." kind
 #define STREAM_NORM(bert, nomic, kind) BERT_LAYER bert ".LayerNorm." kind "|" NOMIC nomic "." kind
 #define HEADS(bert, name) "|" BERT_LAYER "attention.self." bert "|" EXAONE(name) "|" GPTJ(name)
 #define GROUPED_HF(kind) \
@@ -224,16 +241,17 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
     H "self_attn." letter "_norm.weight|" H "self_attn." word "_layernorm.weight|" ATTENTION(word "_layernorm.weight")
 #define FUSED_HF(kind) \
     H "self_attn.qkv_proj." kind "|" NOMIC "attn.Wqkv." kind "|" GPT2 "attn.c_attn." kind "|" \
-    ATTENTION("query_key_value.") kind "|" CHATGLM "self_attention.query_key_value." kind "|" H "self_attn.W_pack." kind
+    ATTENTION("query_key_value.") kind "|" CHATGLM "self_attention.query_key_value." kind "|" H "self_attn.W_pack." kind \
+    "|" H "attn.Wqkv." kind
 #define ATTN_DENSE(kind) \
     "|" NEOX "attention.dense." kind "|" FALCON "self_attention.dense." kind "|" GPT2 "attn.c_proj." kind "|" \
     BERT_LAYER "attention.output.dense." kind "|" NOMIC "attn.out_proj." kind "|" ATTENTION("wo.") kind "|" \
     ATTENTION("dense.") kind "|" EXAONE("out_proj.") kind "|" GPTJ("out_proj.") kind "|" CHATGLM \
-    "self_attention.dense." kind
+    "self_attention.dense." kind "|" H "attn.Wo." kind
 /* Norms of one name do different things in different families: the more special name stands first. */
 const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [ATTN_NORM] = { L "attn_norm.weight", FIRST_NORM("weight"), DIM_ONE, DIM_EMBD,
-                    .unless = T(NO_PRE_NORM) | T(PLAIN_NORM), .norm = true },
+                    .unless = T(NO_PRE_NORM) | T(PLAIN_NORM), .optional = T(BARE_FIRST), .norm = true },
     [ATTN_NORM_BIAS] = { L "attn_norm.bias", FIRST_NORM("bias"), DIM_ONE, DIM_EMBD, .trait = T(NORM_BIAS),
                          .unless = T(NO_PRE_NORM) },
     [ATTN_NORM_2] = { L "attn_norm_2.weight", FALCON "ln_attn.weight", DIM_ONE, DIM_EMBD, .trait = T(ATTN_NORM_2),
@@ -346,8 +364,8 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
 const struct fusion fusions[] = {
     { L "attn_qkv.weight", FUSED_HF("weight"), ATTN_Q, 3, T(FUSED_QKV) },
     { L "attn_qkv.bias", FUSED_HF("bias"), ATTN_Q_BIAS, 3, T(FUSED_QKV) | T(QKV_BIAS) },
-    { L "ffn_up.weight", H "mlp.gate_up_proj.weight|" CHATGLM "mlp.dense_h_to_4h.weight", FFN_GATE, 2,
-      T(FUSED_GATE_UP) },
+    { L "ffn_up.weight", H "mlp.gate_up_proj.weight|" CHATGLM "mlp.dense_h_to_4h.weight|" H "mlp.Wi.weight", FFN_GATE,
+      2, T(FUSED_GATE_UP) },
     { NULL, MOE "input_linear.weight", EXPERT_GATE, 2, T(EXPERTS) },
     { NULL, H "shared_mlp.input_linear.weight", SHARED_GATE, 2, T(SHARED_EXPERT) },
 };

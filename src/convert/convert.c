@@ -185,10 +185,8 @@ static infer_status add_tensor(struct converting *k, const struct tensor *from, 
 static infer_status check_shape(struct converting *k, const struct tensor *t, const struct tensor_spec *spec)
 {
     const uint32_t found = (uint32_t)(t->ne[1] < UINT32_MAX ? t->ne[1] : 0);
-    if (spec == &model_tensors[TOKEN_EMBD])
-        k->h.n_vocab = found;
-    else if (spec->rows == DIM_TYPES || spec->rows == DIM_CLASSES)
-        *(spec->rows == DIM_TYPES ? &k->h.n_types : &k->h.n_classes) = found;
+    if (arch_found(&k->h, spec->rows) && spec != &model_tensors[OUTPUT])
+        *arch_found(&k->h, spec->rows) = found;
     const uint64_t rows = arch_dim(&k->h, spec->rows), cols = arch_dim(&k->h, spec->cols);
     if (t->ne[0] == cols && t->ne[1] == rows && t->ne[2] == 1 && t->ne[3] == 1 && rows && cols)
         return INFER_OK;
@@ -520,6 +518,10 @@ static bool may_be_left(const struct converting *k, const struct tensor *t)
     static const char *const parts[] = { "vision_tower.", "multi_modal_projector.", "visual.", "vision_model." };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strstr(t->name.p, parts[i]))
+            return true;
+    static const char *const heads[] = { "cls.predictions.", "cls.seq_relationship.", "lm_head.", "decoder.", "head." };
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) /* what encoders are trained with */
+        if (arch_has(&k->h, TRAIT_ENCODER) && !strncmp(t->name.p, heads[i], strlen(heads[i])))
             return true;
     return strstr(t->name.p, "rotary_emb.inv_freq") || text_ends(t->name, "embeddings.position_ids") ||
            (k->h.tied && text_is(t->name, model_tensors[OUTPUT].hf));

@@ -8,7 +8,8 @@
 #include <stdio.h>
 
 /* What the classes of a head are called, if config.json has a name for each. */
-static infer_status put_labels(struct weights *gguf, const struct weights *hf, const struct hparams *h, infer_error *err)
+static infer_status put_labels(struct weights *gguf, const struct weights *hf, const struct hparams *h,
+                               infer_error *err)
 {
     char key[64];
     size_t bytes = 0;
@@ -48,10 +49,31 @@ static infer_status put_pooling(struct weights *gguf, const struct weights *hf, 
     return convert_u32(gguf, key, h->n_classes ? ARCH_POOLING_RANK : arch_pooling_number(pooling), err);
 }
 
-infer_status convert_embedding(struct weights *gguf, const struct weights *hf, const struct hparams *h, infer_error *err)
+/* Widths of the further layers over a text's vector. */
+static infer_status put_dense(struct weights *gguf, const struct weights *hf, const struct hparams *h, infer_error *err)
+{
+    char key[64];
+    infer_status status = INFER_OK;
+    for (int i = 0; i < 2 && h->n_dense_out[i] && status == INFER_OK; i++) {
+        if (h->dense_tanh[i])
+            return fail(err, INFER_E_UNKNOWN, "%s: dense.%d.activation_function is Tanh, which GGUF files cannot say",
+                        hf->path, i);
+        snprintf(key, sizeof key, "%s.dense_%d_feat_in", h->arch->gguf, i + 2);
+        status = convert_u32(gguf, key, i ? h->n_dense_out[0] : h->n_embd, err);
+        snprintf(key, sizeof key, "%s.dense_%d_feat_out", h->arch->gguf, i + 2);
+        if (status == INFER_OK)
+            status = convert_u32(gguf, key, h->n_dense_out[i], err);
+    }
+    return status;
+}
+
+infer_status convert_embedding(struct weights *gguf, const struct weights *hf, const struct hparams *h,
+                               infer_error *err)
 {
     uint32_t most = 0;
     infer_status status = put_pooling(gguf, hf, h, err);
+    if (status == INFER_OK)
+        status = put_dense(gguf, hf, h, err);
     if (status == INFER_OK && h->n_classes)
         status = put_labels(gguf, hf, h, err);
     if (status == INFER_OK && arch_has(h, TRAIT_TOKEN_TYPES))

@@ -84,6 +84,8 @@ static infer_status add_role(struct weights *gguf, const struct hparams *h, uint
     char name[ARCH_MAX_NAME];
     if (!spec->gguf || need == NEED_NOT || (need == NEED_MAY && (traits & spec->trait) != spec->trait))
         return INFER_OK;
+    if (spec->any_family || (!layer && (h->traits & spec->optional)))
+        return INFER_OK;
     arch_gguf_name(h, spec, layer, name);
     return add(gguf, name, arch_dim(h, spec->cols), spec->rows == DIM_ONE ? 0 : arch_dim(h, spec->rows),
                spec->each != DIM_ONE ? arch_dim(h, spec->each) : 0, err);

@@ -330,6 +330,16 @@ void forward_classes(const struct forward *f, const float *x, uint32_t n, float 
     f->ops->matmul(f->device, &classes, 1, &in, n);
 }
 
+void forward_dense(const struct forward *f, int i, const float *x, uint32_t n, float *y)
+{
+    const struct weight *w = &f->net->w[i ? DENSE_2 : DENSE_1], *bias = &f->net->w[i ? DENSE_2_BIAS : DENSE_1_BIAS];
+    const struct product dense = product(w, bias, n, y, false);
+    const struct operand in = { x, NULL };
+    f->ops->matmul(f->device, &dense, 1, &in, n);
+    if (f->net->h.dense_tanh[i])
+        f->ops->scale(f->device, y, 1, 1, n, w->rows);
+}
+
 void forward_project(const struct forward *f, const float *x, uint32_t n, float *y)
 {
     const struct product projection = product(&f->net->w[PROJECTION], NULL, n, y, false);

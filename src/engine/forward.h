@@ -45,6 +45,8 @@ infer_status forward_step(const struct forward *f, const struct span *span, cons
 /** The head of a model that has one: scores (n, n_classes) of texts, from the last hidden states x (n, n_embd) of their
  *  first tokens. n is at most n_batch. */
 void forward_classes(const struct forward *f, const float *x, uint32_t n, float *scores);
+/** Layer i, 0 or 1, of those over vectors of texts: y (n, n_dense_out[i]) from x (n, the width before it). */
+void forward_dense(const struct forward *f, int i, const float *x, uint32_t n, float *y);
 /** y (n, n_projected): vectors of tokens from their last hidden states x (n, n_embd), by a model that projects them. */
 void forward_project(const struct forward *f, const float *x, uint32_t n, float *y);
 

@@ -73,6 +73,7 @@ struct weights {
     struct mapping *maps;
     size_t n_maps;
     size_t metas_capacity, tensors_capacity, maps_capacity;
+    const char *tensor_prefix;  /* while a file is read: what its tensors' names get in front, or NULL */
     struct text tokenizer_json; /* of a Hugging Face directory; p NULL if there is none */
 };
 

@@ -75,6 +75,16 @@ static infer_status read_tokenizer(struct opening *o)
     return status == INFER_OK ? read_config(o, "tokenizer_config.json", "tokenizer_config.") : status;
 }
 
+static infer_status read_tensor_file(struct opening *o, const char *path)
+{
+    struct mapping m;
+    infer_status status = path ? weights_map(o->w, path, &m, o->err) : INFER_E_NOMEM;
+    if (status != INFER_OK)
+        return status;
+    status = safetensors_parse(o->w, m.data, m.size, o->err);
+    return status == INFER_OK ? status : (fail_prefix(o->err, path), status);
+}
+
 /* A name that cannot lead out of the directory. */
 static bool is_plain_name(const char *name)
 {
@@ -90,25 +100,29 @@ static infer_status read_modules(struct opening *o)
         return status;
     if ((status = modules_parse(o->w, json, o->err)) != INFER_OK)
         return fail_prefix(o->err, "modules.json"), fail_prefix(o->err, o->w->path);
-    char file[256];
-    if (meta_get_text(o->w, "modules.Pooling", &folder, o->err) == META_FOUND) {
-        if (!is_plain_name(folder.p) || folder.n + sizeof "/config.json" > sizeof file)
+    static const struct {
+        const char *key, *prefix; /* of its settings, and of its tensors */
+        bool tensors;
+    } modules[] = { { "modules.Pooling", "pooling.", false },
+                    { "modules.Dense", "dense.0.", true },
+                    { "modules.Dense.1", "dense.1.", true } };
+    for (size_t i = 0; i < sizeof modules / sizeof *modules && status == INFER_OK; i++) {
+        char file[256];
+        if (meta_get_text(o->w, modules[i].key, &folder, o->err) != META_FOUND)
+            continue;
+        if (!is_plain_name(folder.p) || folder.n + sizeof "/model.safetensors" > sizeof file)
             return fail(o->err, INFER_E_FORMAT,
-                        "%s: modules.json: the path \"%s\", expected a folder of this directory", o->w->path, quote(folder).s);
+                        "%s: modules.json: the path \"%s\", expected a folder of this directory", o->w->path,
+                        quote(folder).s);
         snprintf(file, sizeof file, "%s/config.json", folder.p);
-        status = read_config(o, file, "pooling.");
+        status = read_config(o, file, modules[i].prefix);
+        snprintf(file, sizeof file, "%s/model.safetensors", folder.p);
+        o->w->tensor_prefix = modules[i].prefix;
+        if (status == INFER_OK && modules[i].tensors)
+            status = read_tensor_file(o, path_of(o, file));
+        o->w->tensor_prefix = NULL;
     }
     return status == INFER_OK ? read_config(o, "sentence_bert_config.json", "sentence_bert_config.") : status;
-}
-
-static infer_status read_tensor_file(struct opening *o, const char *path)
-{
-    struct mapping m;
-    infer_status status = path ? weights_map(o->w, path, &m, o->err) : INFER_E_NOMEM;
-    if (status != INFER_OK)
-        return status;
-    status = safetensors_parse(o->w, m.data, m.size, o->err);
-    return status == INFER_OK ? status : (fail_prefix(o->err, path), status);
 }
 
 /* Open every file that weight_map names, once; its number among the mappings is the value in `files`. */

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { MAX_MODULES = 1 << 20, MAX_TYPE = 64 }; /* bytes */
+enum { MAX_EQUAL = 8, MAX_MODULES = 1 << 20, MAX_TYPE = 64 }; /* bytes */
 
 /* The last part of "sentence_transformers.models.Pooling". */
 static struct text type_of(const json_t *module)
@@ -24,6 +24,8 @@ static infer_status add_module(struct weights *w, const json_t *module, infer_er
     if (!type.n || type.n > MAX_TYPE || !text_is_clean(type) || !json_is_string(folder))
         return fail(err, INFER_E_FORMAT, "a module is no object with a type and a path");
     snprintf(key, sizeof key, "modules.%.*s", (int)type.n, type.p);
+    for (int i = 1; i < MAX_EQUAL && weights_meta(w, key); i++)
+        snprintf(key, sizeof key, "modules.%.*s.%d", (int)type.n, type.p, i);
     if (weights_meta(w, key))
         return INFER_OK;
     const struct text path = { json_string_value(folder), json_string_length(folder) };

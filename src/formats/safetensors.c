@@ -8,6 +8,8 @@
 
 #include "src/base/numbers.h"
 
+#include <stdio.h>
+
 static const struct {
     const char *name;
     enum dtype type;
@@ -106,7 +108,14 @@ static infer_status read_tensors(struct weights *w, const json_t *header, const 
     json_object_foreach((json_t *)(uintptr_t)header, key, object) {
         if (strcmp(key, "__metadata__") == 0)
             continue;
+        char name[MAX_NAME];
         struct tensor t = { .name = text_of(key) };
+        if (w->tensor_prefix) {
+            const int n = snprintf(name, sizeof name, "%s%s", w->tensor_prefix, key);
+            if (n < 0 || (size_t)n >= sizeof name)
+                return fail(err, INFER_E_FORMAT, "tensor \"%s\": the name is too long", quote(t.name).s);
+            t.name = text_of(name);
+        }
         infer_status status = read_dtype(&t, object, err);
         if (status == INFER_OK)
             status = read_shape(&t, object, err);

@@ -51,7 +51,7 @@ infer_status safetensors_parse(struct weights *w, const uint8_t *data, size_t si
 /** A JSON object: its entries become metadata, their keys with the prefix in front. Of equal keys the first stays. */
 infer_status config_parse(struct weights *w, struct text json, const char *prefix, infer_error *err);
 /** A modules.json: the path of each module becomes the entry "modules.TYPE", TYPE being the last part of its type. Of
- *  equal types the first counts. */
+ *  equal types the next ones become "modules.TYPE.1" and so on, up to 7. */
 infer_status modules_parse(struct weights *w, struct text json, infer_error *err);
 /** A model directory, or a .safetensors file in one. */
 struct weights *hf_open(const infer_allocator *a, const char *path, bool vocabulary_only, infer_error *err);

@@ -23,6 +23,8 @@ static const char *found_rows(enum dim rows)
     case DIM_TYPES: return "types";
     case DIM_CLASSES: return "classes";
     case DIM_PROJECTED: return "projected";
+    case DIM_DENSE_1:
+    case DIM_DENSE_2: return "features";
     default: return NULL;
     }
 }
@@ -68,10 +70,7 @@ static infer_status set_rows(struct infer_model *m, const struct tensor *t, enum
     if (t->ne[1] < 1 || t->ne[1] > 1 << 24)
         return fail(err, INFER_E_FORMAT, "%s: tensor %s has %llu rows, expected 1 to 2^24", m->weights->path, t->name.p,
                     (unsigned long long)t->ne[1]);
-    uint32_t *const number = rows == DIM_TYPES     ? &h->n_types
-                             : rows == DIM_CLASSES ? &h->n_classes
-                             : rows == DIM_PROJECTED ? &h->n_projected : &h->n_vocab;
-    *number = (uint32_t)t->ne[1];
+    *arch_found(h, rows) = (uint32_t)t->ne[1];
     if (rows != DIM_VOCAB)
         return INFER_OK;
     if (m->weights->format == WEIGHTS_HF && meta_get_u32(m->weights, "vocab_size", &said, err) == META_WRONG)
@@ -407,7 +406,7 @@ static infer_status bind_layer(struct infer_model *m, struct layer *layer, uint3
         status = bind_table(m, layer->w, layer_tensors, LAYER_ROLES, l, experts, err);
     if (status == INFER_OK)
         status = bind_plain(m, layer->w, layer_tensors, LAYER_ROLES, err);
-    layer->window = arch_layer_windowed(h, l) ? h->window : 0;
+    layer->window = arch_layer_windowed(h, l) ? arch_window(h) : 0;
     layer->rope = arch_layer_rope(h, l);
     return status;
 }
@@ -460,6 +459,7 @@ infer_status model_bind(struct infer_model *m, infer_error *err)
         status = bind_layer(m, &net->layers[l], l, err);
     if (status == INFER_OK && !net->w[OUTPUT].data && !arch_has(&net->h, TRAIT_ENCODER))
         net->w[OUTPUT] = net->w[TOKEN_EMBD];
+    net->w[DENSE_1].precise = net->w[DENSE_2].precise = true;
     net->w[OUTPUT].precise = net->w[POOLER].precise = net->w[CLASSES].precise = true;
     return status;
 }

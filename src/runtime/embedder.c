@@ -28,6 +28,7 @@ struct infer_embedder {
     struct passage *passages; /* n_batch */
     float *rows;              /* (n_batch, n_embd), what comes out of the step */
     float *wide;              /* (n_batch, n_projected), where the model projects; (n_batch, n_embd) of pooled texts */
+    float *dense[2];          /* (n_batch, n_dense_out) what further layers make of those, or NULL */
 };
 
 /* The texts of one call and of the step that is being put together. */
@@ -75,6 +76,8 @@ static infer_status check_options(struct infer_embedder *e, const struct embeddi
                     (int)o->precision);
     e->pooling = o->pooling == INFER_POOLING_DEFAULT ? ways->pooling : o->pooling;
     e->n_embd = e->n_dims = e->n_token_dims = h->n_embd;
+    for (int i = 0; i < 2; i++)
+        e->n_dims = h->n_dense_out[i] ? h->n_dense_out[i] : e->n_dims;
     if (e->model->net.w[PROJECTION].data)
         e->n_token_dims = h->n_projected;
     const uint32_t all = e->pooling == INFER_POOLING_NONE ? e->n_token_dims : e->n_dims,
@@ -120,6 +123,9 @@ static infer_status make_embedder(struct infer_embedder *e, infer_model *m, infe
     e->passages = mem_raw(e->a, e->n_batch, sizeof *e->passages);
     e->rows = mem_raw(e->a, e->n_batch, e->n_embd * sizeof *e->rows);
     e->wide = mem_raw(e->a, e->n_batch, wide * sizeof *e->wide);
+    for (int i = 0; i < 2; i++)
+        if (h->n_dense_out[i] && !(e->dense[i] = mem_raw(e->a, e->n_batch, h->n_dense_out[i] * sizeof *e->wide)))
+            return fail_memory(err, "the embedder");
     return e->text && e->query && e->ids && e->passages && e->rows && e->wide ? INFER_OK
                                                                               : fail_memory(err, "the embedder");
 }
@@ -159,6 +165,8 @@ void infer_embedder_close(infer_embedder **embedder)
     mem_free(a, e->passages);
     mem_free(a, e->rows);
     mem_free(a, e->wide);
+    mem_free(a, e->dense[0]);
+    mem_free(a, e->dense[1]);
     mem_free(a, e);
     infer_model_close(&m);
 }
@@ -200,8 +208,9 @@ static void finish(const struct infer_embedder *e, float *v, size_t n)
 
 /* Rows [at, at + n) of a text's `total` join its vector. */
 static void pool(const struct infer_embedder *e, infer_pooling pooling, float *v, const float *rows, size_t at,
-                 size_t n, size_t total, size_t n_dims)
+                 size_t n, size_t total)
 {
+    const size_t n_dims = e->n_embd;
     const size_t last = pooling == INFER_POOLING_LAST ? n - 1 : 0;
     if (pooling != INFER_POOLING_MEAN) {
         if (pooling == INFER_POOLING_LAST ? at + n == total : at == 0)
@@ -232,15 +241,23 @@ static void put_tokens(struct embedding *x, const float *rows, size_t n)
     }
 }
 
-/* Rows [at, at + n) of the next text's `total`. */
-static void put_vector(struct embedding *x, const float *rows, size_t at, size_t n, size_t total)
+/* n texts, whose pooled vectors are in e->wide. */
+static void put_vectors(struct embedding *x, size_t n)
 {
     struct infer_embedder *e = x->e;
-    pool(e, e->pooling, x->out, rows, at, n, total, e->n_dims);
-    if (at + n < total)
-        return;
-    finish(e, x->out, e->n_dims);
-    x->out += e->n_dims;
+    const struct hparams *h = &e->model->net.h;
+    const struct forward f = session_forward(e->session);
+    const float *v = e->wide;
+    size_t width = e->n_embd;
+    for (int i = 0; i < 2 && e->dense[i]; i++) {
+        forward_dense(&f, i, v, (uint32_t)n, e->dense[i]);
+        v = e->dense[i];
+        width = h->n_dense_out[i];
+    }
+    for (size_t i = 0; i < n; i++, v += width, x->out += e->n_dims) {
+        memcpy(x->out, v, e->n_dims * sizeof *x->out);
+        finish(e, x->out, e->n_dims);
+    }
 }
 
 /* The texts of the step, of which the hidden states are in e->rows. */
@@ -251,16 +268,14 @@ static void put_texts(struct embedding *x)
         put_tokens(x, e->rows, x->n);
         return;
     }
-    float *first = e->wide;
-    for (uint32_t at = 0, n; at < x->n; at += n) {
-        const float *const rows = e->rows + (size_t)at * e->n_embd;
+    float *v = e->wide;
+    for (uint32_t at = 0, n; at < x->n; at += n, v += e->n_embd) {
         n = e->passages[at].end - at;
-        if (x->kind == VECTORS)
-            put_vector(x, rows, 0, n, n);
-        else
-            memcpy(first, rows, e->n_embd * sizeof *first), first += e->n_embd;
+        pool(e, x->kind == VECTORS ? e->pooling : INFER_POOLING_CLS, v, e->rows + (size_t)at * e->n_embd, 0, n, n);
     }
-    if (x->kind == SCORES) {
+    if (x->kind == VECTORS) {
+        put_vectors(x, x->n_texts);
+    } else {
         const struct forward f = session_forward(e->session);
         forward_classes(&f, e->wide, x->n_texts, x->out);
         x->out += x->n_texts;
@@ -294,9 +309,11 @@ static infer_status run_long(struct embedding *x, const int32_t *ids, uint32_t n
         if (x->kind == TOKENS)
             put_tokens(x, e->rows, where.n);
         else
-            put_vector(x, e->rows, at, where.n, n);
+            pool(e, e->pooling, e->wide, e->rows, at, where.n, n);
         at += where.n;
     }
+    if (x->kind == VECTORS)
+        put_vectors(x, 1);
     return INFER_OK;
 }
 

@@ -131,7 +131,8 @@ static void ids_of_the_usual_kinds_stay_the_same(void **unused)
                   { "spm-bpe-first", "llama", "", "end with white space",
                     "^ |^\xe2\x96\x81|<s>|</s>|<unk>|INST]|<tool>|word" },
                   { "wordpiece-bert", "bert", "", "white space beside", "[MASK]|ode.js|qux" },
-                  { "unigram-t5", "t5", "", "end with white space", "$ |$\t|$\n|$\r|$\xc2\xa0|$\xe3\x80\x80|<pad>|</s>|<unk>|<extra|NASA|\xd8\x9c|^\xe2\x96\x81|\xe1\x84\x80" } };
+                  { "unigram-t5", "t5", "", "end with white space",
+                    "$ |$\t|$\n|$\r|$\xc2\xa0|$\xe3\x80\x80|<pad>|</s>|<unk>|<extra|NASA|\xd8\x9c|^\xe2\x96\x81|\xe1\x84\x80" } };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[256];
         shared(path, files[i].name, "tokenizer.json");
@@ -172,7 +173,8 @@ static infer_tokenizer *open_json(const json_t *json)
 static void unigram_over_words_keeps_all_ids(void **unused)
 {
     (void)unused;
-    static const char *const lines[] = { " a  b ", "the quick brown fox\n", "\u2581", "Hello,  World! 3.14", "", " \t" };
+    static const char *const lines[] = { " a  b ",  "the quick brown fox\n", "\u2581", "Hello,  World! 3.14", "",
+                                         " \t" };
     json_t *json = read_shared("unigram-t5");
     json_t *steps = json_pack("{s:s, s:[{s:s}, O]}", "type", "Sequence", "pretokenizers", "type", "WhitespaceSplit",
                               json_object_get(json, "pre_tokenizer"));

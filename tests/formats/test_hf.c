@@ -229,6 +229,7 @@ static void modules_of_sentence_transformers_are_listed_by_their_type(void **sta
     assert_true(text_is(weights_meta(w, "modules.Transformer")->value.s, ""));
     assert_true(text_is(weights_meta(w, "modules.Pooling")->value.s, "1_P"));
     assert_true(text_is(weights_meta(w, "modules.Dense")->value.s, "2_D"));
+    assert_true(text_is(weights_meta(w, "modules.Dense.1")->value.s, "3_D"));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(modules_parse(w, text_of(bad[i]), &err), INFER_E_FORMAT);
         assert_int_equal(modules_parse(w, text_of(bad[i]), NULL), INFER_E_FORMAT);

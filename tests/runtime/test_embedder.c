@@ -108,6 +108,11 @@ static void vectors_of_texts_meet_the_reference(void **state)
         { TINY "nomic-bert", TINY "nomic-bert" },
         { TINY "nomic-bert", TINY "nomic-bert/model.gguf" },
         { TINY "roberta", TINY "roberta" },
+        { TINY "modernbert", TINY "modernbert" },
+        { TINY "modernbert", TINY "modernbert/model.gguf" },
+        { TINY "embeddinggemma", TINY "embeddinggemma" },
+        { TINY "embeddinggemma", TINY "embeddinggemma/model.gguf" },
+        { TINY "bert-dense", TINY "bert-dense" },
         { TINY "xlm-roberta", TINY "xlm-roberta" },
         { TINY "xlm-roberta", TINY "xlm-roberta/model.gguf" },
     };
@@ -119,11 +124,15 @@ static void vectors_of_texts_meet_the_reference(void **state)
         infer_context *c = infer_context_open(&options, NULL);
         for (size_t i = 0; c && i < sizeof paths / sizeof *paths; i++) {
             struct texts t = read_texts(paths[i][0], "texts.json");
-            float got[MAX_TEXTS * WIDTH], *want = read_npy(paths[i][0], "vectors.npy", t.n * WIDTH);
             infer_model *m = open_model(c, paths[i][1]);
             infer_embedder *e = open_embedder(m, &o);
+            infer_embedder_info info = { .size = sizeof info };
+            infer_embedder_get_info(e, &info);
+            const size_t width = (size_t)info.dimensions;
+            assert_in_range(width, 24, WIDTH);
+            float got[MAX_TEXTS * WIDTH], *want = read_npy(paths[i][0], "vectors.npy", t.n * width);
             assert_int_equal(infer_embed(e, t.in, t.n, got, NULL), INFER_OK);
-            assert_near(got, want, t.n * WIDTH, paths[i][1]);
+            assert_near(got, want, t.n * width, paths[i][1]);
             infer_embedder_close(&e);
             infer_model_close(&m);
             free(want);
@@ -448,6 +457,44 @@ static void write_text(const char *folder, const char *name, const char *text)
 }
 
 /* A directory with the weights of `bert` and such modules. */
+/* bert-dense, but its layer over vectors is said to be something else. */
+static void layers_over_vectors_that_are_not_known_are_refused(void **state)
+{
+    (void)state;
+    static const char *const settings[] = { "{\"activation_function\":\"torch.nn.modules.activation.GELU\"}",
+                                            "{\"use_residual\":true}", "{\"module_input_name\":\"token_embeddings\"}" };
+    char folder[] = "/tmp/infer-dense-XXXXXX", from[600], to[300], here[256];
+    static const char *const names[] = { "config.json", "model.safetensors", "modules.json",
+                                         "2_Dense/model.safetensors" };
+    assert_non_null(mkdtemp(folder));
+    assert_non_null(getcwd(here, sizeof here));
+    snprintf(to, sizeof to, "%s/2_Dense", folder);
+    assert_int_equal(mkdir(to, 0777), 0);
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(from, sizeof from, "%s/" TINY "bert-dense/%s", here, names[i]);
+        snprintf(to, sizeof to, "%s/%s", folder, names[i]);
+        assert_int_equal(symlink(from, to), 0);
+    }
+    infer_context *c = open_context(NULL, 1);
+    for (size_t i = 0; i < 3; i++) {
+        infer_error err = { 0 };
+        write_text(folder, "2_Dense/config.json", settings[i]);
+        assert_null(infer_model_open(c, folder, NULL, &err));
+        assert_int_equal(err.code, INFER_E_UNKNOWN);
+        assert_non_null(strstr(err.message, "known layers over vectors"));
+    }
+    infer_context_close(&c);
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(to, sizeof to, "%s/%s", folder, names[i]);
+        unlink(to);
+    }
+    snprintf(to, sizeof to, "%s/2_Dense/config.json", folder);
+    unlink(to);
+    snprintf(to, sizeof to, "%s/2_Dense", folder);
+    rmdir(to);
+    rmdir(folder);
+}
+
 static void ways_to_make_vectors_that_are_not_known_are_refused(void **state)
 {
     (void)state;
@@ -460,7 +507,6 @@ static void ways_to_make_vectors_that_are_not_known_are_refused(void **state)
         { "[]", "{\"pooling_mode_max_tokens\":true}", "not known" },
         { "[]", "{\"pooling_mode\":\"max\"}", "not known" },
         { "[]", "{\"pooling_mode\":[\"cls\",\"mean\"]}", "several ways" },
-        { "[{\"type\":\"x.Dense\",\"path\":\"2_Dense\"}]", "{}", "further layer (Dense)" },
     };
     char folder[] = "/tmp/infer-modules-XXXXXX", from[600], to[300], here[256];
     static const char *const names[] = { "config.json", "model.safetensors", "tokenizer.json" };
@@ -570,6 +616,7 @@ int main(void)
         cmocka_unit_test(a_long_text_is_refused_or_cut_before_its_last_token),
         cmocka_unit_test(long_pairs_are_cut_where_they_are_longest),
         cmocka_unit_test(wrong_options_and_inputs_are_refused),
+        cmocka_unit_test(layers_over_vectors_that_are_not_known_are_refused),
         cmocka_unit_test(ways_to_make_vectors_that_are_not_known_are_refused),
         cmocka_unit_test(an_encoder_s_session_holds_one_text),
         cmocka_unit_test(every_allocation_may_fail),

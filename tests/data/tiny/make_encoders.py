@@ -57,8 +57,20 @@ CASES = {  # model, GGUF's architecture, its pooling
         vocab_size=96, n_embd=32, n_layer=2, n_head=4, n_positions=64, layer_norm_epsilon=1e-3)), "starcoder", None),
     "gptj": (lambda: T.GPTJForCausalLM(T.GPTJConfig(
         vocab_size=96, n_embd=32, n_layer=2, n_head=4, n_positions=64, rotary_dim=4, layer_norm_epsilon=1e-3)), None, None),
+    "modernbert": (lambda: T.ModernBertModel(T.ModernBertConfig(
+        vocab_size=96, hidden_size=32, num_hidden_layers=4, num_attention_heads=4, intermediate_size=48,
+        max_position_embeddings=64, norm_eps=1e-3, local_attention=8, pad_token_id=0, bos_token_id=2, eos_token_id=3,
+        cls_token_id=2, sep_token_id=3, rope_parameters=dict(
+            full_attention=dict(rope_type="default", rope_theta=2000.0),
+            sliding_attention=dict(rope_type="default", rope_theta=100.0)))), "modern-bert", "mean"),
+    "embeddinggemma": (lambda: T.Gemma3TextModel(T.Gemma3TextConfig(
+        vocab_size=96, hidden_size=32, num_hidden_layers=7, num_attention_heads=4, num_key_value_heads=2, head_dim=16,
+        intermediate_size=48, max_position_embeddings=64, rms_norm_eps=1e-3, sliding_window=8, pad_token_id=0,
+        query_pre_attn_scalar=16, use_bidirectional_attention=True)), "gemma-embedding", "mean"),
+    "bert-dense": (lambda: T.BertModel(BERT), None, "mean"),
     # New cases come last, as the seeds are counted.
 }
+DENSE = {"embeddinggemma": [(64, "linear.Identity"), (32, "linear.Identity")], "bert-dense": [(24, "activation.Tanh")]}
 TOKENIZERS = {"roberta": "bytes", "xlm-roberta": "pieces", "xlm-roberta-rank": "pieces"}  # others: "words"
 TEXTS = ["the cat sat.", "A dog ran, the cat sat!", "z", "", "Café? the the the the the the the the the the the"]
 PAIRS = [["the cat", t] for t in TEXTS if t] + [["a dog ran", "the dog ran"]]
@@ -82,12 +94,16 @@ NAMES = {  # the parts of names, longest first
     "transformer.wte": "token_embd", "transformer.wpe": "position_embd", "transformer.ln_f": "output_norm",
     "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output", "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down",
     "ln_1": "attn_norm", "ln_2": "ffn_norm",
+    "embeddings.tok_embeddings": "token_embd", "embeddings.norm": "token_embd_norm", "final_norm": "output_norm",
+    "attn_norm": "attn_norm", "mlp_norm": "ffn_norm", "attn.Wo": "attn_output", "mlp.Wi": "ffn_up", "mlp.Wo": "ffn_down",
 }
 
 
 def name_in_gguf(name, arch):
-    if arch == "qwen3":
-        return gguf_name("model." + name, arch)
+    if name.startswith("dense_"):
+        return name
+    if arch in ("qwen3", "gemma-embedding"):
+        return gguf_name("model." + name, {"gemma-embedding": "gemma3"}.get(arch, arch))
     stem, kind = name.removeprefix("bert.").removeprefix("roberta.").rsplit(".", 1)
     parts = stem.split(".")
     layer = next((i for i, p in enumerate(parts) if p.isdigit()), None)
@@ -180,25 +196,32 @@ def write_gguf(path, arch, pooling, c, weights, kind):
     w.add_block_count(c.num_hidden_layers)
     w.add_feed_forward_length(getattr(c, "intermediate_size", 4 * c.hidden_size))
     w.add_head_count(c.num_attention_heads)
-    if arch == "qwen3":
+    if arch in ("qwen3", "gemma-embedding"):
         w.add_head_count_kv(c.num_key_value_heads)
         w.add_key_length(c.head_dim)
         w.add_value_length(c.head_dim)
         w.add_layer_norm_rms_eps(c.rms_norm_eps)
-        w.add_rope_freq_base(c.rope_parameters["rope_theta"])
+        w.add_rope_freq_base(c.rope_parameters.get("full_attention", c.rope_parameters)["rope_theta"])
     else:
-        w.add_layer_norm_eps(getattr(c, "layer_norm_eps", None) or c.layer_norm_epsilon)
+        w.add_layer_norm_eps(next(getattr(c, k) for k in ("layer_norm_eps", "layer_norm_epsilon", "norm_eps") if hasattr(c, k)))
     if arch == "starcoder":
         w.add_head_count_kv(1)
     if arch == "nomic-bert":
         w.add_rope_freq_base(c.rope_parameters["rope_theta"])
-    if "bert" in arch:
+    if arch == "modern-bert":
+        w.add_rope_freq_base(c.rope_parameters["full_attention"]["rope_theta"])
+        w.add_float32("modern-bert.rope.freq_base_swa", c.rope_parameters["sliding_attention"]["rope_theta"])
+        w.add_sliding_window(c.local_attention)
+    if arch == "gemma-embedding":
+        w.add_sliding_window(2 * (c.sliding_window - 1))
+    if "bert" in arch or "embedding" in arch:
         w.add_causal_attention(False)
         (write_pieces if kind == "pieces" else write_words)(w)
     if pooling:
         w.add_pooling_type(POOLINGS[pooling][1])
     for name, tensor in weights.items():
-        data = tensor.float().numpy()[skipped if "position_emb" in name else 0:]
+        offset = arch == "gemma-embedding" and name.endswith("norm.weight")  # checkpoints hold such weights less one
+        data = (tensor.float() + offset).numpy()[skipped if "position_emb" in name else 0:]
         turned = arch == "gpt2" and data.ndim == 2 and ".h." in name
         w.add_tensor(name_in_gguf(name, arch), np.ascontiguousarray(data.T if turned else data, np.float32))
     w.write_header_to_file()
@@ -218,12 +241,37 @@ def randomise(model, generator):
                 p.copy_((noise * (1.5 / p.shape[-1] ** 0.5)).bfloat16())
 
 
-def pool(hidden, pooling):
-    v = hidden.mean(0) if pooling == "mean" else hidden[0 if pooling == "cls" else -1]
+def pool(hidden, pooling, layers):
+    v = through(layers, hidden.mean(0) if pooling == "mean" else hidden[0 if pooling == "cls" else -1])
     return (v / v.norm()).float().numpy()
 
 
-def write_texts(folder, model, pooling, kind):
+def make_dense(folder, name, generator, width):
+    """Further layers over vectors as sentence-transformers keeps them: (weight, bias, activation) of each."""
+    layers = []
+    for i, (out, activation) in enumerate(DENSE.get(name, [])):
+        weights = {"linear.weight": (torch.randn(out, width, generator=generator) / width ** 0.5).bfloat16()}
+        if activation != "linear.Identity":
+            weights["linear.bias"] = (0.3 * torch.randn(out, generator=generator)).bfloat16()
+        path = folder / f"{i + 2}_Dense"
+        path.mkdir()
+        safetensors.torch.save_file(weights, path / "model.safetensors")
+        settings = {"in_features": width, "out_features": out, "bias": "linear.bias" in weights,
+                    "activation_function": "torch.nn.modules." + activation}
+        (path / "config.json").write_text(json.dumps(settings, indent=1) + "\n")
+        layers.append((weights["linear.weight"], weights.get("linear.bias"), activation))
+        width = out
+    return layers
+
+
+def through(layers, v):
+    for weight, bias, activation in layers:
+        v = torch.nn.functional.linear(v, weight.double(), bias.double() if bias is not None else None)
+        v = torch.tanh(v) if activation.endswith("Tanh") else v
+    return v
+
+
+def write_texts(folder, model, pooling, kind, layers):
     """What comes out for whole texts, and what says so in a directory."""
     t = MAKERS[kind]()
     t.save(str(folder / "tokenizer.json"))
@@ -240,15 +288,17 @@ def write_texts(folder, model, pooling, kind):
         if pooling == "none":  # the tokens of all texts
             vectors = torch.nn.functional.normalize(model.linear(torch.cat(hidden)), dim=1).float().numpy()
         else:
-            vectors = np.stack([pool(h, pooling) for h in hidden])
+            vectors = np.stack([pool(h, pooling, layers) for h in hidden])
     np.save(folder / "vectors.npy", vectors)
     (folder / "texts.json").write_text(json.dumps(TEXTS, indent=1) + "\n")
 
 
-def write_modules(folder, pooling, width):
+def write_modules(folder, pooling, width, layers):
     """Pooling as sentence-transformers keeps it."""
     modules = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
                {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]
+    modules += [{"idx": i + 2, "name": str(i + 2), "path": f"{i + 2}_Dense", "type": "sentence_transformers.models.Dense"}
+                for i in range(len(layers))]
     (folder / "1_Pooling").mkdir()
     settings = {"word_embedding_dimension": width, **{f"pooling_mode_{p}": p == POOLINGS[pooling][0]
                                                       for p in ("cls_token", "mean_tokens", "lasttoken")}}
@@ -287,11 +337,15 @@ def make(name, seed):
             inner = getattr(model, model.base_model_prefix, model)
             np.save(folder / "hidden.npy", inner(ids).last_hidden_state[0].float().numpy())
     (folder / "ids.json").write_text(json.dumps(ids[0].tolist()) + "\n")
-    if isinstance(model, ColBERT) or "bert" in (arch or ""):
-        write_texts(folder, model, pooling, kind)
+    layers = make_dense(folder, name, generator, c.hidden_size)
+    if isinstance(model, ColBERT) or "bert" in (arch or model.base_model_prefix) or "embedding" in (arch or ""):
+        write_texts(folder, model, pooling, kind, layers)
     if pooling in POOLINGS and pooling != "rank":
-        write_modules(folder, pooling, c.hidden_size)
+        write_modules(folder, pooling, c.hidden_size, layers)
     if arch and kind != "bytes":
+        for i, (weight, _, activation) in enumerate(layers):
+            if activation == "linear.Identity":
+                weights[f"dense_{i + 2}.weight"] = weight
         write_gguf(folder / "model.gguf", arch, pooling, c, weights, kind)
     print(f"{name}: {sum(f.stat().st_size for f in folder.rglob('*') if f.is_file())} bytes")
 
