@@ -1076,6 +1076,7 @@ typedef enum infer_full {
                            *   infer_session_shift() */
 } infer_full;
 
+/** How to generate. */
 typedef struct infer_generate_options {
     size_t size;              /**< sizeof(infer_generate_options) */
     int32_t n_predict;        /**< most tokens to generate; -1 = until the model ends or the context is full

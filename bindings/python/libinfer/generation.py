@@ -27,6 +27,14 @@ class StopReason(IntEnum):
     ERROR = 6
 
 
+class WhenFull(IntEnum):
+    """infer_full: what generation does when the session's context is full."""
+
+    STOP = 0
+    ERROR = 1
+    SHIFT = 2
+
+
 @dataclass(frozen=True)
 class GenerateResult:
     """infer_generate_result."""

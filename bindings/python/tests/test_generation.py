@@ -3,7 +3,7 @@ import json
 import pytest
 from conftest import DATA
 
-from libinfer import ArgumentError, Cancelled, Model, Sampler, Session, StopReason
+from libinfer import ArgumentError, Cancelled, ContextFull, Model, Sampler, Session, StopReason, WhenFull
 
 STORY = json.loads((DATA / "default-model/expected.json").read_text())["prompts"][0]
 PROMPT = STORY["prompt"].removeprefix("<|endoftext|>")  # which the tokenizer puts there
@@ -71,6 +71,16 @@ def test_the_end_of_the_context_ends_the_text(model: Model) -> None:
     session = Session(model, n_ctx=24)
     generation = session.generate(PROMPT, greedy(), ignore_end=True)
     assert generation.run() and generation.result.reason == StopReason.FULL and len(session) == 24
+
+
+def test_a_full_context_raises_or_is_shifted_where_that_was_asked_for(model: Model) -> None:
+    with pytest.raises(ContextFull):
+        Session(model, n_ctx=24).generate(PROMPT, greedy(), on_full=WhenFull.ERROR).run()
+    session = Session(model, n_ctx=24)
+    generation = session.generate(PROMPT, greedy(), n_predict=64, ignore_end=True, on_full=WhenFull.SHIFT, n_full_keep=4)
+    generation.run()
+    assert generation.result.n_generated == 64 and len(session) <= 24
+    assert session.tokens[:4] == STORY["prompt_ids"][:4]
 
 
 def test_a_generation_that_is_left_leaves_a_session_that_goes_on(session: Session) -> None:

@@ -24,7 +24,7 @@ ENUMS: dict[str, type[IntEnum]] = {
     "infer_status": libinfer.Status, "infer_log_level": libinfer.LogLevel, "infer_numa": libinfer.Numa,
     "infer_chat_part": libinfer.Part, "infer_precision": libinfer.Precision, "infer_kv_type": libinfer.KvType,
     "infer_pooling": libinfer.Pooling, "infer_stop_reason": libinfer.StopReason, "infer_sampler_stage": libinfer.Stage,
-    "infer_tool_choice": libinfer.ToolChoice,
+    "infer_tool_choice": libinfer.ToolChoice, "infer_full": libinfer.WhenFull,
 }
 NOT_ENUMS = {"infer_notation": "the class methods of Grammar"}
 OPTIONS: dict[str, list[Callable[..., Any]]] = {
