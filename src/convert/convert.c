@@ -122,8 +122,7 @@ static infer_status check_layers(struct converting *k)
 
 /* ---- Tensors ---- */
 
-/* Do GGUF files of the family hold queries and keys in another order? Then they hold them apart, too. */
-static bool turns(const struct hparams *h)
+bool convert_turns(const struct hparams *h)
 {
     return h->arch->rope_gguf == ROPE_PAIRS && h->arch->rope_hf == ROPE_HALVES;
 }
@@ -134,7 +133,7 @@ static struct row_order order_of(const struct hparams *h, const struct tensor_sp
                          spec == &layer_tensors[ATTN_Q_BIAS] || spec == &layer_tensors[ATTN_K_BIAS];
     if (spec == &layer_tensors[ATTN_QKV] || spec == &layer_tensors[ATTN_QKV_BIAS])
         return (struct row_order){ .head = h->d_k, .group = h->n_head / h->n_head_kv, .n_groups = h->n_head_kv };
-    return turns(h) && of_head ? (struct row_order){ .head = h->d_k, .n_rot = h->rope.n_rot } : (struct row_order){ 0 };
+    return convert_turns(h) && of_head ? (struct row_order){ .head = h->d_k, .n_rot = h->rope.n_rot } : (struct row_order){ 0 };
 }
 
 /* A vector whose values, of n_from that there are, are to stand in another order, or to be more. */
@@ -312,7 +311,7 @@ static infer_status convert_tensor(struct converting *k, const struct tensor_spe
     if (status != INFER_OK)
         return status;
     const bool grouped = spec == &layer_tensors[ATTN_QKV] || spec == &layer_tensors[ATTN_QKV_BIAS];
-    return grouped && turns(&k->h) ? split_heads(k, t, spec->rows == DIM_ONE, layer) : add_tensor(k, t, spec, to);
+    return grouped && convert_turns(&k->h) ? split_heads(k, t, spec->rows == DIM_ONE, layer) : add_tensor(k, t, spec, to);
 }
 
 /* Rows that a role has of a fused tensor; or values, of a fused vector. */
@@ -382,7 +381,7 @@ static infer_status convert_fusion(struct converting *k, const struct tensor *t,
     const bool heads = f->first == ATTN_Q || f->first == ATTN_Q_BIAS;
     char to[ARCH_MAX_NAME];
     const char *list = f->gguf;
-    if (!list || (heads && turns(&k->h)))
+    if (!list || (heads && convert_turns(&k->h)))
         return split_rows(k, t, f, layer);
     arch_next_name(&list, to, layer, 0);
     return add_tensor(k, t, &plain, to);

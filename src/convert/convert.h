@@ -63,6 +63,8 @@ infer_status convert_numbers(struct weights *gguf, const struct hparams *h, infe
 /** How the model makes vectors and scores of texts; h knows how many types and classes there are. */
 infer_status convert_embedding(struct weights *gguf, const struct weights *hf, const struct hparams *h,
                                infer_error *err);
+/** Do GGUF files of the family hold queries and keys in another order? Then they hold them apart, too. */
+bool convert_turns(const struct hparams *h);
 /** What a config.json alone tells of a GGUF file: its numbers, and its tensors, as floats without data. h comes from
  *  arch_read() and gets the size of the vocabulary. */
 infer_status convert_shape(struct weights *gguf, const struct weights *config, struct hparams *h, infer_error *err);

@@ -40,6 +40,7 @@ static infer_status read_traits(const struct weights *config, struct hparams *h,
         { "attention_bias", TRAIT_QKV_BIAS | TRAIT_OUT_BIAS }, { "use_qkv_bias", TRAIT_QKV_BIAS },
         { "add_qkv_bias", TRAIT_QKV_BIAS },
         { "mlp_bias", TRAIT_FFN_BIAS },                        { "lm_head_bias", TRAIT_OUTPUT_BIAS },
+        { "multi_query_attention", TRAIT_FUSED_QKV }, /* ChatGLM's */
         { "use_qk_norm", TRAIT_QK_NORM }, { "moe_router_enable_expert_bias", TRAIT_CHOICE_BIAS },
         { "qkv_proj_bias", TRAIT_QKV_BIAS | TRAIT_OUT_BIAS }, { "mlp_fc1_bias", TRAIT_FFN_BIAS },
         { "bias", TRAIT_QKV_BIAS | TRAIT_OUT_BIAS | TRAIT_FFN_BIAS },
@@ -118,11 +119,16 @@ infer_status convert_shape(struct weights *gguf, const struct weights *config, s
 {
     uint64_t traits;
     uint32_t n_vocab = 0;
-    if (meta_get_u32(config, "vocab_size", &n_vocab, err) == META_WRONG)
+    enum meta_result found = meta_get_u32(config, "vocab_size", &n_vocab, err);
+    if (found == META_ABSENT)
+        found = meta_get_u32(config, "padded_vocab_size", &n_vocab, err);
+    if (found == META_WRONG)
         return INFER_E_FORMAT;
     if (!n_vocab || n_vocab > 1 << 24)
         return fail(err, INFER_E_FORMAT, "%s: vocab_size is %u, expected 1 to 2^24", config->path, n_vocab);
     h->n_vocab = n_vocab;
+    h->first_position = 0; /* files have no rows before it */
+    h->traits &= convert_turns(h) ? ~(uint64_t)TRAIT_GROUPED_QKV : ~0ull;
     infer_status status = read_traits(config, h, &traits, err);
     for (int role = 0; role < MODEL_ROLES && status == INFER_OK; role++)
         status = add_role(gguf, h, traits, &model_tensors[role], 0, false, err);

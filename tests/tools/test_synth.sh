@@ -30,7 +30,7 @@ for config in tests/data/tiny/*/config.json; do
     grep false "$tmp/tensors" && fail "$config: these are not used"
     original=$(dirname "$config")/model.gguf
     if [ -f "$original" ]; then
-        tensors "$original" | cut -d' ' -f1 | sort >"$tmp/theirs"
+        tensors "$original" | cut -d' ' -f1 | grep -v '^dense_[23]' | sort >"$tmp/theirs" # modules.json tells of these
         cut -d' ' -f1 "$tmp/tensors" | sort | diff "$tmp/theirs" - || fail "$config: other tensors than in $original"
     fi
     "$build/infer-logits" -m "$tmp/$family.gguf" --ids "$(dirname "$config")/ids.json" --out "$tmp/logits.npy" ||
