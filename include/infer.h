@@ -680,6 +680,33 @@ INFER_API uint64_t infer_kv_bytes(const infer_model *model, const infer_session_
  *  signal handler. */
 INFER_API void infer_session_cancel(infer_session *session);
 
+/** Write the session to a file: its tokens, what its cache holds of them, its logits if there are any. Of layers with
+ *  a sliding window that is what the window sees, and a little more. Tokens that wait are saved as such; work buffers
+ *  and options are not. The file is written beside `path`, brought to the disk and then renamed, so that `path` is at
+ *  any moment the old file or the new one, whole. Only its user may read it. It has infer_session_info's kv_bytes and 4
+ *  bytes for each token and logit, little-endian.
+ *  @return INFER_OK; INFER_E_IO or INFER_E_NOMEM with `path` as it was. */
+INFER_API infer_status infer_session_save(const infer_session *session, const char *path, infer_error *err);
+/** Become what was saved: tokens, cache and logits, instead of what the session has. What follows has the same bits as
+ *  if the session had not been saved, with the same options and instruction set; n_ctx need only have room.
+ *  Everything is checked before the session changes: checksums of header and contents find damage, sizes are held
+ *  against the file's and the session's, and what the cache was made with has to be alike: cache types, precision,
+ *  `deterministic`, and the model, known by a hash of its architecture's numbers, of the role, type and shape of every
+ *  tensor, and of 2 KB of each one's data, which is made once for a model. Checksums are against accidents: a file made
+ *  up by somebody cannot do harm, but can make the model say anything.
+ *  @return INFER_OK; INFER_E_IO; INFER_E_FORMAT if the file is damaged or no saved session; INFER_E_UNKNOWN if it is of
+ *          another version of the format; INFER_E_ARGUMENT if it is of another model or other options; INFER_E_FULL if
+ *          the session has no room for it; INFER_E_NOMEM. After a failure the session is as it was. */
+INFER_API infer_status infer_session_load(infer_session *session, const char *path, infer_error *err);
+/** As infer_session_save(), to memory.
+ *  @param data room for max bytes; nothing is written if that is not enough. May be NULL if max is 0.
+ *  @param size receives how many bytes there are, also when that is more than max. */
+INFER_API infer_status infer_session_save_bytes(const infer_session *session, void *data, size_t max, size_t *size,
+                                                infer_error *err);
+/** As infer_session_load(), from `size` bytes of memory, which are not kept. */
+INFER_API infer_status infer_session_load_bytes(infer_session *session, const void *data, size_t size,
+                                                infer_error *err);
+
 /* ---- Grammars ------------------------------------------------------------------------------------------------- */
 
 typedef struct infer_grammar infer_grammar;

@@ -113,6 +113,8 @@ struct kv_pool *kv_pool_open(const infer_allocator *a, const struct hparams *h, 
             return fail(err, INFER_E_NOMEM, "the cache of %u layers, %u heads, %u + %u numbers a token is too large",
                         h->n_layer, h->n_head_kv, h->d_k, h->d_v), NULL;
         }
+    for (int c = 0; c < KV_CLASSES; c++) /* values of other widths leave gaps, which a saved session has too */
+        p->heaps[c].cleared = !shape->shared && shape->d_v % 16 != 0;
     p->layers = mem_new(a, h->n_layer, sizeof *p->layers);
     if (!p->layers) {
         kv_pool_close(p);
@@ -325,16 +327,54 @@ infer_status kv_reserve(struct kv *kv, uint32_t first, uint32_t n, infer_error *
     return well ? INFER_OK : fail(err, INFER_E_NOMEM, "out of memory for the cache of the tokens from %u on", first);
 }
 
+/* The first token that one sees which follows n_tokens; n_tokens: only itself. */
+static uint32_t seen_from(const struct kv_shape *s, enum kv_class class, uint32_t n_tokens)
+{
+    return class == KV_WINDOW && n_tokens >= s->window ? n_tokens + 1 - s->window : 0;
+}
+
 bool kv_resumes(const struct kv *kv, uint32_t n_tokens)
 {
     const struct kv_shape *s = &kv->pool->shape;
     for (int c = 0; c < KV_CLASSES && n_tokens; c++) {
         const struct kv_pages *const of = &kv->of[c];
-        const uint32_t seen = c == KV_WINDOW && n_tokens >= s->window ? n_tokens + 1 - s->window : 0;
+        const uint32_t seen = seen_from(s, (enum kv_class)c, n_tokens);
         if (s->n_layers[c] && seen < n_tokens && (of->first > seen / ATTEND_KEYS || of->end < pages_for(n_tokens)))
             return false;
     }
     return true;
+}
+
+uint32_t kv_first(const struct kv *kv, enum kv_class class, uint32_t n_tokens)
+{
+    const struct kv_pages *const of = &kv->of[class];
+    return of->first < kv_end(kv, class, n_tokens) ? of->first : 0;
+}
+
+uint32_t kv_latest_first(const struct kv *kv, enum kv_class class, uint32_t n_tokens)
+{
+    const uint32_t seen = seen_from(&kv->pool->shape, class, n_tokens) / ATTEND_KEYS, end = kv_end(kv, class, n_tokens);
+    return seen < end ? seen : end;
+}
+
+uint32_t kv_end(const struct kv *kv, enum kv_class class, uint32_t n_tokens)
+{
+    return kv->pool->shape.n_layers[class] ? pages_for(n_tokens) : 0;
+}
+
+infer_status kv_make(struct kv *kv, const uint32_t first[KV_CLASSES], uint32_t n_tokens, infer_error *err)
+{
+    bool well = true;
+    pthread_mutex_lock(&kv->pool->lock);
+    for (int c = 0; c < KV_CLASSES; c++) {
+        struct kv_pages *const of = &kv->of[c];
+        const uint32_t end = kv_end(kv, (enum kv_class)c, n_tokens);
+        of->first = of->end = first[c];
+        for (; well && of->end < end; of->end += well)
+            well = take(kv, c, of->end, of->end > of->first ? of->pages[of->end - 1] : NULL);
+    }
+    pthread_mutex_unlock(&kv->pool->lock);
+    return well ? INFER_OK : fail(err, INFER_E_NOMEM, "out of memory for the cache of %u tokens", n_tokens);
 }
 
 /* ---- Prefixes ---- */

@@ -104,6 +104,15 @@ enum { KV_BACK = ATTEND_KEYS };
 void kv_keep(struct kv *kv, uint32_t n_tokens);
 /** Whether all is there that a token sees which follows n_tokens: not if that went when it was behind the window. */
 bool kv_resumes(const struct kv *kv, uint32_t n_tokens);
+/** The pages of a class that a session of n computed tokens, which resumes there, has of them: from kv_first() up to
+ *  kv_end(). */
+uint32_t kv_first(const struct kv *kv, enum kv_class class, uint32_t n_tokens);
+uint32_t kv_end(const struct kv *kv, enum kv_class class, uint32_t n_tokens);
+/** The first page that it may have at most, if it is to resume. */
+uint32_t kv_latest_first(const struct kv *kv, enum kv_class class, uint32_t n_tokens);
+/** Take pages for n tokens, for the caller to fill: of each class from page first[class] on, at most its kv_end(). The
+ *  session has none yet. */
+infer_status kv_make(struct kv *kv, const uint32_t first[KV_CLASSES], uint32_t n_tokens, infer_error *err);
 /** Hold the pages that are known for tokens behind the first `have`, which are computed: as far as whole pages go, and all
  *  that the next token sees is there. Returns for how many tokens there are pages now.
  *  @param variant of how they are computed; pages of another one are not taken. */

@@ -36,7 +36,7 @@ void pages_free(struct page_heap *heap)
 static struct slab *new_slab(struct page_heap *heap)
 {
     struct slab *slab = mem_new(heap->a, 1, sizeof *slab + heap->slab_pages * sizeof *slab->pages);
-    uint8_t *const memory = slab ? mem_raw(heap->a, heap->slab_bytes, 1) : NULL;
+    uint8_t *const memory = slab ? (heap->cleared ? mem_new : mem_raw)(heap->a, heap->slab_bytes, 1) : NULL;
     if (!memory) {
         mem_free(heap->a, slab);
         return NULL;
@@ -125,8 +125,6 @@ void page_release(struct page_heap *heap, struct page *page)
 
 void page_copy(const struct page_heap *heap, const struct page *to, const struct page *from)
 {
-    for (size_t i = 0; i < heap->n_stripes; i++) {
-        const size_t at = i * heap->slab_pages * heap->block_bytes;
-        memcpy(to->data + at, from->data + at, heap->block_bytes);
-    }
+    for (size_t i = 0; i < heap->n_stripes; i++)
+        memcpy(page_block(heap, to, i), page_block(heap, from, i), heap->block_bytes);
 }

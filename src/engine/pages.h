@@ -25,6 +25,7 @@ struct page_heap {
     const infer_allocator *a;
     size_t block_bytes, n_stripes, slab_bytes;
     uint32_t slab_pages;
+    bool cleared; /* slabs begin as zeros */
     struct slab *slabs;
     uint32_t n_slabs, n_empty; /* n_empty: that hold no page, 1 at most: it is the reserve */
 };
@@ -45,6 +46,11 @@ void page_copy(const struct page_heap *heap, const struct page *to, const struct
 static inline bool page_is_shared(struct page *page)
 {
     return atomic_load_explicit(&page->refs, memory_order_acquire) > 1;
+}
+/** A page's block of a stripe. */
+static inline uint8_t *page_block(const struct page_heap *heap, const struct page *page, size_t stripe)
+{
+    return page->data + stripe * heap->slab_pages * heap->block_bytes;
 }
 static inline size_t page_bytes(const struct page_heap *heap)
 {

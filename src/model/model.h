@@ -29,6 +29,7 @@ struct infer_model {
     uint64_t n_params, bytes;
     atomic_size_t work_bytes;   /* of the devices and buffers that its sessions compute with */
     struct cache_entry *cached; /* where a cache keeps it, or NULL */
+    _Atomic uint64_t identity;  /* as model_identity() tells it; 0: not asked for yet */
 };
 
 /** Fill *o from what a caller gave, which may be NULL or of an older and shorter kind. */
@@ -48,6 +49,11 @@ infer_status model_bind(struct infer_model *m, infer_error *err);
 infer_status model_quantize(struct infer_model *m, const infer_model_options *o, infer_error *err);
 /** Let go of what that took. */
 void model_quantize_close(struct infer_model *m);
+
+/** A number that models share only if what a session of one has computed is good for the other: of all numbers of the
+ *  architecture, of each tensor's role, layer, type and shape, and of 8 pieces of 256 bytes of it, spread evenly. Found
+ *  when it is first asked for, never 0. The weights are intact. Thread safe. */
+uint64_t model_identity(struct infer_model *m);
 
 /** Bring the weights to where the options want them: read in, locked. Files that were read in are closed after it. */
 infer_status model_load(struct infer_model *m, const infer_model_options *o, infer_error *err);

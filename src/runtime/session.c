@@ -46,7 +46,7 @@ static infer_status read_options(infer_session_options *o, const infer_session_o
     return status == INFER_OK ? read_kv_type(&o->kv_type_v, "kv_type_v", o->precision, err) : status;
 }
 
-static struct output *output_open(const struct infer_session *s, infer_error *err)
+struct output *output_open(const struct infer_session *s, infer_error *err)
 {
     struct output *o = mem_raw(&s->model->context->a, 1, sizeof *o + s->n_out * sizeof *o->values);
     if (!o)
@@ -55,7 +55,7 @@ static struct output *output_open(const struct infer_session *s, infer_error *er
     return o;
 }
 
-static void output_release(const infer_allocator *a, struct output *o)
+void output_release(const infer_allocator *a, struct output *o)
 {
     if (o && atomic_fetch_sub(&o->refs, 1) == 1)
         mem_free(a, o);
@@ -138,6 +138,21 @@ void infer_session_close(infer_session **session)
     output_release(a, s->output);
     mem_free(a, s);
     infer_model_close(&m);
+}
+
+void session_replace(infer_session *s, struct history *history, struct output *output, uint32_t n_tokens,
+                     uint32_t n_done, bool has_logits)
+{
+    if (s->synced)
+        session_publish(s);
+    s->synced = false;
+    history_release(s->history);
+    output_release(&s->model->context->a, s->output);
+    s->history = history;
+    s->output = output;
+    s->n_tokens = n_tokens;
+    s->n_done = n_done;
+    s->has_logits = has_logits;
 }
 
 /* ---- Evaluating ---- */

@@ -29,6 +29,13 @@ struct infer_session {
     atomic_bool cancel;
 };
 
+/** An output of the session's width, held once; NULL if memory is out. */
+struct output *output_open(const infer_session *s, infer_error *err);
+void output_release(const infer_allocator *a, struct output *o);
+/** Become a session of these tokens, of which n_done are computed: history and output, held once, are its own from now on.
+ *  What it had goes. */
+void session_replace(infer_session *s, struct history *history, struct output *output, uint32_t n_tokens,
+                     uint32_t n_done, bool has_logits);
 /** Whether n tokens may be appended. */
 infer_status session_check(const infer_session *s, const int32_t *tokens, size_t n, infer_error *err);
 /** Write n tokens behind those there are, which they may be some of, where nobody else reads them; the session's length

@@ -50,6 +50,12 @@ def importance(entries, chunks, dataset):
     return out + struct.pack("<ii", chunks, len(dataset)) + dataset.encode()
 
 
+def session(tokens, n_done, n_out, how, n_page_bytes=0):
+    """A saved session of gemma3; `how`: what fuzz_session.c makes right of it."""
+    fields = [0] * 9 + [len(tokens), n_done, n_out, 0, 0, 0]
+    return bytes([how]) + struct.pack(f"<15Q{len(tokens)}i", *fields, *tokens) + bytes(4 * n_out + n_page_bytes + 8)
+
+
 SEEDS = {
     "gguf": {
         "empty": gguf([]),
@@ -118,6 +124,14 @@ SEEDS = {
                              "minItems": 1, "not": {"type": "object"}, "type": "array"}).encode() + b'\0[{"k":[null]}]',
         "if": json.dumps({"if": {"properties": {"t": {"const": 1}}}, "then": {"required": ["v"]}, "else": False,
                           "dependentRequired": {"a": ["b"]}, "minProperties": 1, "multipleOf": 0.01}).encode(),
+    },
+    "session": {
+        "empty": session([], 0, 0, 15),
+        "waiting": session([3, 4], 0, 0, 15),
+        "computed": session([3, 4, 5], 3, 96, 15, 49152), # bytes of a page of all layers
+        "rewound": session([3, 4, 5, 6], 3, 0, 15, 49152),
+        "foreign": session([3], 0, 0, 14),
+        "damaged": session([3], 0, 0, 3),
     },
     "regex": {
         "classes": b"^(?=.*\\d)[^a-c\\w\\]-]{2,7}(?:x|y+?)*\\p{Lu}$\0ab",

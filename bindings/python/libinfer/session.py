@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Callable, Optional
+from os import PathLike, fsencode
+from typing import Any, Callable, Optional, Union
 
 import numpy as np
 
@@ -161,6 +162,31 @@ class Session(Handle):
     def shift(self, n_keep: int, n_forget: int) -> None:
         """Make room: forget n_forget tokens behind the first n_keep, and compute those after them anew."""
         self._change(lambda pointer: check(lib.infer_session_shift, pointer, n_keep, n_forget))
+
+    def save(self, path: Union[str, "PathLike[str]"]) -> None:
+        """Write tokens, cache and logits to a file, which is replaced whole or not at all."""
+        with turn(self):
+            check(lib.infer_session_save, self._pointer, fsencode(path))
+
+    def load(self, path: Union[str, "PathLike[str]"]) -> None:
+        """Become what was saved by a session of the same model and options. A damaged or foreign file raises, and the
+        session is as it was."""
+        with turn(self):
+            check(lib.infer_session_load, self._pointer, fsencode(path))
+
+    def save_bytes(self) -> bytes:
+        """What save() writes."""
+        size = ffi.new("size_t *")
+        with turn(self):
+            check(lib.infer_session_save_bytes, self._pointer, ffi.NULL, 0, size)
+            data = bytearray(size[0])
+            check(lib.infer_session_save_bytes, self._pointer, ffi.from_buffer(data), len(data), size)
+        return bytes(data)
+
+    def load_bytes(self, data: bytes) -> None:
+        """As load(), from what save_bytes() gave."""
+        with turn(self):
+            check(lib.infer_session_load_bytes, self._pointer, ffi.from_buffer(data), len(data))
 
     def _change(self, call: Callable[[Any], None]) -> None:
         with turn(self):

@@ -1,11 +1,12 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import DATA, TINY
 
-from libinfer import (ArgumentError, Cancelled, ContextFull, KvType, Model, Precision, Sampler, Session, Status,
-                      batch_eval, kv_bytes)
+from libinfer import (ArgumentError, Cancelled, ContextFull, FormatError, KvType, Model, Precision, Sampler, Session,
+                      Status, batch_eval, kv_bytes)
 
 STORIES = json.loads((DATA / "default-model/expected.json").read_text())["prompts"]
 
@@ -87,6 +88,26 @@ def test_a_fork_goes_on_by_itself(session: Session) -> None:
         assert fork.tokens == [1, 2, 3] and np.array_equal(fork.logits, session.logits)
         fork.eval([9])
     assert session.tokens == [1, 2, 3]
+
+
+def test_a_saved_session_goes_on_with_the_same_bits(model: Model, session: Session, tmp_path: Path) -> None:
+    story = STORIES[0]["prompt_ids"]
+    session.eval(story)
+    session.save(tmp_path / "session")
+    data = session.save_bytes()
+    assert data == (tmp_path / "session").read_bytes()
+    session.eval(story[1:])
+    for load in (lambda other: other.load(tmp_path / "session"), lambda other: other.load_bytes(data)):
+        other = Session(model, precision=Precision.EXACT)
+        load(other)
+        assert other.tokens == story
+        other.eval(story[1:])
+        assert np.array_equal(other.logits, session.logits)
+    with pytest.raises(FormatError, match="is damaged"):
+        other.load_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(ArgumentError, match="expected bf16"):
+        Session(model, precision=Precision.EXACT, kv_type_k=KvType.BF16).load(tmp_path / "session")
+    assert other.tokens == story + story[1:]
 
 
 def test_a_batch_gives_each_session_its_logits(model: Model) -> None:
