@@ -180,7 +180,8 @@ struct kernels {
     /* Put a key or a value of d numbers into a block, at position `slot`. All sets store the same bits of finite x. */
     void (*store_key)(void *block, enum dtype type, int slot, const float *x, size_t d);
     void (*store_value)(void *block, enum dtype type, int slot, const float *x, size_t d);
-    /* Fill the sums of f. `has_m`: else all m count as 0, and q and r become 0. Every set gives the same bits. */
+    /* Fill the sums of f. `w` NULL: all 1. `has_m`: else all m count as 0, and q and r become 0. Every set
+     * gives the same bits. */
     void (*fit)(struct fit_lanes *f, const struct code *code, const float *x, const float *w, size_t n, bool has_m);
 };
 

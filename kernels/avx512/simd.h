@@ -61,6 +61,11 @@ static inline vf vf_abs(vf x)
 {
     return _mm512_abs_ps(x);
 }
+/** To the nearest whole number, ties to even. */
+static inline vf vf_round(vf x)
+{
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 /** The size of x >= 0 with the sign of s. */
 static inline vf vf_copy_sign(vf x, vf s)
 {

@@ -1,13 +1,11 @@
 /* fit.h - the sums that quantising searches with, written once over a few operations on vectors of VF floats: vf_set,
- * vf_load, vf_store, vf_min, vf_max, vf_less, vf_select. A lane is a candidate, so that no sum goes across lanes, and
- * its additions have the same order whatever VF is. For the same bits everywhere nothing is contracted to a
+ * vf_load, vf_store, vf_min, vf_max, vf_less, vf_select, vf_round. A lane is a candidate, so that no sum goes across
+ * lanes, and its additions have the same order whatever VF is. For the same bits everywhere nothing is contracted to a
  * multiply-add: gcc does not by -std=c11, clang is told here. */
 #ifndef KERNELS_GENERIC_FIT_H
 #define KERNELS_GENERIC_FIT_H
 
 #include "kernels/kernels.h"
-
-#include <math.h>
 
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
@@ -31,11 +29,11 @@ static inline struct edges edges_of(const int8_t *levels)
     return e;
 }
 
-/* v is within the codes. A sum near 2^23 has no room for fractions. */
+/* v is within the codes. */
 static inline vf nearest_code(vf v, vf lo, const struct edges *e)
 {
     if (!e)
-        return v + vf_set(0x1.8p23f) - vf_set(0x1.8p23f);
+        return vf_round(v);
     vf c = lo;
     for (int i = 0; i < FIT_LEVELS - 1; i++)
         c += vf_select(vf_less(e->edge[i], v), e->step[i], vf_set(0));
@@ -46,19 +44,21 @@ static inline __attribute__((always_inline)) void fit_lane(struct fit_lanes *f, 
                                                            const float *x, const float *w, size_t n, bool has_m,
                                                            const struct edges *e)
 {
-    float inverse[VF];
-    for (int l = 0; l < VF; l++)
-        inverse[l] = fabsf(f->d[lane + l]) < 0x1p-100f ? 0 : 1 / f->d[lane + l];
-    const vf d = vf_load(f->d + lane), m = vf_load(f->m + lane), t = vf_load(inverse);
+    const vf d = vf_load(f->d + lane), m = vf_load(f->m + lane);
+    const vf t = vf_select(vf_less(vf_max(d, -d), vf_set(0x1p-100f)), vf_set(0), vf_set(1) / d);
     const vf lo = vf_set(code->lo), hi = vf_set(code->hi);
     vf q = vf_set(0), qq = q, r = q, rq = q, rr = q;
     for (size_t i = 0; i < n; i++) {
-        const vf weight = vf_set(w[i]);
         vf y = vf_set(x[i]);
         if (has_m)
             y += m;
         const vf c = nearest_code(vf_min(vf_max(y * t, lo), hi), lo, e);
-        const vf left = y - d * c, w_left = weight * left, w_code = weight * c;
+        const vf left = y - d * c;
+        vf w_left = left, w_code = c;
+        if (w) {
+            w_left *= vf_set(w[i]);
+            w_code *= vf_set(w[i]);
+        }
         if (has_m) {
             q += w_code;
             r += w_left;
@@ -74,19 +74,27 @@ static inline __attribute__((always_inline)) void fit_lane(struct fit_lanes *f, 
     vf_store(f->rr + lane, rr);
 }
 
+static inline __attribute__((always_inline)) void fit_all(struct fit_lanes *f, const struct code *code, const float *x,
+                                                          const float *w, size_t n, bool has_m, const struct edges *e)
+{
+    for (int lane = 0; lane < FIT_LANES; lane += VF)
+        fit_lane(f, lane, code, x, w, n, has_m, e);
+}
+
+/* Whole numbers have a loop for each case: that is what most weights of most types go through. */
 static void fit(struct fit_lanes *f, const struct code *code, const float *x, const float *w, size_t n, bool has_m)
 {
     if (code->levels) {
         const struct edges e = edges_of(code->levels);
-        for (int lane = 0; lane < FIT_LANES; lane += VF)
-            fit_lane(f, lane, code, x, w, n, has_m, &e);
-        return;
-    }
-    for (int lane = 0; lane < FIT_LANES; lane += VF) {
-        if (has_m)
-            fit_lane(f, lane, code, x, w, n, true, NULL);
-        else
-            fit_lane(f, lane, code, x, w, n, false, NULL);
+        fit_all(f, code, x, w, n, has_m, &e);
+    } else if (w && has_m) {
+        fit_all(f, code, x, w, n, true, NULL);
+    } else if (w) {
+        fit_all(f, code, x, w, n, false, NULL);
+    } else if (has_m) {
+        fit_all(f, code, x, NULL, n, true, NULL);
+    } else {
+        fit_all(f, code, x, NULL, n, false, NULL);
     }
 }
 

@@ -55,6 +55,17 @@ static inline float vf_least(vf x)
     const float a = x[0] < x[1] ? x[0] : x[1], b = x[2] < x[3] ? x[2] : x[3];
     return a < b ? a : b;
 }
+/** The largest of the four, none of which may be a NaN. */
+static inline float vf_most(vf x)
+{
+    const float a = x[0] > x[1] ? x[0] : x[1], b = x[2] > x[3] ? x[2] : x[3];
+    return a > b ? a : b;
+}
+/** To the nearest whole number, ties to even, of |x| < 2^22: a sum near 2^23 has no room for fractions. */
+static inline vf vf_round(vf x)
+{
+    return x + vf_set(0x1.8p23f) - vf_set(0x1.8p23f);
+}
 /** Where one of them is not a number: b. */
 static inline vf vf_min(vf a, vf b)
 {

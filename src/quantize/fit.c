@@ -33,21 +33,25 @@ struct state {
 /* Weights over the largest, those near zero not quite so: columns that nothing is known of still get sensible codes. */
 bool scale_block(struct scaled *s, const float *x, const float *importance, int n)
 {
-    float most = 0, unit = 0;
-    bool finite = true;
-    for (int i = 0; i < n; i++) {
-        finite &= fabsf(x[i]) <= LARGEST;
-        unit = fabsf(x[i]) > unit ? fabsf(x[i]) : unit;
+    vf largest = vf_set(0), most = largest;
+    vf_mask finite = vf_set(0) == vf_set(0);
+    for (int i = 0; i < n; i += VF) {
+        const vf v = vf_load(x + i), size = vf_max(v, -v);
+        finite &= size <= vf_set(LARGEST);
+        largest = vf_max(size, largest);
+        most = importance ? vf_max(vf_load(importance + i), most) : most;
     }
-    for (int i = 0; importance && i < n; i++)
-        most = importance[i] > most ? importance[i] : most;
-    const bool is_zero = unit < LEAST;
-    s->unit = is_zero ? 1 : unit;
-    for (int i = 0; i < n; i++) {
-        s->x[i] = is_zero ? 0 : x[i] / unit;
-        s->w[i] = most > 0 ? fmaxf(importance[i] / most, 1e-6f) : 1;
+    const bool is_zero = vf_most(largest) < LEAST;
+    s->unit = is_zero ? 1 : vf_most(largest);
+    s->is_weighted = vf_most(most) > 0;
+    for (int i = 0; i < n; i += VF) {
+        vf w = vf_set(1);
+        if (s->is_weighted)
+            w = vf_max(vf_load(importance + i) / vf_set(vf_most(most)), vf_set(1e-6f));
+        vf_store(s->x + i, is_zero ? vf_set(0) : vf_load(x + i) / vf_set(s->unit));
+        vf_store(s->w + i, w);
     }
-    return finite;
+    return vf_bits(finite) == 15;
 }
 
 static bool has_scales(const struct form *f)
@@ -263,8 +267,8 @@ static void put_codes(int8_t *q, const struct values *v, const struct code *code
     const float t = fabsf(at.d) < 0x1p-100f ? 0 : 1 / at.d;
     float c[BLOCK_MAX];
     for (size_t i = 0; i < v->n; i += VF)
-        vf_store(c + i, vf_min(vf_max((vf_load(v->x + i) + vf_set(at.m)) * vf_set(t), vf_set(code->lo)),
-                               vf_set(code->hi)));
+        vf_store(c + i,
+                 vf_min(vf_max((vf_load(v->x + i) + vf_set(at.m)) * vf_set(t), vf_set(code->lo)), vf_set(code->hi)));
     for (size_t i = 0; i < v->n && !code->levels; i++)
         q[i] = (int8_t)(int)(c[i] + 0x1.8p23f - 0x1.8p23f);
     for (size_t i = 0; i < v->n && code->levels; i++) {
@@ -306,8 +310,8 @@ bool fit_block(struct fitted *out, const struct kernels *kernels, const struct f
     if (!scale_block(&k.scaled, x, importance, form->block))
         return false;
     for (int j = 0; j < k.n_sub; j++) {
-        const float *w = k.scaled.w + j * form->sub;
-        k.sub[j] = (struct values){ k.scaled.x + j * form->sub, w, form->sub, sum_of(w, form->sub) };
+        const float *w = k.scaled.is_weighted ? k.scaled.w + j * form->sub : NULL;
+        k.sub[j] = (struct values){ k.scaled.x + j * form->sub, w, form->sub, w ? sum_of(w, form->sub) : form->sub };
     }
     return form->kind == SCALE_F16 ? fit_scales(out, &k) : fit_numbers(out, &k);
 }

@@ -34,10 +34,11 @@ struct fitted {
 
 /** A block's values divided by the largest, so that no sum can overflow or vanish, and how much each counts. */
 struct scaled {
-    float unit; /* what x was divided by */
+    float unit;       /* what x was divided by */
+    bool is_weighted; /* else all w are 1 */
     float x[BLOCK_MAX], w[BLOCK_MAX];
 };
-/** False if a value is not finite, or above 2^124. `importance` may be NULL: all count the same. */
+/** False if a value is not finite, or above 2^124. `importance` may be NULL: all count the same. n: a multiple of 4. */
 bool scale_block(struct scaled *s, const float *x, const float *importance, int n);
 
 /** False if a value is not finite, or so large that d or dmin is. */

@@ -48,8 +48,7 @@ static inline struct line4 correction4(const struct sums4 *s)
 
 struct line correction(const struct sums *s)
 {
-    const struct sums4 four = { vf_set(s->w), vf_set(s->q),  vf_set(s->qq),
-                                vf_set(s->r), vf_set(s->rq), vf_set(s->rr) };
+    const struct sums4 four = { vf_set(s->w), vf_set(s->q), vf_set(s->qq), vf_set(s->r), vf_set(s->rq), vf_set(s->rr) };
     const struct line4 c = correction4(&four);
     return (struct line){ c.d[0], c.m[0] };
 }
@@ -63,7 +62,7 @@ static inline vf error_after(const struct sums4 *s, struct line4 c)
 /* Where one turn leads from the four candidates at f, whose sums are known. */
 static inline void turn(struct lanes *best, const struct fit_lanes *f, int l, float sum_w, enum minimum minimum)
 {
-    const struct sums4 s = { vf_set(sum_w),   vf_load(f->q + l),  vf_load(f->qq + l),
+    const struct sums4 s = { vf_set(sum_w),     vf_load(f->q + l),  vf_load(f->qq + l),
                              vf_load(f->r + l), vf_load(f->rq + l), vf_load(f->rr + l) };
     const vf m = minimum == MINIMUM_NONE ? vf_set(0) : vf_load(f->m + l);
     struct line4 c = { s.rq * inverse(s.qq), -m };
@@ -116,12 +115,28 @@ static inline vf lane_numbers(int l)
     return vf_set((float)l) + (vf){ 0, 1, 2, 3 };
 }
 
+/* The value furthest from 0 of those that count, the first of two. */
+static float outermost_of(const struct values *v)
+{
+    vf low = vf_set(0), high = low;
+    for (size_t i = 0; i < v->n; i += VF) {
+        vf x = vf_load(v->x + i);
+        if (v->w)
+            x = vf_select(vf_less(vf_set(0), vf_load(v->w + i)), x, vf_set(0));
+        low = vf_min(x, low);
+        high = vf_max(x, high);
+    }
+    const float least = vf_least(low), most = vf_most(high);
+    for (size_t i = 0; most == -least && i < v->n; i++)
+        if (fabsf(v->x[i]) == most && (!v->w || v->w[i] > 0))
+            return v->x[i];
+    return most > -least ? most : least;
+}
+
 /* Both ends of the codes where they are not symmetric, else twice as many candidates for the one. */
 struct found search_scale(const struct kernels *k, const struct values *v, const struct code *code)
 {
-    float outer = 0;
-    for (size_t i = 0; i < v->n; i++)
-        outer = v->w[i] > 0 && fabsf(v->x[i]) > fabsf(outer) ? v->x[i] : outer;
+    const float outer = outermost_of(v);
     if (outer == 0)
         return (struct found){ { 0, 0 }, 0 };
     const float step = code->levels ? (code->hi - code->lo) / 15 : 1;
@@ -149,8 +164,7 @@ static struct line range_of(const struct values *v, float from)
         low = vf_min(low, vf_load(v->x + i));
         high = vf_max(high, vf_load(v->x + i));
     }
-    const float low2 = fminf(low[0], low[1]), high2 = fmaxf(high[0], high[1]);
-    return (struct line){ fminf(low2, fminf(low[2], low[3])), fmaxf(high2, fmaxf(high[2], high[3])) };
+    return (struct line){ vf_least(low), vf_most(high) };
 }
 
 struct found search_line(const struct kernels *k, const struct values *v, const struct code *code, bool any_minimum)

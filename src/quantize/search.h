@@ -5,10 +5,10 @@
 
 #include "kernels/kernels.h"
 
-/** Values and how much each counts. */
+/** Values and how much each counts; w NULL: 1. */
 struct values {
     const float *x, *w; /* |x| up to about 1 */
-    size_t n;
+    size_t n;           /* a multiple of 4 */
     float sum_w;
 };
 

@@ -5,8 +5,9 @@
 #include "kernels/codebooks.h"
 #include "tests/kernels/harness.h"
 
-static const struct code fit_codes[] = { { 0, 15, NULL },     { -4, 3, NULL }, { -127, 127, NULL }, { -1, 1, NULL },
-                                         { -127, 113, codebook_iq4_nl } };
+static const struct code fit_codes[] = {
+    { 0, 15, NULL }, { -4, 3, NULL }, { -127, 127, NULL }, { -1, 1, NULL }, { -127, 113, codebook_iq4_nl }
+};
 
 /* Nearest of all codes, by trying each: of two equally near ones the even whole number, or the lower level. */
 static float fit_nearest(const struct code *code, double v)
@@ -29,7 +30,7 @@ static void check_fit_lane(const struct fit_lanes *f, int l, const struct code *
     float q = 0, qq = 0, r = 0, rq = 0, rr = 0;
     for (size_t i = 0; i < n; i++) {
         const float y = x[i] + m, v = y * t, c = fit_nearest(code, (double)v), left = y - d * c;
-        const float w_left = w[i] * left, w_code = w[i] * c;
+        const float w_left = (w ? w[i] : 1) * left, w_code = (w ? w[i] : 1) * c;
         q += has_m ? w_code : 0;
         r += has_m ? w_left : 0;
         qq += w_code * c;
@@ -61,9 +62,11 @@ static void check_fit(const struct kernels *k, int unused)
             f.d[l] = random_int(0, 15) ? random_float() * 2 / (code->hi - code->lo) : 0;
             f.m[l] = random_float();
         }
-        k->fit(&f, code, x, w, n, has_m);
-        for (int l = 0; l < FIT_LANES; l++)
-            check_fit_lane(&f, l, code, x, w, n, has_m);
+        for (int weighted = 0; weighted < 2; weighted++) {
+            k->fit(&f, code, x, weighted ? w : NULL, n, has_m);
+            for (int l = 0; l < FIT_LANES; l++)
+                check_fit_lane(&f, l, code, x, weighted ? w : NULL, n, has_m);
+        }
     }
 }
 
