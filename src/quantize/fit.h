@@ -23,6 +23,7 @@ struct form {
     float min_hi;            /* minima of sub-blocks are 0 .. min_hi; 0: there are none */
     bool has_minimum;        /* one for the block, of any sign, where there are no sub-blocks */
     enum scale_kind kind;
+    bool is_plain;           /* a single turn of candidates will do where all values count the same */
 };
 
 struct fitted {

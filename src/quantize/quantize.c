@@ -18,25 +18,25 @@ static const struct type {
 } types[] = {
 #define WHOLE(lo, hi) { lo, hi, NULL }
 #define NL { -127, 113, codebook_iq4_nl }
-    /* codes, block, sub-block, scales, minima, one minimum, kind of scale */
-    [DTYPE_Q4_0] = { { WHOLE(-8, 7), 32, 32, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_q4_0 },
-    [DTYPE_Q4_1] = { { WHOLE(0, 15), 32, 32, WHOLE(0, 0), 0, true, SCALE_F16 }, pack_q4_1 },
-    [DTYPE_Q5_0] = { { WHOLE(-16, 15), 32, 32, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_q5_0 },
-    [DTYPE_Q5_1] = { { WHOLE(0, 31), 32, 32, WHOLE(0, 0), 0, true, SCALE_F16 }, pack_q5_1 },
-    [DTYPE_Q8_0] = { { WHOLE(-127, 127), 32, 32, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_q8_0 },
-    [DTYPE_IQ4_NL] = { { NL, 32, 32, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_iq4_nl },
-    [DTYPE_MXFP4] = { { { -12, 12, fp4_levels }, 32, 32, WHOLE(0, 0), 0, false, SCALE_E8M0 }, pack_mxfp4 },
-    [DTYPE_NVFP4] = { { { -12, 12, fp4_levels }, 64, 16, WHOLE(0, 0), 0, false, SCALE_UE4M3 }, pack_nvfp4 },
-    [DTYPE_Q2_K] = { { WHOLE(0, 3), 256, 16, WHOLE(0, 15), 15, false, SCALE_F16 }, pack_q2_k },
-    [DTYPE_Q3_K] = { { WHOLE(-4, 3), 256, 16, WHOLE(-32, 31), 0, false, SCALE_F16 }, pack_q3_k },
-    [DTYPE_Q4_K] = { { WHOLE(0, 15), 256, 32, WHOLE(0, 63), 63, false, SCALE_F16 }, pack_q4_k },
-    [DTYPE_Q5_K] = { { WHOLE(0, 31), 256, 32, WHOLE(0, 63), 63, false, SCALE_F16 }, pack_q5_k },
-    [DTYPE_Q6_K] = { { WHOLE(-32, 31), 256, 16, WHOLE(-128, 127), 0, false, SCALE_F16 }, pack_q6_k },
-    [DTYPE_IQ4_XS] = { { NL, 256, 32, WHOLE(-32, 31), 0, false, SCALE_F16 }, pack_iq4_xs },
-    [DTYPE_TQ1_0] = { { WHOLE(-1, 1), 256, 256, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_tq1_0 },
-    [DTYPE_TQ2_0] = { { WHOLE(-1, 1), 256, 256, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_tq2_0 },
-    [DTYPE_Q1_0] = { { { -1, 1, signs }, 128, 128, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_q1_0 },
-    [DTYPE_Q2_0] = { { WHOLE(-1, 2), 64, 64, WHOLE(0, 0), 0, false, SCALE_F16 }, pack_q2_0 },
+    /* codes, block, sub-block, scales, minima, one minimum, kind of scale, plain */
+    [DTYPE_Q4_0] = { { WHOLE(-8, 7), 32, 32, WHOLE(0, 0), 0, false, SCALE_F16, true }, pack_q4_0 },
+    [DTYPE_Q4_1] = { { WHOLE(0, 15), 32, 32, WHOLE(0, 0), 0, true, SCALE_F16, true }, pack_q4_1 },
+    [DTYPE_Q5_0] = { { WHOLE(-16, 15), 32, 32, WHOLE(0, 0), 0, false, SCALE_F16, true }, pack_q5_0 },
+    [DTYPE_Q5_1] = { { WHOLE(0, 31), 32, 32, WHOLE(0, 0), 0, true, SCALE_F16, true }, pack_q5_1 },
+    [DTYPE_Q8_0] = { { WHOLE(-127, 127), 32, 32, WHOLE(0, 0), 0, false, SCALE_F16, true }, pack_q8_0 },
+    [DTYPE_IQ4_NL] = { { NL, 32, 32, WHOLE(0, 0), 0, false, SCALE_F16, false }, pack_iq4_nl },
+    [DTYPE_MXFP4] = { { { -12, 12, fp4_levels }, 32, 32, WHOLE(0, 0), 0, false, SCALE_E8M0, false }, pack_mxfp4 },
+    [DTYPE_NVFP4] = { { { -12, 12, fp4_levels }, 64, 16, WHOLE(0, 0), 0, false, SCALE_UE4M3, false }, pack_nvfp4 },
+    [DTYPE_Q2_K] = { { WHOLE(0, 3), 256, 16, WHOLE(0, 15), 15, false, SCALE_F16, false }, pack_q2_k },
+    [DTYPE_Q3_K] = { { WHOLE(-4, 3), 256, 16, WHOLE(-32, 31), 0, false, SCALE_F16, false }, pack_q3_k },
+    [DTYPE_Q4_K] = { { WHOLE(0, 15), 256, 32, WHOLE(0, 63), 63, false, SCALE_F16, false }, pack_q4_k },
+    [DTYPE_Q5_K] = { { WHOLE(0, 31), 256, 32, WHOLE(0, 63), 63, false, SCALE_F16, false }, pack_q5_k },
+    [DTYPE_Q6_K] = { { WHOLE(-32, 31), 256, 16, WHOLE(-128, 127), 0, false, SCALE_F16, false }, pack_q6_k },
+    [DTYPE_IQ4_XS] = { { NL, 256, 32, WHOLE(-32, 31), 0, false, SCALE_F16, false }, pack_iq4_xs },
+    [DTYPE_TQ1_0] = { { WHOLE(-1, 1), 256, 256, WHOLE(0, 0), 0, false, SCALE_F16, false }, pack_tq1_0 },
+    [DTYPE_TQ2_0] = { { WHOLE(-1, 1), 256, 256, WHOLE(0, 0), 0, false, SCALE_F16, false }, pack_tq2_0 },
+    [DTYPE_Q1_0] = { { { -1, 1, signs }, 128, 128, WHOLE(0, 0), 0, false, SCALE_F16, false }, pack_q1_0 },
+    [DTYPE_Q2_0] = { { WHOLE(-1, 2), 64, 64, WHOLE(0, 0), 0, false, SCALE_F16, false }, pack_q2_0 },
 #undef WHOLE
 #undef NL
 };

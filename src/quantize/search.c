@@ -192,3 +192,36 @@ struct found search_line(const struct kernels *k, const struct values *v, const 
         found.at.d = 0;
     return found;
 }
+
+/* Fewer of the same: four lows for each of four highs. The smallest d is in the first lane: it may be the only finite
+ * one. */
+static void lines_once(struct fit_lanes *f, const struct values *v, const struct code *code)
+{
+    const struct line range = range_of(v, v->x[0]);
+    const vf at_low = { 0.65f, 0.35f, 0.05f, -0.25f };
+    for (int l = 0; l < FIT_LANES; l += VF) {
+        const float at_high = 0.5f - 0.3f * (float)(l / VF);
+        const vf d = vf_set(range.m - range.d) / (vf_set(code->hi + at_high) + at_low);
+        vf_store(f->d + l, d);
+        vf_store(f->m + l, vf_set(-range.d) - at_low * d);
+    }
+}
+
+/* Where the codes are not symmetric, the outermost value gets the end that is further from 0. Again the smallest d first. */
+static void scales_once(struct fit_lanes *f, const struct values *v, const struct code *code)
+{
+    const float outer = outermost_of(v);
+    for (int l = 0; l < FIT_LANES; l += VF) {
+        const vf at = vf_set(fabsf(code->lo) + 0.75f) - vf_set(0.15f) * lane_numbers(l);
+        vf_store(f->d + l, vf_set(copysignf(outer, code->lo * outer)) / at);
+        vf_store(f->m + l, vf_set(0));
+    }
+}
+
+void search_once(struct fit_lanes *f, const struct values *v, const struct code *code, bool any_minimum)
+{
+    if (any_minimum)
+        lines_once(f, v, code);
+    else
+        scales_once(f, v, code);
+}

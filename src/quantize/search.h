@@ -31,6 +31,8 @@ struct sums {
 struct found search_scale(const struct kernels *k, const struct values *v, const struct code *code);
 /** Best scale, not negative, and minimum, which is not negative either unless `any_minimum`; code->lo is 0. */
 struct found search_line(const struct kernels *k, const struct values *v, const struct code *code, bool any_minimum);
+/** FIT_LANES candidates for one scale and, if `any_minimum`, a minimum: what one turn can choose from. */
+void search_once(struct fit_lanes *f, const struct values *v, const struct code *code, bool any_minimum);
 /** The change of (d, m) that is best for the codes as they are, by least squares. */
 struct line correction(const struct sums *s);
 

@@ -260,6 +260,25 @@ static void values_that_do_not_fit_are_refused(void **unused)
     }
 }
 
+/* An f16 goes up to 65504: with the outermost code that is about what these sizes need. */
+static void values_that_need_the_largest_scale_are_kept(void **unused)
+{
+    (void)unused;
+    static const struct {
+        enum dtype type;
+        float size;
+    } cases[] = { { DTYPE_Q4_0, 510e3f }, { DTYPE_Q5_0, 1030e3f }, { DTYPE_Q8_0, 8.3e6f } };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++)
+        for (int sign = -1; sign <= 1; sign += 2) {
+            float x[ROW], y[ROW];
+            for (int i = 0; i < ROW; i++)
+                x[i] = i % 32 ? 0 : (float)sign * cases[c].size;
+            if (!round_trip(cases[c].type, y, x, ROW, NULL))
+                fail_msg("%s: %g is refused", dtype_name(cases[c].type), (double)x[0]);
+            assert_true(fabsf(y[0] - x[0]) <= 0.02f * cases[c].size);
+        }
+}
+
 static void every_instruction_set_writes_the_same_bytes(void **unused)
 {
     (void)unused;
@@ -309,6 +328,7 @@ int main(void)
         cmocka_unit_test(a_lone_value_is_kept),
         cmocka_unit_test(tiny_values_become_small_ones),
         cmocka_unit_test(values_that_do_not_fit_are_refused),
+        cmocka_unit_test(values_that_need_the_largest_scale_are_kept),
         cmocka_unit_test(every_instruction_set_writes_the_same_bytes),
         cmocka_unit_test(other_types_and_parts_of_blocks_are_refused),
     };
