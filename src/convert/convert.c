@@ -442,6 +442,47 @@ static infer_status convert_latent(struct converting *k, uint32_t layer)
                                           (struct row_order){ .parts = values, .rows = h->d_head_v }, values_name);
 }
 
+/* Biases are floats in memory, as they are small. */
+static infer_status add_packed_biases(struct converting *k, const struct packed *p, uint32_t part, uint32_t layer)
+{
+    const uint64_t n = (uint64_t)p->n_expert * p->rows;
+    float *to = arena_new(&k->c->gguf->arena, (size_t)n, sizeof *to);
+    char name[ARCH_MAX_NAME];
+    if (!to)
+        return fail_memory(k->err, p->biases->name.p);
+    packed_biases(p, part, to);
+    arch_gguf_name(&k->h, &layer_tensors[p->bias + part], layer, name);
+    const struct tensor t = { .name = text_of(name), .type = DTYPE_F32, .n_dims = 2,
+                              .ne = { p->rows, p->n_expert, 1, 1 }, .bytes = n * sizeof *to, .data = to };
+    k->c->orders[k->n_orders++] = (struct row_order){ 0 };
+    return weights_add_tensor(k->c->gguf, &t, k->err);
+}
+
+/* Each role of packed experts gets tensors of its own; `packed` receives which these are. */
+static infer_status convert_packed(struct converting *k, uint32_t layer, bool packed[LAYER_ROLES])
+{
+    infer_status status = INFER_OK;
+    for (int i = 0; i < packed_count(k->hf, &k->h) && status == INFER_OK; i++) {
+        struct packed *p = arena_new(&k->c->gguf->arena, 1, sizeof *p);
+        status = p ? packed_find(p, k->hf, &k->h, layer, i, k->err) : fail_memory(k->err, "packed experts");
+        if (status != INFER_OK)
+            return status;
+        const struct tensor *const used[] = { p->blocks, p->biases, p->scales };
+        for (int j = 0; j < (p->scales ? 3 : 2); j++)
+            k->used[used[j] - k->hf->tensors] = true;
+        for (uint32_t part = 0; part < p->n && status == INFER_OK; part++) {
+            char name[ARCH_MAX_NAME];
+            packed[p->first + part] = packed[p->bias + part] = true;
+            arch_gguf_name(&k->h, &layer_tensors[p->first + part], layer, name);
+            status = add_parts(k, p->type, p->k, DIM_EXPERTS,
+                               (struct row_order){ .packed = p, .part = part, .rows = p->rows }, name);
+            if (status == INFER_OK)
+                status = add_packed_biases(k, p, part, layer);
+        }
+    }
+    return status;
+}
+
 static infer_status convert_layer(struct converting *k, uint32_t layer)
 {
     bool fused[LAYER_ROLES] = { false };
@@ -449,6 +490,8 @@ static infer_status convert_layer(struct converting *k, uint32_t layer)
     const bool experts = k->h.routing.n_expert && arch_needs(&k->h, &layer_tensors[ROUTER], true) != NEED_NOT &&
                          find_tensor(k, layer_tensors[ROUTER].hf, layer, 0, name);
     infer_status status = convert_fused(k, layer, fused);
+    if (status == INFER_OK)
+        status = convert_packed(k, layer, fused);
     if (status == INFER_OK && arch_has(&k->h, TRAIT_LATENT))
         status = convert_latent(k, layer);
     for (int role = 0; role < LAYER_ROLES && status == INFER_OK; role++)
@@ -528,10 +571,6 @@ static bool may_be_left(const struct converting *k, const struct tensor *t)
 
 static infer_status convert_tensors(struct converting *k)
 {
-    if (arch_has(&k->h, TRAIT_FUSED_EXPERTS))
-        return fail(k->err, INFER_E_UNKNOWN,
-                    "%s: the experts of %s models stand in a form that cannot be converted yet", k->hf->path,
-                    k->h.name);
     infer_status status = convert_tensor(k, &model_tensors[TOKEN_EMBD], 0, false);
     if (status == INFER_OK)
         status = add_rope_divisors(k);

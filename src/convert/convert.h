@@ -1,16 +1,17 @@
 /* convert.h - a Hugging Face directory as GGUF would have it: the same tensors under GGUF's names, the numbers of
  * config.json under GGUF's keys, the vocabulary as tokenizer.ggml.*. No matrix is copied: what is written differs
- * from what is mapped only in the order of some rows, and in matrices that stand transposed. */
+ * from what is mapped only in the order of some rows, in matrices that stand transposed, and in packed experts. */
 #ifndef CONVERT_H
 #define CONVERT_H
 
-#include "src/formats/formats.h"
+#include "src/arch/packed.h"
 
 /** Where a tensor's rows stand in the original. Those of queries and keys stand in another order where GGUF files of a
  *  family rotate neighbours and the originals rotate halves: of each head of `head` rows the first n_rot; head 0: rows
  *  stay where they are. Rows may stand in parts, `rows` in each: those of experts and heads do; NULL: all rows stand
  *  together, at the tensor's data. Parts may stand transposed: then the values of a row are `across` bytes apart, and
- *  those of neighbouring rows side by side; 0: they do not. */
+ *  those of neighbouring rows side by side; 0: they do not. Rows of packed experts are put together, those of one of its
+ *  roles; NULL: there are none. */
 struct row_order {
     uint32_t head, n_rot;
     /* KV heads and the query heads of each, whose rows stand together in the original; 0: they do not. The tensor begins
@@ -19,6 +20,8 @@ struct row_order {
     const void *const *parts;
     uint64_t rows;
     size_t across;
+    const struct packed *packed;
+    uint32_t part; /* role packed->first + part */
 };
 /** The row of the original that is row r of the file. */
 static inline uint64_t row_source(struct row_order o, uint64_t r)
@@ -36,6 +39,10 @@ static inline uint64_t row_source(struct row_order o, uint64_t r)
 static inline const uint8_t *row_at(const struct tensor *t, struct row_order o, uint64_t r, size_t bytes,
                                     uint8_t *buffer)
 {
+    if (o.packed) {
+        packed_row(o.packed, o.part, r / o.rows, r % o.rows, buffer);
+        return buffer;
+    }
     if (!o.parts)
         return (const uint8_t *)t->data + row_source(o, r) * bytes;
     const uint8_t *const part = (const uint8_t *)o.parts[r / o.rows];

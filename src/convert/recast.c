@@ -156,7 +156,7 @@ static struct row_order order_of(const struct recast *r, size_t i)
 bool recast_changes(const struct recast *r, size_t i)
 {
     const struct row_order order = order_of(r, i);
-    return r->types[i] != r->in->tensors[i].type || order.head || order.parts;
+    return r->types[i] != r->in->tensors[i].type || order.head || order.parts || order.packed;
 }
 
 /* Call fn for each piece of memory that holds the tensor as it is in the file. */
@@ -165,7 +165,11 @@ static infer_status each_piece(struct recast *r, infer_status (*fn)(struct recas
 {
     const struct tensor *t = &r->in->tensors[r->current];
     const struct row_order order = order_of(r, r->current);
-    infer_status status = order.parts ? INFER_OK : fn(r, t->data, t->bytes, err);
+    infer_status status = order.parts || order.packed ? INFER_OK : fn(r, t->data, t->bytes, err);
+    const struct tensor *const packed[] = { order.packed ? order.packed->blocks : NULL,
+                                            order.packed ? order.packed->scales : NULL };
+    for (int i = 0; i < 2 && packed[i] && status == INFER_OK; i++)
+        status = fn(r, packed[i]->data, packed[i]->bytes, err);
     for (uint64_t part = 0; order.parts && part < t->ne[2] && status == INFER_OK; part++)
         status = fn(r, order.parts[part], t->bytes / t->ne[2], err);
     return status;

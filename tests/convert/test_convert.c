@@ -1,6 +1,7 @@
 /* test_convert.c - a Hugging Face directory as GGUF has it: names, numbers, the order of rows; and what is refused. */
 #include "src/convert/convert.h"
 
+#include "kernels/kernels.h"
 #include "tests/formats/weights_test.h"
 
 #include <math.h>
@@ -45,17 +46,16 @@ static void assert_same_metadata(const struct weights *ours, const struct weight
     }
 }
 
-static const float *floats_of(const struct tensor *t, const uint8_t *p, float *buffer)
+static bool is_known(const struct tensor *t)
 {
-    for (uint64_t i = 0; i < t->ne[0]; i++)
-        buffer[i] = t->type == DTYPE_F32 ? f32_from_bits(read_u32(p + 4 * i))
-                                         : bf16_to_f32(read_u16(p + 2 * i));
-    return buffer;
+    return t->type == DTYPE_F32 || t->type == DTYPE_BF16 || t->type == DTYPE_MXFP4;
 }
 
 static void assert_same_tensors(const struct conversion *c, const struct weights *theirs)
 {
     static float a[4096], b[4096];
+    struct kernels kernels;
+    kernels_init(&kernels, CPU_SCALAR);
     assert_int_equal(c->gguf->n_tensors, theirs->n_tensors);
     for (size_t i = 0; i < c->gguf->n_tensors; i++) {
         const struct tensor *t = &c->gguf->tensors[i], *o = weights_tensor(theirs, t->name);
@@ -64,15 +64,14 @@ static void assert_same_tensors(const struct conversion *c, const struct weights
         assert_int_equal(t->n_dims, o->n_dims);
         assert_memory_equal(t->ne, o->ne, sizeof t->ne);
         assert_true(t->ne[0] <= 4096);
-        assert_true(t->type == DTYPE_F32 || t->type == DTYPE_BF16);
-        assert_true(o->type == DTYPE_F32 || o->type == DTYPE_BF16);
+        assert_true(is_known(t) && is_known(o) && (t->type == DTYPE_MXFP4) == (o->type == DTYPE_MXFP4));
         uint64_t bytes, their_bytes;
         dtype_row_bytes(t->type, t->ne[0], &bytes);
         dtype_row_bytes(o->type, o->ne[0], &their_bytes);
         for (uint64_t row = 0; row < t->ne[1] * t->ne[2]; row++) {
             static uint8_t buffer[4 * 4096];
-            floats_of(t, row_at(t, c->orders[i], row, bytes, buffer), a);
-            floats_of(o, (const uint8_t *)o->data + row * their_bytes, b);
+            kernels.dequantize[t->type](a, row_at(t, c->orders[i], row, bytes, buffer), t->ne[0]);
+            kernels.dequantize[o->type](b, (const uint8_t *)o->data + row * their_bytes, o->ne[0]);
             for (uint64_t k = 0; k < t->ne[0]; k++)
                 if (!(fabsf(a[k] - b[k]) <= 1e-6f * fabsf(b[k])))
                     fail_msg("%s: %s[%llu][%llu] is %g, in llama.cpp's file %g", c->gguf->path, t->name.p,
@@ -96,7 +95,7 @@ static void directories_become_what_llama_cpp_makes_of_them(void **unused)
         "olmo",
         "minicpm", "internlm2", "exaone", "bailingmoe", "bailingmoe2", "orion", "xverse", "baichuan", "chatglm3",
         "codeshell",
-        "starcoder", "ministral3", "mistral3", "qwen2vl", "qwen3vl",
+        "starcoder", "ministral3", "mistral3", "qwen2vl", "qwen3vl", "gpt-oss", "gpt-oss-mxfp4",
     };
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         char path[64], file[64];
@@ -185,12 +184,14 @@ static void tensors_must_fit_the_numbers(void **unused)
     assert_refused(model_with("qwen3", &few), INFER_E_UNKNOWN, "model.layers.1.");
     assert_refused(model_with("qwen3", &many), INFER_E_FORMAT, "model.layers.2.input_layernorm.weight is missing");
     assert_refused(model_with("qwen3", &most), INFER_E_FORMAT, "4000 layers");
+    const struct meta experts = whole("num_local_experts", 3);
+    assert_refused(model_with("gpt-oss-mxfp4", &wide), INFER_E_FORMAT, "gate_up_proj_bias has the shape");
+    assert_refused(model_with("gpt-oss", &experts), INFER_E_FORMAT, "expected");
 }
 
-static void every_allocation_may_fail(void **unused)
+static void check_allocations(const char *path)
 {
-    (void)unused;
-    struct weights *hf = open_model(TINY "llama3");
+    struct weights *hf = open_model(path);
     for (size_t n = 0;; n++) {
         struct counting counting;
         counting_init(&counting, n);
@@ -207,6 +208,13 @@ static void every_allocation_may_fail(void **unused)
         assert_int_equal(err.code, INFER_E_NOMEM);
     }
     weights_close(&hf);
+}
+
+static void every_allocation_may_fail(void **unused)
+{
+    (void)unused;
+    check_allocations(TINY "llama3");
+    check_allocations(TINY "gpt-oss-mxfp4");
 }
 
 int main(void)

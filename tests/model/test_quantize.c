@@ -59,6 +59,9 @@ static const struct input {
     { "tests/data/tiny/llama", "q5_0", false },
     { "tests/data/tiny/gpt2", "q8_0", false },
     { "tests/data/tiny/mixtral", "q8_0", false },
+    { "tests/data/tiny/gpt-oss", "q8_0", false },
+    { "tests/data/tiny/gpt-oss-mxfp4", "q8_0", true },
+    { "tests/data/tiny/gpt-oss-mxfp4", "mxfp4_moe", false },
     { "tests/data/tiny/deepseek3", "f16", false },
     { "tests/data/quantised/fp8-block", "q4_0", false },
     { "tests/data/quantised/fp8-block-powers", "q8_0", false },
@@ -127,7 +130,7 @@ static void what_cannot_be_quantised_is_named(void **state)
         { "tests/data/tiny/llama", "q9", "no type \"q9\"", INFER_E_ARGUMENT },
         { "tests/data/quantised/gptq", "q8_0", "is q4_0 already", INFER_E_UNKNOWN },
         { "tests/data/default-model", "iq2_xs", "without importance", INFER_E_UNKNOWN },
-        { "tests/data/tiny/gpt-oss", "q8_0", "cannot be converted", INFER_E_UNKNOWN },
+        { "tests/data/tiny/gpt-oss-mxfp4", "q8_0", "is mxfp4 already", INFER_E_UNKNOWN },
     };
     infer_context *c = open_context(NULL, 1);
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {

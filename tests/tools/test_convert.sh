@@ -17,7 +17,7 @@ logits() { "$build/infer-logits" -m "$1" --ids "$2" --out "$3" || fail "$1: exit
 for directory in tests/data/tiny/*/ tests/data/quantised/*/; do
     [ -e "$directory/model.safetensors" ] && [ -e "$directory/ids.json" ] || continue
     "$convert" "$directory" "$tmp/model.gguf" >"$tmp/said" 2>&1 || {
-        grep -q 'gpt-oss\|MXFP4\|mxfp4\|linear.[a-z]* has no place' "$tmp/said" || fail "$directory: $(cat "$tmp/said")"
+        grep -q 'linear.[a-z]* has no place' "$tmp/said" || fail "$directory: $(cat "$tmp/said")"
         [ ! -e "$tmp/model.gguf" ] || fail "$directory: a refused model leaves a file"
         continue
     }
