@@ -50,6 +50,7 @@ $(BUILD)/tests/kernels/test_amx.o: isa := $(if $(filter amx,$(isas)),-ffp-contra
 OPENBLAS ?= $(shell pkg-config --exists openblas 2>/dev/null && echo 1)
 openblas := $(filter-out 0,$(OPENBLAS))
 $(BUILD)/benches/inference/%.o:   isa := -DTINY_MODEL='"$(BUILD)/benches/tiny.gguf"'
+$(BUILD)/benches/embeddings/%.o:  isa := -DMINILM_MODEL='"$(BUILD)/benches/minilm.gguf"'
 $(BUILD)/benches/tensor_ops/%.o:  isa := $(if $(openblas),-DHAVE_OPENBLAS $(shell pkg-config --cflags openblas))
 $(BUILD)/tests/%.o:          isa := -DINFER_SHARED='"$(INFER_SHARED)"'
 
@@ -58,7 +59,7 @@ objects  := $(call object,src/*/*.c src/*/*/*.c kernels/*.c $(isas:%=kernels/%/*
 common   := $(call object,tools/common/*.c)
 limits   := $(call object,benches/limits/limits.c $(isas:%=benches/limits/%.c))
 bench    := $(limits) $(call object,tools/bench/*.c)
-suites   := tensor_ops inference cache pool tokenizer grammar
+suites   := tensor_ops inference cache pool tokenizer grammar embeddings
 suite     = $(call object,benches/$1/*.c)
 tools    := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/infer-*.c))
 apps     := $(patsubst examples/%.c,$(BUILD)/%,$(wildcard examples/infer-*.c))
@@ -259,6 +260,9 @@ $(BUILD)/benches/shim.o: benches/shim.cc Makefile $(BUILD)/flags
 $(BUILD)/bench_inference: | $(BUILD)/benches/tiny.gguf
 $(BUILD)/benches/tiny.gguf: $(BUILD)/infer-synth
 	@$< tiny f32 $@
+$(BUILD)/bench_embeddings: | $(BUILD)/benches/minilm.gguf
+$(BUILD)/benches/minilm.gguf: $(BUILD)/infer-synth
+	@$< all-minilm-l6 q8_0 $@
 $(call suite,tensor_ops): $(BUILD)/benches/openblas
 $(BUILD)/benches/openblas: force
 	@mkdir -p $(@D) && echo '$(openblas)' | cmp -s - $@ || echo '$(openblas)' > $@

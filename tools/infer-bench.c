@@ -1,5 +1,5 @@
-/* infer-bench.c - how fast a model runs: tokens a second of evaluating a prompt and of generating, over threads,
- * lengths and depths; with --limits also how fast this machine could run it at the time. The latter needs the pool of
+/* infer-bench.c - how fast a model runs: tokens a second of evaluating a prompt, of generating, and of making vectors
+ * of texts, over threads, lengths and depths; with --limits also how fast this machine could run it at the time. The latter needs the pool of
  * the context beside infer.h, as the limits are those of the threads that compute. */
 #include "infer.h"
 #include "src/engine/context.h"
@@ -20,18 +20,23 @@ struct list {
 };
 
 static struct {
-    const char *model, *prompts, *generations, *threads, *depths;
-    int32_t runs, batch;
+    const char *model, *prompts, *generations, *embeddings, *threads, *depths;
+    int32_t runs, batch, texts;
     int precision, output;
     struct kv_options kv;
     bool limits;
-} o = { .prompts = "512", .generations = "64", .threads = "0", .depths = "0", .runs = 5, .batch = 512 };
+} o = { .threads = "0", .depths = "0", .runs = 5, .batch = 512, .texts = 32 };
 
-/* "1,2,8" into numbers of [min, max]. */
+/* What is measured; n 0: not said. */
+struct plan {
+    struct list prompts, generations, embeddings, depths;
+};
+
+/* "1,2,8" into numbers of [min, max]; none without text. */
 static bool read_list(struct list *list, const char *text, long min, long max)
 {
     list->n = 0;
-    for (;;) {
+    while (text) {
         char *end;
         const long v = strtol(text, &end, 10);
         if (end == text || v < min || v > max || list->n == MAX_LIST || (*end && *end != ','))
@@ -41,13 +46,14 @@ static bool read_list(struct list *list, const char *text, long min, long max)
             return true;
         text = end + 1;
     }
+    return true;
 }
 
 /* ---- One measurement ---- */
 
 static void summarise(struct test *t)
 {
-    const double tokens = t->n_prompt + t->n_gen;
+    const double tokens = test_tokens(t);
     double ts = 0, ts_square = 0, ns = 0, ns_square = 0;
     for (int i = 0; i < t->n_runs; i++) {
         const double rate = 1e9 * tokens / t->ns[i];
@@ -123,6 +129,78 @@ static infer_status run_all(infer_session *s, struct test *t, const int32_t *ids
     return status;
 }
 
+/* What making vectors of texts needs. All are NULL until there is memory. */
+struct embedding {
+    infer_embedder *embedder;
+    infer_input *texts;
+    int32_t *ids;
+    float *out;
+    size_t *first; /* NULL: there is one vector for a text; else one for each token, as the model says */
+    size_t n, n_tokens; /* of all texts */
+};
+
+static infer_status open_embedding(struct embedding *e, infer_model *m, const struct test *t, infer_error *err)
+{
+    infer_model_info info = { .size = sizeof info };
+    infer_embedder_info vectors = { .size = sizeof vectors };
+    infer_embedder_options eo = infer_embedder_defaults();
+    eo.precision = t->precision;
+    eo.n_ctx = t->n_embed;
+    e->embedder = infer_embedder_open(m, &eo, err);
+    if (!e->embedder)
+        return err->code;
+    infer_model_get_info(m, &info);
+    infer_embedder_get_info(e->embedder, &vectors);
+    const bool tokens = vectors.pooling == INFER_POOLING_NONE;
+    e->n = (size_t)t->n_texts;
+    e->n_tokens = e->n * (size_t)t->n_embed;
+    e->texts = calloc(e->n, sizeof *e->texts);
+    e->ids = calloc(e->n_tokens, sizeof *e->ids);
+    e->out = tokens ? calloc(e->n_tokens * (size_t)vectors.token_dimensions, sizeof *e->out)
+                    : calloc(e->n * (size_t)vectors.dimensions, sizeof *e->out);
+    e->first = tokens ? calloc(e->n + 1, sizeof *e->first) : NULL;
+    if (!e->texts || !e->ids || !e->out || (tokens && !e->first))
+        return failure(err, INFER_E_NOMEM, "out of memory for %zu tokens", e->n_tokens);
+    fill_ids(e->ids, e->n_tokens, info.n_vocab);
+    for (size_t i = 0; i < e->n; i++)
+        e->texts[i] = (infer_input){ .ids = e->ids + i * (size_t)t->n_embed, .n_ids = (size_t)t->n_embed };
+    return INFER_OK;
+}
+
+static void close_embedding(struct embedding *e)
+{
+    infer_embedder_close(&e->embedder);
+    free(e->texts);
+    free(e->ids);
+    free(e->out);
+    free(e->first);
+}
+
+static infer_status embed_once(struct embedding *e, double *ns, infer_error *err)
+{
+    const double start = seconds_now();
+    const infer_status status =
+        e->first ? infer_embed_tokens(e->embedder, e->texts, e->n, e->out, e->n_tokens, e->first, err)
+                 : infer_embed(e->embedder, e->texts, e->n, e->out, err);
+    *ns = 1e9 * (seconds_now() - start);
+    return status;
+}
+
+static infer_status measure_embedding(infer_model *m, struct test *t, infer_error *err)
+{
+    struct embedding e = { 0 };
+    double warm_up;
+    infer_status status = open_embedding(&e, m, t, err);
+    if (status == INFER_OK)
+        status = embed_once(&e, &warm_up, err);
+    for (int i = 0; status == INFER_OK && i < t->n_runs; i++)
+        status = embed_once(&e, &t->ns[i], err);
+    close_embedding(&e);
+    if (status == INFER_OK)
+        summarise(t);
+    return status;
+}
+
 static infer_status measure(infer_model *m, struct test *t, struct meter *meter, const char *cpu, infer_error *err)
 {
     infer_model_info info = { .size = sizeof info };
@@ -156,17 +234,21 @@ static infer_status measure(infer_model *m, struct test *t, struct meter *meter,
 
 /* ---- All of them ---- */
 
-/* A test with both lengths 0 is none. */
-static infer_status run_test(infer_context *c, infer_model *m, struct meter *meter, int32_t n_prompt, int32_t n_gen,
-                             int32_t n_depth, bool *first, infer_error *err)
+enum kind { PROMPT, GENERATION, EMBEDDING };
+
+/* Run a test of n tokens and show it; of none there is nothing to do. */
+static infer_status run_test(infer_context *c, infer_model *m, struct meter *meter, enum kind kind, int32_t n,
+                             int32_t n_depth, bool texts, bool *first, infer_error *err)
 {
     static struct test t; /* large */
-    if (!n_prompt && !n_gen)
+    if (!n)
         return INFER_OK;
-    t = (struct test){ .n_prompt = n_prompt, .n_gen = n_gen, .n_depth = n_depth, .n_batch = o.batch,
-                       .n_threads = infer_context_threads(c), .n_runs = o.runs,
-                       .precision = (infer_precision)o.precision, .limited = -1 };
-    const infer_status status = measure(m, &t, meter, infer_context_cpu(c), err);
+    t = (struct test){ .n_prompt = kind == PROMPT ? n : 0, .n_gen = kind == GENERATION ? n : 0,
+                       .n_embed = kind == EMBEDDING ? n : 0, .n_texts = kind == EMBEDDING ? o.texts : 0,
+                       .n_depth = n_depth, .n_batch = o.batch, .n_threads = infer_context_threads(c),
+                       .n_runs = o.runs, .precision = (infer_precision)o.precision, .texts = texts, .limited = -1 };
+    const infer_status status =
+        kind == EMBEDDING ? measure_embedding(m, &t, err) : measure(m, &t, meter, infer_context_cpu(c), err);
     if (status == INFER_OK) {
         output_test((enum output)o.output, m, o.model, infer_context_cpu(c), &t, *first);
         *first = false;
@@ -174,21 +256,54 @@ static infer_status run_test(infer_context *c, infer_model *m, struct meter *met
     return status;
 }
 
-static infer_status run_tests(infer_context *c, infer_model *m, struct meter *meter, const struct list lists[3],
+static bool has_tests(const struct list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (list->v[i])
+            return true;
+    return false;
+}
+
+/* What is not said is what the model is for: the vectors of texts, or prompts and generating. */
+static struct plan usual_plan(const struct plan *said, const infer_model *m)
+{
+    infer_model_info info = { .size = sizeof info };
+    infer_model_get_info(m, &info);
+    struct plan p = *said;
+    const bool nothing = !p.prompts.n && !p.generations.n && !p.embeddings.n;
+    if (info.encoder && nothing)
+        p.embeddings = (struct list){ { 16, 64, 128, 256, 512 }, 5 };
+    while (info.encoder && nothing && p.embeddings.n > 1 && p.embeddings.v[p.embeddings.n - 1] > info.n_ctx_train)
+        p.embeddings.n--;
+    const bool usual = !info.encoder && !has_tests(&p.embeddings);
+    if (usual && !p.prompts.n)
+        p.prompts = (struct list){ { 512 }, 1 };
+    if (usual && !p.generations.n)
+        p.generations = (struct list){ { 64 }, 1 };
+    return p;
+}
+
+static infer_status run_tests(infer_context *c, infer_model *m, struct meter *meter, const struct plan *said,
                               bool *first, infer_error *err)
 {
+    const struct plan p = usual_plan(said, m);
+    const struct list *const lists[] = { &p.prompts, &p.generations };
+    const bool texts = has_tests(&p.embeddings);
     infer_status status = INFER_OK;
-    for (size_t d = 0; d < lists[2].n; d++)
-        for (int kind = 0; kind < 2; kind++)
-            for (size_t i = 0; status == INFER_OK && i < lists[kind].n; i++) {
-                const int32_t n = lists[kind].v[i];
-                status = run_test(c, m, meter, kind ? 0 : n, kind ? n : 0, lists[2].v[d], first, err);
-            }
+    if (meter && texts)
+        return failure(err, INFER_E_ARGUMENT, "--limits knows the work of -p and -n only, not of texts (-e)");
+    for (size_t d = 0; d < p.depths.n; d++)
+        for (int kind = PROMPT; kind <= GENERATION; kind++)
+            for (size_t i = 0; status == INFER_OK && i < lists[kind]->n; i++)
+                status = run_test(c, m, meter, (enum kind)kind, lists[kind]->v[i], p.depths.v[d], texts, first,
+                                  err);
+    for (size_t i = 0; status == INFER_OK && i < p.embeddings.n; i++)
+        status = run_test(c, m, meter, EMBEDDING, p.embeddings.v[i], 0, true, first, err);
     return status;
 }
 
 /* All tests on n_threads. */
-static infer_status bench_threads(int32_t n_threads, const struct list lists[3], bool *first, infer_error *err)
+static infer_status bench_threads(int32_t n_threads, const struct plan *plan, bool *first, infer_error *err)
 {
     infer_context *c = program_context(n_threads, 0, err);
     infer_model *m = c ? program_model(c, o.model, err) : NULL;
@@ -197,19 +312,19 @@ static infer_status bench_threads(int32_t n_threads, const struct list lists[3],
         failure(err, INFER_E_NOMEM, "out of memory for measuring the limits");
     if (meter)
         work_add_weights(meter, m);
-    const infer_status status = m && (meter || !o.limits) ? run_tests(c, m, meter, lists, first, err) : err->code;
+    const infer_status status = m && (meter || !o.limits) ? run_tests(c, m, meter, plan, first, err) : err->code;
     limits_close(&meter);
     infer_model_close(&m);
     infer_context_close(&c);
     return status;
 }
 
-static int bench(const struct list *threads, const struct list lists[3])
+static int bench(const struct list *threads, const struct plan *plan)
 {
     bool first = true;
     infer_error err = { 0 };
     for (size_t i = 0; i < threads->n; i++)
-        if (bench_threads(threads->v[i], lists, &first, &err) != INFER_OK)
+        if (bench_threads(threads->v[i], plan, &first, &err) != INFER_OK)
             return report_failure("infer-bench", &err);
     output_end((enum output)o.output, first);
     return 0;
@@ -219,8 +334,12 @@ static const struct opt rows[] = {
     { OPT_GROUP, NULL, NULL, "What is measured (lists: 1,2,4)", NULL, 0, 0 },
     { OPT_TEXT, "-m, --model", "PATH", "GGUF file or Hugging Face directory (default: $INFER_MODEL, else the embedded "
       "model)", &o.model, 0, 0 },
-    { OPT_TEXT, "-p, --n-prompt", "LIST", "prompt lengths; 0 = none", &o.prompts, 0, 0 },
-    { OPT_TEXT, "-n, --n-gen", "LIST", "tokens to generate; 0 = none", &o.generations, 0, 0 },
+    { OPT_TEXT, "-p, --n-prompt", "LIST", "prompt lengths; 0 = none (default 512, of an encoder none)", &o.prompts, 0, 0 },
+    { OPT_TEXT, "-n, --n-gen", "LIST", "tokens to generate; 0 = none (default 64, of an encoder none)", &o.generations,
+      0, 0 },
+    { OPT_TEXT, "-e, --n-embed", "LIST", "tokens of texts whose vectors are made; 0 = none (default of an encoder "
+      "16,64,128,256,512, else none; with it -p and -n are none unless given)", &o.embeddings, 0, 0 },
+    { OPT_INT, "--texts", "N", "so many texts in one call", &o.texts, 1, 4096 },
     { OPT_TEXT, "-d, --n-depth", "LIST", "tokens in the cache before", &o.depths, 0, 0 },
     { OPT_TEXT, "-t, --threads", "LIST", "threads; 0 = one per physical core", &o.threads, 0, 0 },
     { OPT_INT, "-b, --batch-size", "N", "most tokens computed at once", &o.batch, 1, 4096 },
@@ -239,14 +358,16 @@ int main(int argc, char **argv)
 {
     const struct command command = {
         .name = "infer-bench",
-        .about = "measure how fast a model evaluates prompts and generates",
+        .about = "measure how fast a model evaluates prompts, generates, and makes vectors of texts",
         .usage = "[options]",
         .examples = "  infer-bench -m model.gguf\n"
                     "  infer-bench -m model.gguf -p 128,512 -n 0 -t 1,2 -o md\n"
                     "  infer-bench -m model.gguf --limits\n"
+                    "  infer-bench -m encoder.gguf -e 16,128,512 --texts 64\n"
                     "  INFER_CPU=avx2 infer-bench -m model.gguf -d 0,4096 -o json\n",
-        .notes = "A test is shown as pp512 (evaluating a prompt of 512 tokens) or tg64 (generating 64 tokens one by\n"
-                 "one), with @ d4096 after 4096 tokens. Rates are means over the runs ± sample standard deviation.\n"
+        .notes = "A test is shown as pp512 (evaluating a prompt of 512 tokens), tg64 (generating 64 tokens one by\n"
+                 "one), with @ d4096 after 4096 tokens, or emb128 (vectors of texts of 128 tokens each; the rate is in\n"
+                 "their tokens). Rates are means over the runs ± sample standard deviation.\n"
                  "--limits adds what bounds a test (reading weights and cache once, or multiplying with all weights,\n"
                  "as fast as the same threads were measured to read or multiply), the rate at that bound, and the\n"
                  "share that was reached, of the runs the median. A model that a cache holds can exceed it.\n"
@@ -257,10 +378,12 @@ int main(int argc, char **argv)
     const enum options_result result = options_parse(&command, argc, argv);
     if (result != OPTIONS_RUN)
         return result == OPTIONS_DONE ? 0 : EXIT_USAGE;
-    struct list lists[3], threads;
-    if (!read_list(&lists[0], o.prompts, 0, 1 << 20) || !read_list(&lists[1], o.generations, 0, 1 << 20) ||
-        !read_list(&lists[2], o.depths, 0, 1 << 24) || !read_list(&threads, o.threads, 0, 256))
-        return options_complain(&command, "-p, -n, -d and -t take numbers with commas between them, at most %d",
+    struct list threads;
+    struct plan plan;
+    if (!read_list(&plan.prompts, o.prompts, 0, 1 << 20) || !read_list(&plan.generations, o.generations, 0, 1 << 20) ||
+        !read_list(&plan.embeddings, o.embeddings, 0, 1 << 20) || !read_list(&plan.depths, o.depths, 0, 1 << 24) ||
+        !read_list(&threads, o.threads, 0, 256))
+        return options_complain(&command, "-p, -n, -e, -d and -t take numbers with commas between them, at most %d",
                                 MAX_LIST);
-    return bench(&threads, lists);
+    return bench(&threads, &plan);
 }

@@ -50,6 +50,10 @@ run grammar 'compile/any/json|(first|masks|sample/top_k:40)/default/(free|string
 [ "$(count "")" = 5 ] || fail "grammar chose: $(grep '"name"' "$tmp/json")"
 has '"items/s": [0-9.e+-]*[1-9]'
 
+run embeddings '^(embed/16|maxsim/10)$'
+[ "$(count "")" = 2 ] || fail "embeddings chose: $(grep '"name"' "$tmp/json")"
+has '"items/s": [0-9.e+-]*[1-9]'
+
 # Columns; every level of the machine has one, and repetitions give one row.
 run tensor_ops '^add/f32/256/' --table --benchmark_repetitions=3
 [ "$(wc -l <"$tmp/out")" = 2 ] || fail "the table is: $(cat "$tmp/out")"

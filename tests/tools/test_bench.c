@@ -260,18 +260,23 @@ static void every_unit_of_the_machine_has_a_peak(void **state)
 
 /* ---- Output ---- */
 
-static char *run(const char *options)
+static char *run_model(const char *model, const char *options)
 {
     static char text[1 << 16];
     char line[512];
     const char *build = getenv("BUILD");
-    snprintf(line, sizeof line, "%s/infer-bench -m " MODEL " %s 2>&1", build ? build : "build", options);
+    snprintf(line, sizeof line, "%s/infer-bench -m %s %s 2>&1", build ? build : "build", model, options);
     FILE *p = popen(line, "r");
     assert_non_null(p);
     text[fread(text, 1, sizeof text - 1, p)] = 0;
     if (pclose(p) != 0)
         fail_msg("%s: %s", line, text);
     return text;
+}
+
+static char *run(const char *options)
+{
+    return run_model(MODEL, options);
 }
 
 static double real_of(const json_t *test, const char *name)
@@ -365,6 +370,43 @@ static void tables_have_a_line_for_each_test(void **state)
     assert_non_null(strstr(text, " % |\n"));
 }
 
+/* ---- Vectors of texts ---- */
+
+static void of_an_encoder_vectors_of_texts_are_measured(void **state)
+{
+    (void)state;
+    static const char *const models[] = { "tests/data/tiny/bert", "tests/data/tiny/colbert" };
+    for (size_t m = 0; m < 2; m++) {
+        json_t *all = json_loads(run_model(models[m], "-t 1 -r 2 --texts 3 -o json"), 0, NULL);
+        assert_int_equal(json_array_size(all), 2); /* it has 64 positions */
+        size_t i;
+        json_t *test;
+        json_array_foreach(all, i, test) {
+            const double tokens = i ? 64 : 16;
+            const double ns = json_number_value(json_array_get(json_object_get(test, "samples_ns"), 0));
+            assert_true(real_of(test, "n_embed") == tokens && real_of(test, "n_texts") == 3);
+            assert_true(real_of(test, "n_prompt") == 0 && real_of(test, "n_gen") == 0);
+            const double rate = json_number_value(json_array_get(json_object_get(test, "samples_ts"), 0));
+            assert_float_equal(rate * ns / (1e9 * 3 * tokens), 1, 1e-3);
+        }
+        json_decref(all);
+    }
+}
+
+static void with_texts_a_table_has_their_rate(void **state)
+{
+    (void)state;
+    const char *text = run("-p 8 -e 4,8 -t 1 -r 1 -o md");
+    assert_int_equal(count(text, text + strlen(text), '\n'), 5);
+    assert_int_equal(count(text, text + strlen(text), '|'), 5 * 9);
+    assert_non_null(strstr(text, "| emb4 |"));
+    assert_non_null(strstr(text, "| texts/s |"));
+    assert_null(strstr(text, "| tg"));
+    text = run("-e 0 -d 0 -p 8 -n 0 -t 1 -r 1");
+    assert_non_null(strstr(text, " pp8 "));
+    assert_null(strstr(text, "texts/s"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +420,8 @@ int main(void)
         cmocka_unit_test(json_of_limits_is_consistent),
         cmocka_unit_test(csv_has_a_column_for_each_field),
         cmocka_unit_test(tables_have_a_line_for_each_test),
+        cmocka_unit_test(of_an_encoder_vectors_of_texts_are_measured),
+        cmocka_unit_test(with_texts_a_table_has_their_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

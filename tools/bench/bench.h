@@ -26,6 +26,8 @@ struct bound {
 
 struct test {
     int32_t n_prompt, n_gen, n_depth, n_batch, n_threads, n_runs;
+    int32_t n_embed, n_texts; /* a test of vectors of texts: tokens of each, texts of a call; else 0 */
+    bool texts;               /* some tests are of texts: lines have a column for them */
     infer_precision precision;
     infer_session_info cache;
     double ns[MAX_RUNS]; /* of each run */
@@ -35,6 +37,12 @@ struct test {
     double limit_ts, limit_share; /* of that run: tokens a second at the bound, and what part of it was reached */
 };
 
+static inline double test_tokens(const struct test *t)
+{
+    return t->n_embed ? (double)t->n_embed * t->n_texts : t->n_prompt + t->n_gen;
+}
+
+/** The work of evaluating a prompt or generating. */
 void work_of(struct work *work, const infer_model *model, const struct test *t, const char *cpu);
 /** Give the meter the model's weights to read. */
 void work_add_weights(struct meter *meter, const infer_model *model);

@@ -101,6 +101,8 @@ static void fields_of(struct fields *f, struct texts *texts, const infer_model_i
     add_whole(f, "n_prompt", t->n_prompt);
     add_whole(f, "n_gen", t->n_gen);
     add_whole(f, "n_depth", t->n_depth);
+    add_whole(f, "n_embed", t->n_embed);
+    add_whole(f, "n_texts", t->n_texts);
     add_text(f, "test_time", texts->time);
     add_whole(f, "avg_ns", t->avg_ns);
     add_whole(f, "stddev_ns", t->stddev_ns);
@@ -122,7 +124,7 @@ static void print_json(const struct fields *f, const struct test *t, bool first)
     }
     for (int i = 0; i < t->n_runs; i++) {
         json_array_append_new(ns, json_integer((json_int_t)t->ns[i]));
-        json_array_append_new(ts, json_real(1e9 * (t->n_prompt + t->n_gen) / t->ns[i]));
+        json_array_append_new(ts, json_real(1e9 * test_tokens(t) / t->ns[i]));
     }
     json_object_set_new(test, "samples_ns", ns);
     json_object_set_new(test, "samples_ts", ts);
@@ -168,20 +170,32 @@ static void bound_text(char text[32], const struct bound *b)
         snprintf(text, 32, "%s %.2f T%sOP/s", peak_name(b->peak), b->rate * 1e-12, b->peak == PEAK_INT8 ? "" : "FL");
 }
 
-static void print_head(bool md, bool limits)
+static void print_head(bool md, const struct test *t)
 {
+    const bool limits = t->limited >= 0;
     if (md)
-        printf("| model | size | params | cpu | threads | test | t/s |%s\n|---|---:|---:|---|---:|---|---:|%s\n",
-               limits ? " limit | t/s | reached |" : "", limits ? "---|---:|---:|" : "");
+        printf("| model | size | params | cpu | threads | test | t/s |%s%s\n|---|---:|---:|---|---:|---|---:|%s%s\n",
+               t->texts ? " texts/s |" : "", limits ? " limit | t/s | reached |" : "", t->texts ? "---:|" : "",
+               limits ? "---|---:|---:|" : "");
     else
-        printf("%-20s %9s %9s %-8s %7s  %-14s %16s%s\n", "model", "size", "params", "cpu", "threads", "test", "t/s",
-               limits ? "  limit                 t/s  reached" : "");
+        printf("%-20s %9s %9s %-8s %7s  %-14s %16s%s%s\n", "model", "size", "params", "cpu", "threads", "test", "t/s",
+               t->texts ? "    texts/s" : "", limits ? "  limit                 t/s  reached" : "");
+}
+
+/* Empty for a test of something else. */
+static void print_texts(bool md, const struct test *t)
+{
+    char rate[32] = "";
+    if (t->n_embed)
+        snprintf(rate, sizeof rate, "%.1f", t->avg_ts / t->n_embed);
+    printf(md ? " %s |" : " %10s", rate);
 }
 
 static void print_line(bool md, const infer_model_info *info, const char *model, const char *cpu, const struct test *t)
 {
     char name[48], bound[32];
-    size_t n = (size_t)snprintf(name, sizeof name, t->n_prompt ? "pp%d" : "tg%d", t->n_prompt ? t->n_prompt : t->n_gen);
+    size_t n = (size_t)snprintf(name, sizeof name, "%s%d", t->n_embed ? "emb" : t->n_prompt ? "pp" : "tg",
+                                t->n_embed ? t->n_embed : t->n_prompt ? t->n_prompt : t->n_gen);
     if (t->n_depth)
         snprintf(name + n, sizeof name - n, " @ d%d", t->n_depth);
     const char *size = human_bytes((double)info->bytes);
@@ -189,6 +203,8 @@ static void print_line(bool md, const infer_model_info *info, const char *model,
     printf(md ? "| %s | %s | %.1f M | %s | %d | %s | %.2f ± %.2f |"
               : "%-20s %9s %7.1f M %-8s %7d  %-14s %9.2f ± %-5.2f",
            model, size, millions, cpu, t->n_threads, name, t->avg_ts, t->stddev_ts);
+    if (t->texts)
+        print_texts(md, t);
     if (t->limited >= 0) {
         bound_text(bound, &t->bound[t->limited]);
         printf(md ? " %s | %.1f | %.0f %% |" : "  %-17s %7.1f   %4.0f %%", bound, t->limit_ts, 100 * t->limit_share);
@@ -210,7 +226,7 @@ void output_test(enum output form, const infer_model *model, const char *path, c
         print_csv(&fields, first);
     } else {
         if (first)
-            print_head(form == OUTPUT_MD, t->limited >= 0);
+            print_head(form == OUTPUT_MD, t);
         print_line(form == OUTPUT_MD, &info, texts.model, cpu, t);
     }
     fflush(stdout);
