@@ -16,7 +16,7 @@
 enum { EXIT_INTERRUPTED = 130 };
 
 static struct {
-    const char *model, *prompt, *file;
+    const char *model, *prompt, *file, *session;
     infer_chat_setup chat;
     const char *system;
     bool talk, interactive, echo, escape, special, ignore_end, verbose, quiet;
@@ -39,6 +39,8 @@ static const struct opt rows[] = {
       &o.file, 0, 0 },
     { OPT_FLAG, "-i, --interactive", NULL, "go on from each line typed, all in one text; Ctrl-C ends an answer, "
       "Ctrl-D all", &o.interactive, 0, 0 },
+    { OPT_TEXT, "--session", "FILE", "go on from the text that was saved here, if there is any, and save it here at "
+      "the end; of a conversation, what is here need not be computed again", &o.session, 0, 0 },
     { OPT_FLAG, "-e, --escape", NULL, "\\n, \\t, \\xHH ... in -p, --stop and typed lines stand for newline, tab ... "
       "(default, but in conversations only in --stop)", &o.escape, 0, 0 },
     { OPT_OFF, "--no-escape", NULL, "they stand for themselves", &o.escape, 0, 0 },
@@ -96,6 +98,7 @@ static const struct command command = {
                 "  cat letter.txt | infer-run -m model.gguf  go on from a text\n"
                 "  infer-run -m model.gguf -i -p \"Q: \" -r \"\\nQ:\"        line by line\n"
                 "  infer-run -m model.gguf --chat            a conversation\n"
+                "  infer-run --session story.session -n 50   a story, and more of it each time\n"
                 "  infer-run -m model.gguf -p \"The cat as JSON: \" -j '{\"type\":\"object\"}'\n",
     .notes = PROGRAM_ENVIRONMENT
              "\nExit codes: 0 done, 1 failure, 2 wrong options, 130 interrupted by Ctrl-C.\n",
@@ -247,6 +250,11 @@ static char *typed(const char *text, size_t *length)
     return strdup(text);
 }
 
+static bool has_session(void)
+{
+    return o.session && access(o.session, F_OK) == 0;
+}
+
 /* *text may become NULL for want of a prompt. */
 static int find_prompt(char **text, size_t *length)
 {
@@ -263,7 +271,7 @@ static int find_prompt(char **text, size_t *length)
             return interrupted ? EXIT_INTERRUPTED : complain(&err, NULL);
         *length -= *length && (*text)[*length - 1] == '\n';
     }
-    if (*length || o.prompt || o.interactive || !program_model_is_embedded(o.model))
+    if (*length || o.prompt || o.interactive || has_session() || !program_model_is_embedded(o.model))
         return EXIT_SUCCESS;
     free(*text);
     *text = strdup("Once upon a time");
@@ -336,6 +344,15 @@ static int converse(struct run *r)
     return interrupted ? EXIT_INTERRUPTED : code;
 }
 
+/* What was interrupted is worth as much as what came to its end. */
+static int save_session(const struct run *r, int code)
+{
+    infer_error err = { 0 };
+    if (!o.session || code == EXIT_FAILURE || infer_session_save(r->session, o.session, &err) == INFER_OK)
+        return code;
+    return complain(&err, NULL);
+}
+
 static int run(struct run *r, const char *prompt, size_t length)
 {
     int code = EXIT_SUCCESS;
@@ -349,6 +366,7 @@ static int run(struct run *r, const char *prompt, size_t length)
     }
     if (code == EXIT_SUCCESS && o.interactive)
         code = converse(r);
+    code = save_session(r, code);
     if (!o.quiet && r->sum.n_prompt && (code == EXIT_SUCCESS || code == EXIT_INTERRUPTED))
         print_figures(r);
     return code;
@@ -391,6 +409,7 @@ static bool open_all(struct run *r, infer_error *err)
     const bool opened = (r->context = program_context(o.n_threads, level, err)) &&
                         (r->model = program_model(r->context, o.model, err)) &&
                         (r->session = infer_session_open(r->model, &session, err)) &&
+                        (!has_session() || infer_session_load(r->session, o.session, err) == INFER_OK) &&
                         (r->sampler = sampling_open(&o.sampling, r->context, infer_model_tokenizer(r->model), err)) &&
                         open_text(r, err);
     if (!opened)
@@ -451,7 +470,8 @@ int main(int argc, char **argv)
         else if (interrupted)
             code = EXIT_INTERRUPTED;
         else
-            code = complain(&err, err.code == INFER_E_IO ? "-m takes a GGUF file or a Hugging Face directory" : NULL);
+            code = complain(&err, err.code == INFER_E_IO && !r.session
+                                      ? "-m takes a GGUF file or a Hugging Face directory" : NULL);
         close_all(&r);
     }
     free(prompt);

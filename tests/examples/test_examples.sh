@@ -2,7 +2,7 @@
 # The examples run, say something, and fail politely.
 set -u
 examples=${BUILD:-build}/examples
-names='generate logits two_sessions chat json_answer fork batch embeddings cache'
+names='generate logits two_sessions chat json_answer fork batch embeddings cache save'
 for name in $names; do [ -x "$examples/$name" ] || exit 77; done
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -31,6 +31,13 @@ try batch '^Once upon a time.{20}'
 try batch '^Mom said to Tim.{20}'
 try embeddings '^[ -][01]\.[0-9]{3}  [A-Z]'
 try cache '^2 opened, 2 there already$' tools/default-model/model.gguf tests/data/default-model
+try save '^Once upon a time.{20}' '' "$dir/session"
+first=$(sed -n 's/^(\([0-9]*\) tokens to .*/\1/p' "$dir/out")
+try save "^\\($first tokens from " '' "$dir/session"
+if [ "$(sed -n 's/^(\([0-9]*\) tokens to .*/\1/p' "$dir/out")" -le "$first" ]; then
+    echo "save: does not go on from its $first tokens"
+    failures=$((failures + 1))
+fi
 try two_sessions '^1: One day, a cat.{20}'
 try two_sessions '^2: One day, a dog.{20}'
 same=$("$examples/two_sessions")

@@ -201,6 +201,22 @@ says "$err" "$dir/none.json"
 try 1 --regex a -j '{}'
 says "$err" 'exclude each other'
 
+# A text that is saved goes on as if it had not been interrupted; a file that is none is refused and left as it is.
+try 0 -p 'Once upon a time' -n 24 --temp 0 --ignore-eos
+whole=$(cat "$out")
+try 0 -p 'Once upon a time' -n 10 --temp 0 --ignore-eos --session "$dir/text.session"
+begun=$(cat "$out")
+try 0 -n 14 --temp 0 --ignore-eos --session "$dir/text.session"
+same "$begun$(cat "$out")" "$whole" 'the text in two parts'
+cp "$dir/text.session" "$dir/kept"
+try 1 -n 2 -ctk f32 --session "$dir/text.session"
+says "$err" "$dir/text.session: kv_type_k is f16, expected f32"
+cmp -s "$dir/kept" "$dir/text.session" || fail 'a refused session was overwritten'
+try 1 -n 2 --session tools/default-model/model.gguf
+says "$err" 'as a saved session does'
+try 1 -n 2 --session "$dir/none/session"
+says "$err" "$dir/none/session"
+
 # Ctrl-C: what was written stays, the figures come, the code is 130.
 "$run" --ignore-eos -c 100000 </dev/null >"$out" 2>"$err" &
 pid=$!
