@@ -260,10 +260,10 @@ static void spread_task(void *arg, int task, int thread)
             const struct expert *x = &e->experts[i < n_used ? e->chosen[t * n_used + i] : job->r->n_expert];
             const uint32_t row = i < n_used ? e->row[t * n_used + i] : x->first + t, forms = forms_of(job->d, x);
             for (int act = 0; act < ACT_COUNT; act++) {
+                if (!(forms >> act & 1)) /* there is no room for it */
+                    continue;
                 const size_t bytes = act_row_bytes((enum act)act, n_embd);
                 uint8_t *const to = e->in[act] + row * bytes;
-                if (!(forms >> act & 1))
-                    continue;
                 if (made[act])
                     memcpy(to, made[act], bytes);
                 else
