@@ -41,16 +41,16 @@ bool scale_block(struct scaled *s, const float *x, const float *importance, int 
         largest = vf_max(size, largest);
         most = importance ? vf_max(vf_load(importance + i), most) : most;
     }
-    const bool is_zero = vf_most(largest) < LEAST;
-    s->unit = is_zero ? 1 : vf_most(largest);
-    s->is_weighted = vf_most(most) > 0;
-    for (int i = 0; i < n; i += VF) {
-        vf w = vf_set(1);
-        if (s->is_weighted)
-            w = vf_max(vf_load(importance + i) / vf_set(vf_most(most)), vf_set(1e-6f));
-        vf_store(s->x + i, is_zero ? vf_set(0) : vf_load(x + i) / vf_set(s->unit));
-        vf_store(s->w + i, w);
-    }
+    const float unit = vf_most(largest), heaviest = vf_most(most);
+    const bool is_zero = unit < LEAST;
+    const vf divisor = vf_set(is_zero ? INFINITY : unit); /* by which all become 0 */
+    for (int i = 0; i < n; i += VF)
+        vf_store(s->x + i, vf_load(x + i) / divisor);
+    for (int i = 0; i < n; i += VF)
+        vf_store(s->w + i,
+                 heaviest > 0 ? vf_max(vf_load(importance + i) / vf_set(heaviest), vf_set(1e-6f)) : vf_set(1));
+    s->unit = is_zero ? 1 : unit;
+    s->is_weighted = heaviest > 0;
     return vf_bits(finite) == 15;
 }
 
@@ -92,14 +92,6 @@ static const struct neighbours {
               { 0, 0, 0, 1, 1, 1, -1, -1, -1, 2, 2, 2, -2, -2, -2, 0 } },
   of_scale = { { 0, -1, 1, -2, 2, -3, 3, -4, 4, -5, 5, -6, 6, -7, 7, 0 }, { 0 } };
 
-static int least(const float *v)
-{
-    int at = 0;
-    for (int l = 1; l < FIT_LANES; l++)
-        at = v[l] < v[at] ? l : at;
-    return at;
-}
-
 /* Give each sub-block the best scale and minimum among the neighbours of those it has; beyond the ends stand the
  * outermost ones. What is left over, all in terms of d and dmin, is returned. */
 static struct sums settle(const struct work *k, struct state *s)
@@ -122,7 +114,7 @@ static struct sums settle(const struct work *k, struct state *s)
             vf_store(lanes.m + l, vf_set(s->at.m) * n);
         }
         k->k->fit(&lanes, &f->code, v->x, v->w, v->n, has_minima(f));
-        const int best = least(lanes.rr);
+        const int best = least_lane(lanes.rr);
         const float c = sc[best], n = m[best];
         s->sc[j] = (int)c;
         s->m[j] = (int)n;
@@ -188,7 +180,7 @@ static struct sums settle_alone(const struct work *k, struct state *s)
         f.m[l] = s->at.m;
     }
     k->k->fit(&f, &k->form->code, v->x, v->w, v->n, has_minima(k->form));
-    const int best = least(f.rr);
+    const int best = least_lane(f.rr);
     s->error = isfinite(s->at.d) ? f.rr[best] : INFINITY;
     s->at.d = f.d[best];
     return (struct sums){ v->sum_w, f.q[best], f.qq[best], f.r[best], f.rq[best], f.rr[best] };
@@ -219,7 +211,7 @@ static struct state search_quickly(const struct work *k)
         vf_store(f.m + l, held4(vf_load(f.m + l) * unit) / unit);
     }
     k->k->fit(&f, &k->form->code, k->sub[0].x, NULL, k->sub[0].n, has_minima(k->form));
-    const int best = least(f.rr);
+    const int best = least_lane(f.rr);
     return (struct state){ .at = { f.d[best], f.m[best] }, .sc = { 1 }, .m = { 1 }, .error = f.rr[best] };
 }
 
@@ -286,7 +278,7 @@ static bool fit_number(struct fitted *out, const struct work *k, int j)
         lanes.d[l] = number_at(f, number[l]) / k->scaled.unit;
     }
     k->k->fit(&lanes, &f->code, v->x, v->w, v->n, false);
-    out->number[j] = (uint8_t)number[least(lanes.rr)];
+    out->number[j] = (uint8_t)number[least_lane(lanes.rr)];
     return most / f->code.hi <= 1.2f * number_at(f, last);
 }
 

@@ -74,12 +74,10 @@ static struct found like_scale(const struct grid_work *k, const struct values *v
     if (levels->levels && squares * (float)v->n < FLAT * sum * sum)
         return (struct found){ { sum / ((float)v->n * levels->lo), 0 }, v->sum_w * levels->lo * levels->lo };
     struct fit_lanes f;
-    int best = 0;
     for (int l = 0; l < FIT_LANES; l++)
         f.d[l] = most / levels->hi * (0.3f + 0.07f * (float)l);
     k->k->fit(&f, levels, v->x, v->w, v->n, false);
-    for (int l = 1; l < FIT_LANES; l++)
-        best = f.rr[l] < f.rr[best] ? l : best;
+    const int best = least_lane(f.rr);
     return (struct found){ { f.d[best] + (f.qq[best] > 0 ? f.rq[best] / f.qq[best] : 0), 0 }, f.qq[best] };
 }
 

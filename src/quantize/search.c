@@ -59,54 +59,76 @@ static inline vf error_after(const struct sums4 *s, struct line4 c)
            c.m * c.m * s->w;
 }
 
+int least_lane(const float v[FIT_LANES])
+{
+    vf least = vf_set(INFINITY);
+    unsigned lanes = 0;
+    for (int l = 0; l < FIT_LANES; l += VF)
+        least = vf_min(vf_load(v + l), least);
+    least = vf_set(vf_least(least));
+    for (int l = 0; l < FIT_LANES; l += VF)
+        lanes |= vf_bits(vf_load(v + l) == least) << l;
+    return lanes ? __builtin_ctz(lanes) : 0;
+}
+
+/* The same as both above where m stays 0: what is left out would add 0. */
+static inline vf improve_scale(struct line4 *c, const struct sums4 *s)
+{
+    *c = (struct line4){ s->rq * inverse(s->qq), vf_set(0) };
+    return s->rr - vf_set(2) * (c->d * s->rq) + c->d * c->d * s->qq;
+}
+
+static inline vf improve_line(struct line4 *c, const struct sums4 *s, vf m, enum minimum minimum)
+{
+    const struct line4 free = correction4(s);
+    const vf_mask below = vf_less(minimum == MINIMUM_NOT_NEGATIVE ? m + free.m : vf_set(0), vf_set(0));
+    c->d = vf_select(below, (s->rq - m * s->q) * inverse(s->qq), free.d); /* with m made 0 */
+    c->m = vf_select(below, -m, free.m);
+    return error_after(s, *c);
+}
+
 /* Where one turn leads from the four candidates at f, whose sums are known. */
 static inline void turn(struct lanes *best, const struct fit_lanes *f, int l, float sum_w, enum minimum minimum)
 {
     const struct sums4 s = { vf_set(sum_w),     vf_load(f->q + l),  vf_load(f->qq + l),
                              vf_load(f->r + l), vf_load(f->rq + l), vf_load(f->rr + l) };
-    const vf m = minimum == MINIMUM_NONE ? vf_set(0) : vf_load(f->m + l);
-    struct line4 c = { s.rq * inverse(s.qq), -m };
-    if (minimum != MINIMUM_NONE) {
-        const struct line4 free = correction4(&s);
-        const vf_mask below = vf_less(minimum == MINIMUM_NOT_NEGATIVE ? m + free.m : vf_set(0), vf_set(0));
-        c.d = vf_select(below, (s.rq - m * s.q) * inverse(s.qq), free.d); /* with m made 0 */
-        c.m = vf_select(below, -m, free.m);
-    }
-    const vf error = error_after(&s, c), before = vf_load(best->error + l);
+    const vf m = minimum == MINIMUM_NONE ? vf_set(0) : vf_load(f->m + l), before = vf_load(best->error + l);
+    struct line4 c;
+    const vf error = minimum == MINIMUM_NONE ? improve_scale(&c, &s) : improve_line(&c, &s, m, minimum);
     const vf_mask better = vf_less(error, before);
     vf_store(best->d + l, vf_select(better, vf_load(f->d + l) + c.d, vf_load(best->d + l)));
-    vf_store(best->m + l, vf_select(better, m + c.m, vf_load(best->m + l)));
+    if (minimum != MINIMUM_NONE)
+        vf_store(best->m + l, vf_select(better, m + c.m, vf_load(best->m + l)));
     vf_store(best->error + l, vf_select(better, error, before));
 }
 
 /* Measure candidates; of each lane keep what was best so far. */
-static void try_lanes(struct lanes *best, struct fit_lanes *f, const struct kernels *k, const struct values *v,
-                      const struct code *code, enum minimum minimum)
+static inline void try_lanes(struct lanes *best, struct fit_lanes *f, const struct kernels *k, const struct values *v,
+                             const struct code *code, enum minimum minimum)
 {
     k->fit(f, code, v->x, v->w, v->n, minimum != MINIMUM_NONE);
     for (int l = 0; l < FIT_LANES; l += VF)
         turn(best, f, l, v->sum_w, minimum);
 }
 
-static struct found best_lane(struct lanes *best, const struct kernels *k, const struct values *v,
-                              const struct code *code, enum minimum minimum)
+static inline struct found best_lane(struct lanes *best, const struct kernels *k, const struct values *v,
+                                     const struct code *code, enum minimum minimum)
 {
     struct fit_lanes f;
     memcpy(f.d, best->d, sizeof f.d);
     memcpy(f.m, best->m, sizeof f.m);
     try_lanes(best, &f, k, v, code, minimum);
-    int at = 0;
-    for (int l = 1; l < FIT_LANES; l++)
-        at = best->error[l] < best->error[at] ? l : at;
+    const int at = least_lane(best->error);
     return (struct found){ { best->d[at], best->m[at] }, f.qq[at] };
 }
 
-static struct lanes no_lanes(void)
+static inline void no_lanes(struct lanes *best)
 {
-    struct lanes best = { 0 };
-    for (int l = 0; l < FIT_LANES; l++)
-        best.error[l] = INFINITY;
-    return best;
+    for (int l = 0; l < FIT_LANES; l += VF) {
+        vf_store(best->d + l, vf_set(0));
+        vf_store(best->m + l, vf_set(0));
+        vf_store(best->error + l, vf_set(INFINITY));
+    }
 }
 
 /* Lane l of the first vector holds l, and so on. */
@@ -141,7 +163,8 @@ struct found search_scale(const struct kernels *k, const struct values *v, const
         return (struct found){ { 0, 0 }, 0 };
     const float step = code->levels ? (code->hi - code->lo) / 15 : 1;
     const bool symmetric = code->lo == -code->hi || code->lo == 0;
-    struct lanes best = no_lanes();
+    struct lanes best;
+    no_lanes(&best);
     for (int half = 0; half < 2; half++) {
         const float end = half && !symmetric ? code->lo : code->hi, outermost = fabsf(end);
         const float from = outermost - fminf(1.5f * step, 0.7f * outermost), width = outermost + 2 * step - from;
@@ -176,7 +199,8 @@ struct found search_line(const struct kernels *k, const struct values *v, const 
         return (struct found){ { 0, -low }, 0 };
     const enum minimum minimum = any_minimum ? MINIMUM_ANY : MINIMUM_NOT_NEGATIVE;
     const vf at_low = { -0.25f, 0.05f, 0.35f, 0.65f };
-    struct lanes best = no_lanes();
+    struct lanes best;
+    no_lanes(&best);
     for (int pass = 0; pass < PASSES; pass++) {
         struct fit_lanes f;
         for (int l = 0; l < FIT_LANES; l += VF) {

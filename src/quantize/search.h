@@ -33,6 +33,8 @@ struct found search_scale(const struct kernels *k, const struct values *v, const
 struct found search_line(const struct kernels *k, const struct values *v, const struct code *code, bool any_minimum);
 /** FIT_LANES candidates for one scale and, if `any_minimum`, a minimum: what one turn can choose from. */
 void search_once(struct fit_lanes *f, const struct values *v, const struct code *code, bool any_minimum);
+/** The first lane of the least value; what is not a number is none, and if there is none: 0. */
+int least_lane(const float v[FIT_LANES]);
 /** The change of (d, m) that is best for the codes as they are, by least squares. */
 struct line correction(const struct sums *s);
 
