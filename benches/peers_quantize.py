@@ -53,7 +53,8 @@ def main():
     o = p.parse_args()
     log = llama_cpp.llama_log_callback(lambda *unused: None)
     llama_cpp.llama_log_set(log, ctypes.c_void_p(0))
-    print("| mix | libinfer s | llama.cpp s | ratio | libinfer CPU s | llama.cpp CPU s |\n|---|---:|---:|---:|---:|---:|")
+    print("| mix | libinfer s | llama.cpp s | ratio | libinfer CPU s | llama.cpp CPU s |\n"
+          "|---|---:|---:|---:|---:|---:|")
     with open(o.model, "rb") as f:  # so that neither waits for the disk
         while f.read(1 << 24):
             pass

@@ -231,7 +231,8 @@ static void lines_once(struct fit_lanes *f, const struct values *v, const struct
     }
 }
 
-/* Where the codes are not symmetric, the outermost value gets the end that is further from 0. Again the smallest d first. */
+/* Where the codes are not symmetric, the outermost value gets the end that is further from 0. Again the smallest d
+ * first. */
 static void scales_once(struct fit_lanes *f, const struct values *v, const struct code *code)
 {
     const float outer = outermost_of(v);
