@@ -688,7 +688,8 @@ INFER_API void infer_session_cancel(infer_session *session);
  *  @return INFER_OK; INFER_E_IO or INFER_E_NOMEM with `path` as it was. */
 INFER_API infer_status infer_session_save(const infer_session *session, const char *path, infer_error *err);
 /** Become what was saved: tokens, cache and logits, instead of what the session has. What follows has the same bits as
- *  if the session had not been saved, with the same options and instruction set; n_ctx need only have room.
+ *  if the session had not been saved, with the same options and instruction set; n_ctx need only have room (but bits
+ *  of a `deterministic` session follow from its n_ctx too).
  *  Everything is checked before the session changes: checksums of header and contents find damage, sizes are held
  *  against the file's and the session's, and what the cache was made with has to be alike: cache types, precision,
  *  `deterministic`, and the model, known by a hash of its architecture's numbers, of the role, type and shape of every

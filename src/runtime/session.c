@@ -267,11 +267,12 @@ infer_status infer_session_eval_all(infer_session *s, const int32_t *tokens, siz
 
 /* ---- Syncing ---- */
 
-/* Results of other kernels and other rotations are no others' business. */
+/* Results of other kernels and other rotations are no others' business; deterministic ones follow from n_ctx too. */
 static uint64_t variant_of(const infer_session *s)
 {
     const struct workspace *w = s->workspace;
-    return (uint64_t)w->precision | (uint64_t)w->deterministic << 1 | (uint64_t)w->is_long << 2;
+    return (uint64_t)w->precision | (uint64_t)w->deterministic << 1 | (uint64_t)w->is_long << 2 |
+           (w->deterministic ? (uint64_t)s->n_ctx << 3 : 0);
 }
 
 void session_publish(infer_session *s)

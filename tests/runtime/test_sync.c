@@ -140,7 +140,13 @@ static void other_ways_to_compute_are_others(void **state)
     o.kv_type_k = INFER_KV_BF16;
     infer_session *bf16 = infer_session_open(f->model, &o, NULL);
     assert_int_equal(sync_to(bf16, ids, 200), 200);
+    o = infer_session_defaults();
+    o.n_ctx = N_CTX / 2;
+    o.deterministic = true; /* as open_session() has it */
+    infer_session *small = infer_session_open(f->model, &o, NULL);
+    assert_int_equal(sync_to(small, ids, 200), 200);
     infer_session_close(&a), infer_session_close(&plain), infer_session_close(&exact), infer_session_close(&bf16);
+    infer_session_close(&small);
 }
 
 static void texts_that_part_share_what_is_before(void **state)
