@@ -6,7 +6,7 @@
 
 enum { MOST = 400, N_VOCAB = 96 };
 
-static int32_t ids[MOST];
+static int32_t ids[MOST + 1];
 
 static infer_session *open_session(infer_model *m, int32_t n_batch)
 {
