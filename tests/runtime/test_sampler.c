@@ -12,6 +12,7 @@
 #include "src/runtime/recent.h"
 #include "src/runtime/sampler.h"
 #include "src/runtime/select.h"
+#include "tests/runtime/samplers.h"
 
 #include <float.h>
 #include <math.h>
@@ -56,24 +57,9 @@ static int close_context(void **state)
     return 0;
 }
 
-/* A sampler that only draws: every stage off. */
-static infer_sampler_options plain(void)
-{
-    infer_sampler_options o = infer_sampler_defaults();
-    o.temperature = 1;
-    o.top_k = 0;
-    o.top_p = 1;
-    o.min_p = 0;
-    return o;
-}
-
 static infer_sampler *open_sampler(const infer_sampler_options *o)
 {
-    infer_error err = { 0 };
-    infer_sampler *s = infer_sampler_open(context, o, &err);
-    if (!s)
-        fail_msg("%s", err.message);
-    return s;
+    return open_sampler_in(context, o);
 }
 
 static float normal(struct random *r)

@@ -11,6 +11,7 @@
 #include "src/runtime/elementary.h"
 #include "src/runtime/sampler.h"
 #include "tests/common/counting.h"
+#include "tests/runtime/samplers.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -37,24 +38,9 @@ static int close_all(void **state)
     return 0;
 }
 
-/* Every stage off. */
-static infer_sampler_options plain(void)
-{
-    infer_sampler_options o = infer_sampler_defaults();
-    o.temperature = 1;
-    o.top_k = 0;
-    o.top_p = 1;
-    o.min_p = 0;
-    return o;
-}
-
 static infer_sampler *open_sampler(const infer_sampler_options *o)
 {
-    infer_error err = { 0 };
-    infer_sampler *s = infer_sampler_open(context, o, &err);
-    if (!s)
-        fail_msg("%s", err.message);
-    return s;
+    return open_sampler_in(context, o);
 }
 
 /* After a choice: the probability of each token that was left. Returns how many were. */
