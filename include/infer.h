@@ -628,8 +628,8 @@ typedef struct infer_batch_item {
  *          first item that failed. Each session whose item failed is as it was before. */
 INFER_API infer_status infer_batch_eval(infer_batch_item *items, size_t n, infer_error *err);
 /** Logits after the last token, n_vocab floats, valid until the next call on the session; NULL if there are none (an
- *  encoder, no token yet, rewound, or infer_generate appended the last token: infer_session_eval of 0 tokens computes
- *  those). */
+ *  encoder; no token yet; rewound, until a token is evaluated; or infer_generate appended the last token, which
+ *  infer_session_eval of 0 tokens computes). */
 INFER_API const float *infer_session_logits(const infer_session *session);
 /** Forget all tokens but the first n_keep, a cheap operation. n_keep above the length is INFER_E_ARGUMENT.
  *  @note Layers with a sliding window keep no more of the cache than the window and 64 tokens. After a rewind by more
