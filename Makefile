@@ -155,7 +155,7 @@ abi: $(shared)
 	@tests/abi/compare tests/abi/recorded.txt $(BUILD)/abi.txt && cp $(BUILD)/abi.txt tests/abi/recorded.txt
 
 ## check-symbols: the library exports infer_ only, keeps no state, cannot end or write into its host
-## check-header: infer.h compiles alone, as C11 and as C++11
+## check-header: infer.h and its parts compile alone, as C11 and as C++11
 ## check-valgrind: infer-run leaks nothing and reads nothing it has not written
 .PHONY: check-symbols check-header check-valgrind
 check-symbols: $(archive) $(shared)
@@ -172,8 +172,9 @@ check-valgrind:
 bin := $(notdir $(tools) $(apps))
 man := $(wildcard docs/man/*.[1-9])
 install: all
-	install -d $(addprefix $(DESTDIR),$(PREFIX)/include $(LIBDIR)/pkgconfig $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man3)
+	install -d $(addprefix $(DESTDIR),$(PREFIX)/include/infer $(LIBDIR)/pkgconfig $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man3)
 	install -m 644 include/infer.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 include/infer/*.h $(DESTDIR)$(PREFIX)/include/infer
 	install -m 644 $(archive) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(shared) $(DESTDIR)$(LIBDIR)/libinfer.so.$(VERSION)
 	ln -sf libinfer.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libinfer.so.$(MAJOR)
@@ -188,6 +189,7 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR),$(PREFIX)/include/infer.h $(bin:%=$(BINDIR)/%) $(LIBDIR)/pkgconfig/libinfer.pc \
 	    $(addprefix $(LIBDIR)/libinfer.,a so so.$(MAJOR) so.$(VERSION)) \
 	    $(foreach m,$(man),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)))
+	rm -rf $(DESTDIR)$(PREFIX)/include/infer
 
 ## setup: install the packages that building and testing need (Debian, Ubuntu; elsewhere: name them)
 ## clean: remove build/

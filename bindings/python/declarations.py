@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+from pathlib import Path
 
 # What the library calls is written in Python: these are the C functions that lead there.
 CALLBACKS = """
@@ -16,7 +17,7 @@ extern "Python" void python_part(void *user, infer_chat_part part, const char *t
 
 
 def declarations(header: str, compiler: str) -> str:
-    """The preprocessor's output that stems from the header itself, in plain C without bodies and attributes."""
+    """The preprocessor's output that stems from the header and its parts, in plain C without bodies and attributes."""
     command = [*shlex.split(compiler), "-std=c11", "-E", "-x", "c", header]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     kept: list[str] = []
@@ -24,7 +25,7 @@ def declarations(header: str, compiler: str) -> str:
     for line in text.splitlines():
         mark = re.match(r'# \d+ "(.*?)"', line)
         if mark:
-            inside = mark[1] == header
+            inside = mark[1].startswith(str(Path(header).parent) + "/")
         elif inside:
             kept.append(line)
     text = re.sub(r"__attribute__\(\(visibility\(\"default\"\)\)\)", "", "\n".join(kept))
