@@ -7,8 +7,7 @@
  *
  * Two kinds of vocabularies differ only in what makes a pair: two ids in the table of merges, or, for SentencePiece, a
  * token whose text is that of the two, ranked by its score.
- *
- * Most pieces are words seen before: long texts keep a cache of them, one cache line a word. */
+ */
 #include "src/tokenizer/parts.h"
 
 #include "src/base/numbers.h"
@@ -27,15 +26,6 @@ enum { NAME_MOST = 1024 }; /* no longer piece is looked up as a token */
 
 /* Rank << 32 | position: the least comes first. Four children lie in half a cache line. */
 typedef uint64_t candidate;
-
-/* One piece and its ids. The last byte of the key is the length, so that no two pieces have the same key. */
-enum { WORD_BYTES = 23, WORD_IDS = 9, WORDS_MOST = 8192, BYTES_PER_WORD = 16, TEXT_LEAST = 512 };
-struct word {
-    uint64_t key[3];
-    uint32_t n;
-    int32_t ids[WORD_IDS];
-};
-_Static_assert(sizeof(struct word) == CACHE_LINE, "a word is a cache line");
 
 /* ---- The table of merges ---- */
 
@@ -288,30 +278,6 @@ static bool merge(const infer_tokenizer *t, struct scratch *s, struct text piece
 
 /* ---- Pieces ---- */
 
-bool words_open(struct scratch *s, size_t length)
-{
-    size_t n = 64;
-    if (length < TEXT_LEAST)
-        return true;
-    while (n < WORDS_MOST && n < length / BYTES_PER_WORD)
-        n *= 2;
-    s->words = mem_new(s->a, n, sizeof *s->words);
-    s->word_mask = n - 1;
-    return s->words != NULL;
-}
-
-static struct word *word_slot(struct scratch *s, struct text piece, uint64_t key[3])
-{
-    char bytes[WORD_BYTES + 1] = { 0 };
-    memcpy(bytes, piece.p, piece.n);
-    bytes[WORD_BYTES] = (char)piece.n;
-    memcpy(key, bytes, sizeof bytes);
-    uint64_t h = key[0] * 0x9e3779b97f4a7c15u;
-    h = (h ^ h >> 32 ^ key[1]) * 0xff51afd7ed558ccdu;
-    h = (h ^ h >> 32 ^ key[2]) * 0x9e3779b97f4a7c15u;
-    return &s->words[(h >> 40) & s->word_mask];
-}
-
 /* A piece that is a token, where merges are to be ignored for such; else -1. */
 static int32_t whole_token(const infer_tokenizer *t, struct text piece)
 {
@@ -326,35 +292,12 @@ static int32_t whole_token(const infer_tokenizer *t, struct text piece)
     return vocab_find_plain(&t->vocab, (struct text){ name, n });
 }
 
-static bool encode_uncached(const infer_tokenizer *t, struct scratch *s, struct text piece)
+static bool encode_word(const infer_tokenizer *t, struct scratch *s, struct text piece)
 {
     const int32_t id = t->bpe.ignore_merges ? whole_token(t, piece) : -1;
     if (id < 0)
         return merge(t, s, piece);
     emit(s, id);
-    return true;
-}
-
-static bool encode_word(const infer_tokenizer *t, struct scratch *s, struct text piece)
-{
-    if (!s->words || piece.n > WORD_BYTES)
-        return encode_uncached(t, s, piece);
-    uint64_t key[3];
-    struct word *w = word_slot(s, piece, key);
-    if (w->key[0] == key[0] && w->key[1] == key[1] && w->key[2] == key[2]) {
-        for (uint32_t i = 0; i < w->n; i++)
-            emit(s, w->ids[i]);
-        return true;
-    }
-    const size_t before = s->n;
-    if (!encode_uncached(t, s, piece))
-        return false;
-    const size_t n = s->n - before;
-    if (n <= WORD_IDS && s->n <= s->max) { /* ids beyond the caller's room are not there to be copied */
-        memcpy(w->key, key, sizeof w->key);
-        w->n = (uint32_t)n;
-        memcpy(w->ids, s->ids + before, n * sizeof *w->ids);
-    }
     return true;
 }
 
@@ -392,7 +335,7 @@ bool bpe_encode(const infer_tokenizer *t, struct scratch *s, struct text piece)
         return false;
     while (t->bpe.words_apart && piece.n) {
         const size_t end = word_end(piece);
-        if (!encode_word(t, s, (struct text){ piece.p, end }))
+        if (!words_encode(t, s, (struct text){ piece.p, end }, encode_word))
             return false;
         piece.p += end;
         piece.n -= end;

@@ -1,7 +1,7 @@
 /* encode.c - text to ids: cuts the text at added tokens and runs the pipeline on what lies between. */
 #include "src/tokenizer/parts.h"
 
-static void scratch_free(struct scratch *s)
+void scratch_free(struct scratch *s)
 {
     for (size_t i = 0; i < MAX_STEPS; i++)
         mem_free(s->a, s->step[i].p);
@@ -11,8 +11,7 @@ static void scratch_free(struct scratch *s)
     mem_free(s->a, s->symbols);
     mem_free(s->a, s->heap);
     mem_free(s->a, s->words);
-    pcre2_match_data_free(s->match);
-    pcre2_match_context_free(s->limits);
+    regex_done(s);
 }
 
 /* Text between added tokens: `first` if it stands at the start of the whole. */

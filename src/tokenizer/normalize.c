@@ -97,6 +97,13 @@ static bool normal_form(struct scratch *s, struct text in, int options, struct b
     return true;
 }
 
+static uint32_t small(uint32_t code)
+{
+    if (code >= 0x80)
+        return (uint32_t)utf8proc_tolower((utf8proc_int32_t)code);
+    return code - 'A' < 26 ? code - 'A' + 'a' : code;
+}
+
 static bool lowercase(struct scratch *s, struct text in, struct buffer *out)
 {
     for (size_t i = 0; i < in.n;) {
@@ -108,7 +115,7 @@ static bool lowercase(struct scratch *s, struct text in, struct buffer *out)
             if (!buffer_add(s, out, "i\xcc\x87", 3))
                 return false;
         } else if (length) {
-            out->n += utf8_write(out->p + out->n, (uint32_t)utf8proc_tolower((utf8proc_int32_t)code));
+            out->n += utf8_write(out->p + out->n, small(code));
         } else {
             out->p[out->n++] = in.p[i];
         }
@@ -124,10 +131,18 @@ static bool is_han(uint32_t c)
            (c >= 0x2f800 && c <= 0x2fa1f);
 }
 
+/* Of ASCII only what is a control character is told from the rest. */
+static utf8proc_category_t category_of(uint32_t code)
+{
+    if (code >= 0x80)
+        return utf8proc_category((utf8proc_int32_t)code);
+    return code < 0x20 || code == 0x7f ? UTF8PROC_CATEGORY_CC : UTF8PROC_CATEGORY_CN;
+}
+
 /* What one of the steps that look at single characters makes of one; returns how many bytes, at most 6. */
 static unsigned filter(const struct normal_step *step, uint32_t code, char *out)
 {
-    const utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code);
+    const utf8proc_category_t category = category_of(code);
     const bool tab = code == '\t' || code == '\n' || code == '\r';
     unsigned n = 0;
     switch (step->kind) {

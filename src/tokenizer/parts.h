@@ -96,6 +96,7 @@ void regex_close(struct regex *r);
 struct scratch;
 /** What matching needs; once for a scratch. False if memory is out. */
 bool regex_ready(struct scratch *s);
+void regex_done(struct scratch *s);
 /** The next match in valid UTF-8 from `from` on. False if there is none, also where the match limit was reached. */
 bool regex_next(const struct regex *r, struct scratch *s, const char *text, size_t n, size_t from, size_t *start,
                 size_t *end);
@@ -188,8 +189,6 @@ bool bpe_reserve(struct bpe *b, const infer_allocator *a, size_t n_merges);
 void bpe_add(struct bpe *b, uint32_t left, uint32_t right, uint32_t rank, uint32_t id);
 /** Once vocabulary and merges are there. */
 void bpe_finish(struct bpe *b, const struct vocab *v);
-/** The cache of pieces, where the text is long enough. False if memory is out. */
-bool words_open(struct scratch *s, size_t length);
 /** Ids of a piece to the scratch's output. False if memory is out. */
 bool bpe_encode(const infer_tokenizer *t, struct scratch *s, struct text piece);
 
@@ -225,6 +224,17 @@ bool unigram_encode(const infer_tokenizer *t, struct scratch *s, struct text pie
 
 /* ---- The whole ---- */
 
+/* ---- The cache of words ---- */
+
+/** Where the cache stands: behind the first step that cuts a plain sentence at its spaces, else before the model. False
+ *  if memory is out. */
+bool words_place(infer_tokenizer *t);
+/** A cache, where the text is long enough. False if memory is out. */
+bool words_open(struct scratch *s, size_t length);
+typedef bool words_encoder(const infer_tokenizer *t, struct scratch *s, struct text piece);
+/** Ids of a piece to the scratch's output: those it became before, else what `encode` makes of it. */
+bool words_encode(const infer_tokenizer *t, struct scratch *s, struct text piece, words_encoder *encode);
+
 struct infer_tokenizer {
     const infer_allocator *a;
     struct arena arena;
@@ -237,6 +247,7 @@ struct infer_tokenizer {
     struct pre_step pre[MAX_STEPS];
     struct decode_step decode[MAX_STEPS];
     size_t n_normal, n_pre, n_decode;
+    size_t words_from; /* the step before which the cache of words stands */
     enum model_kind model;
     struct bpe bpe;
     struct wordpiece wordpiece;
@@ -322,6 +333,9 @@ struct scratch {
     struct word *words; /* cache of pieces seen, by hash; NULL for short texts */
     size_t word_mask;
 };
+
+/** Give back all but the caller's ids. */
+void scratch_free(struct scratch *s);
 
 static inline void emit(struct scratch *s, int32_t id)
 {

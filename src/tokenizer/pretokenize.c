@@ -165,10 +165,8 @@ static bool prefix(const infer_tokenizer *t, struct scratch *s, size_t k, struct
            run_steps(t, s, k + 1, (struct text){ b->p, b->n }, first);
 }
 
-static bool run_steps(const infer_tokenizer *t, struct scratch *s, size_t k, struct text piece, bool first)
+static bool run_step(const infer_tokenizer *t, struct scratch *s, size_t k, struct text piece, bool first)
 {
-    if (!piece.n)
-        return true;
     if (k == t->n_pre)
         return encode_piece(t, s, piece);
     switch (t->pre[k].kind) {
@@ -183,6 +181,20 @@ static bool run_steps(const infer_tokenizer *t, struct scratch *s, size_t k, str
     default:
         return map_bytes(t, s, k, piece, first);
     }
+}
+
+static bool encode_word(const infer_tokenizer *t, struct scratch *s, struct text word)
+{
+    return run_step(t, s, t->words_from, word, false);
+}
+
+static bool run_steps(const infer_tokenizer *t, struct scratch *s, size_t k, struct text piece, bool first)
+{
+    if (!piece.n)
+        return true;
+    if (k == t->words_from && !first && !t->bpe.words_apart)
+        return words_encode(t, s, piece, encode_word);
+    return run_step(t, s, k, piece, first);
 }
 
 bool pretokenize(const infer_tokenizer *t, struct scratch *s, struct text piece, bool first)

@@ -136,6 +136,12 @@ bool regex_ready(struct scratch *s)
     return true;
 }
 
+void regex_done(struct scratch *s)
+{
+    pcre2_match_data_free(s->match);
+    pcre2_match_context_free(s->limits);
+}
+
 bool regex_next(const struct regex *r, struct scratch *s, const char *text, size_t n, size_t from, size_t *start,
                 size_t *end)
 {

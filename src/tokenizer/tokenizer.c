@@ -90,10 +90,7 @@ static infer_status normalize_added(infer_tokenizer *t, infer_error *err)
         text->p = kept;
         t->vocab.text[t->added_normal.items[i].id] = good ? *text : (struct text){ NULL, 0 };
     }
-    mem_free(t->a, s.normal[0].p);
-    mem_free(t->a, s.normal[1].p);
-    pcre2_match_data_free(s.match);
-    pcre2_match_context_free(s.limits);
+    scratch_free(&s);
     return good ? INFER_OK : fail_memory(err, "added tokens");
 }
 
@@ -105,6 +102,8 @@ infer_status tokenizer_finish(infer_tokenizer *t, infer_error *err)
     added_sort(&t->added);
     added_sort(&t->added_normal);
     bpe_finish(&t->bpe, &t->vocab);
+    if (!words_place(t))
+        return fail_memory(err, "a regular expression");
     if (t->model == MODEL_UNIGRAM && !unigram_finish(&t->unigram, t->a, &t->vocab))
         return fail_memory(err, "the tree of a vocabulary");
     return decode_prepare(t, err);

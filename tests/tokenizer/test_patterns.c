@@ -106,8 +106,7 @@ static void expect(const char *name, const char *text, const char *want)
                  text + start);
     }
     assert_string_equal(got, want);
-    pcre2_match_data_free(s.match);
-    pcre2_match_context_free(s.limits);
+    regex_done(&s);
     tokenizer_close(&t);
 }
 
