@@ -1,7 +1,7 @@
 /* session.c - one timeline of tokens: its cache, its work buffers, its logits. */
 #include "src/base/error.h"
 #include "src/engine/cpu/cpu.h"
-#include "src/runtime/steps.h"
+#include "src/runtime/ahead.h"
 
 enum { DEFAULT_CTX = 4096, DEFAULT_BATCH = 512, MAX_BATCH = 4096, MAX_CTX = 1 << 27, MAX_ENCODED = 1 << 14 };
 
@@ -136,6 +136,7 @@ void infer_session_close(infer_session **session)
     workspace_release(s->workspace);
     history_release(s->history);
     output_release(a, s->output);
+    mem_free(a, s->ahead);
     mem_free(a, s);
     infer_model_close(&m);
 }
@@ -146,6 +147,7 @@ void session_replace(infer_session *s, struct history *history, struct output *o
     if (s->synced)
         session_publish(s);
     s->synced = false;
+    ahead_forget(s);
     history_release(s->history);
     output_release(&s->model->context->a, s->output);
     s->history = history;
@@ -201,8 +203,7 @@ infer_status session_hidden(infer_session *s, const int32_t *ids, const struct s
     return status;
 }
 
-/* Have an output that may be written to. */
-static infer_status own_output(infer_session *s, infer_error *err)
+infer_status session_own_output(infer_session *s, infer_error *err)
 {
     if (atomic_load(&s->output->refs) == 1)
         return INFER_OK;
@@ -218,7 +219,8 @@ static infer_status own_output(infer_session *s, infer_error *err)
 
 infer_status session_write(infer_session *s, const int32_t *tokens, size_t n, infer_error *err)
 {
-    if (own_output(s, err) != INFER_OK)
+    ahead_forget(s);
+    if (session_own_output(s, err) != INFER_OK)
         return INFER_E_NOMEM;
     struct history *const old = s->history, *const own = history_own(old, s->n_tokens, s->n_done, err);
     if (!own)
@@ -351,6 +353,7 @@ infer_status infer_session_rewind(infer_session *s, size_t n_keep, infer_error *
 {
     if (n_keep > s->n_tokens)
         return fail(err, INFER_E_ARGUMENT, "rewind to %zu tokens, but the session has %u", n_keep, s->n_tokens);
+    ahead_forget(s);
     s->has_logits = s->has_logits && n_keep == s->n_tokens;
     s->n_tokens = (uint32_t)n_keep;
     if (s->n_done > s->n_tokens)
@@ -362,7 +365,8 @@ infer_status infer_session_rewind(infer_session *s, size_t n_keep, infer_error *
 
 infer_status session_append(infer_session *s, int32_t id, infer_error *err)
 {
-    const infer_status status = session_write(s, &id, 1, err);
+    const bool foreseen = ahead_foresees(s, id);
+    const infer_status status = foreseen ? INFER_OK : session_write(s, &id, 1, err);
     if (status != INFER_OK)
         return status;
     s->n_tokens++;
@@ -424,7 +428,7 @@ const int32_t *infer_session_tokens(const infer_session *s)
 size_t infer_session_bytes(const infer_session *s)
 {
     return kv_bytes(&s->history->kv) + workspace_bytes(s->workspace) + s->n_ctx * sizeof *s->history->tokens +
-           s->n_out * sizeof *s->output->values;
+           (1 + (s->ahead ? (size_t)s->ahead->room : 0)) * s->n_out * sizeof *s->output->values;
 }
 
 void infer_session_get_info(const infer_session *s, infer_session_info *info)

@@ -13,6 +13,14 @@ struct output {
     _Alignas(CACHE_LINE) float values[]; /* n_out */
 };
 
+/** Tokens that may follow a session's, computed before that is known: ahead.h. */
+struct ahead {
+    uint32_t n;     /* whose keys and values are in the cache, behind n_done; they stand in the history */
+    uint32_t first; /* token whose output is row 0 */
+    uint32_t room;  /* rows */
+    float rows[];   /* (room, n_out) */
+};
+
 struct infer_session {
     infer_model *model;
     infer_kv_type kv_type_k, kv_type_v;
@@ -23,6 +31,7 @@ struct infer_session {
     uint32_t n_tokens;
     uint32_t n_done; /* tokens whose keys and values are in the cache; the others wait for the next eval */
     uint32_t n_out;  /* width of what comes out for a token */
+    struct ahead *ahead; /* NULL: nothing is ever computed ahead */
     bool has_logits;
     bool synced;   /* its pages are made known to the others */
     bool in_batch; /* an item of the batch that is being checked */
@@ -36,6 +45,8 @@ void output_release(const infer_allocator *a, struct output *o);
  *  What it had goes. */
 void session_replace(infer_session *s, struct history *history, struct output *output, uint32_t n_tokens,
                      uint32_t n_done, bool has_logits);
+/** Have an output that may be written to. */
+infer_status session_own_output(infer_session *s, infer_error *err);
 /** Whether n tokens may be appended. */
 infer_status session_check(const infer_session *s, const int32_t *tokens, size_t n, infer_error *err);
 /** Write n tokens behind those there are, which they may be some of, where nobody else reads them; the session's length

@@ -42,32 +42,35 @@ static uint32_t share_out(struct advance *a, size_t n, uint32_t room, infer_stat
     return taken;
 }
 
-/* Some tokens of a session become a segment, or lengthen the last one. */
-static void add_segment(struct workspace *w, struct span *span, const struct advance *x, uint32_t at, uint32_t n)
+/* Some tokens of a session become a segment, or lengthen the last one; `alone`: each becomes one. */
+static void add_segment(struct workspace *w, struct span *span, const struct advance *x, uint32_t at, uint32_t n,
+                        bool alone)
 {
-    struct segment *const last = span->n_segments ? &w->segments[span->n_segments - 1] : NULL;
     struct kv *const kv = &x->s->history->kv;
-    if (!n)
-        return;
-    memcpy(w->ids + span->n, x->s->history->tokens + at, n * sizeof *w->ids);
-    if (last && last->kv == kv) {
-        last->n += n;
-    } else {
-        w->segments[span->n_segments++] = (struct segment){ kv, at, n, span->n, NULL };
-        span->split = span->split || at > x->at;
+    const uint32_t each = alone ? 1 : n;
+    if (n)
+        memcpy(w->ids + span->n, x->s->history->tokens + at, n * sizeof *w->ids);
+    for (uint32_t i = 0; i < n; i += each) {
+        struct segment *const last = span->n_segments ? &w->segments[span->n_segments - 1] : NULL;
+        if (last && last->kv == kv && !alone) {
+            last->n += each;
+        } else {
+            w->segments[span->n_segments++] = (struct segment){ kv, at + i, each, span->n + i, NULL };
+            span->split = span->split || at + i > x->at;
+        }
     }
     span->n += n;
 }
 
 /* The step: rows without outputs, then those with. */
-static struct span lay_out(struct workspace *w, const struct advance *a, size_t n, uint32_t *n_out)
+static struct span lay_out(struct workspace *w, const struct advance *a, size_t n, bool alone, uint32_t *n_out)
 {
     struct span span = { .segments = w->segments };
     *n_out = 0;
     for (size_t i = 0; i < n; i++)
-        add_segment(w, &span, &a[i], a[i].at, a[i].n - a[i].n_out);
+        add_segment(w, &span, &a[i], a[i].at, a[i].n - a[i].n_out, alone);
     for (size_t i = 0; i < n; i++) {
-        add_segment(w, &span, &a[i], a[i].at + a[i].n - a[i].n_out, a[i].n_out);
+        add_segment(w, &span, &a[i], a[i].at + a[i].n - a[i].n_out, a[i].n_out, alone);
         *n_out += a[i].n_out;
     }
     return span;
@@ -100,14 +103,19 @@ static infer_status run_step(struct advance *a, size_t n, uint32_t n_tokens, inf
     struct advance *only = NULL;
     uint32_t n_out;
     struct forward f = session_forward(a->s);
-    for (size_t i = 0; i < n; i++)
+    bool alone = !w->deterministic; /* which is so in any case */
+    for (size_t i = 0; i < n; i++) {
         only = a[i].n == n_tokens ? &a[i] : only;
+        alone = alone && (a[i].alone || !a[i].n);
+    }
     f.cancel = only ? &only->s->cancel : &never;
-    const struct span span = lay_out(w, a, n, &n_out);
+    const struct span span = lay_out(w, a, n, alone, &n_out);
     float *const out = only ? output_of(only) : workspace_outputs(w, n_out, a->s->n_out);
     if (!out)
         return fail(err, INFER_E_NOMEM, "out of memory for %u tokens' logits", n_out);
+    cpu_alone(w->device, alone);
     const infer_status status = forward_step(&f, &span, w->ids, kind, n_out, out);
+    cpu_alone(w->device, false);
     if (status != INFER_OK) {
         atomic_store(f.cancel, false);
         return fail(err, status, "cancelled while computing %u tokens", n_tokens);

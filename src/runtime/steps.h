@@ -9,6 +9,8 @@ struct advance {
     infer_session *s;
     uint32_t at, end;    /* tokens of its history that are to be computed; at is moved on */
     float *all;          /* what comes out of each of them, or NULL: of the last one, into the session's output */
+    bool alone;          /* each of them has the bits that it would have in a step of its own, if that is asked for all
+                          * sessions of the step */
     infer_status status; /* of this session; in: INFER_OK */
     uint32_t n, n_out;   /* in the step at hand */
 };

@@ -11,7 +11,8 @@
  *
  * The cuts do not depend on the number of threads, nor on how many of the tokens' queries are wanted, and a row's result
  * does not depend on the other rows. On a deterministic device pieces begin at fixed places, so that it does not depend
- * on the length of the segment or of the context either. */
+ * on the length of the segment or of the context either. A token that is to have the bits it would have alone is a
+ * segment: its pieces are cut as they would be, and joined by one task where there is no room for several. */
 #include "src/engine/cpu/cpu.h"
 
 #include <math.h>
@@ -492,7 +493,7 @@ static void cut(const struct attention_job *job, struct attention_segment *a, si
         *n_tasks += (int)(a->n_pieces * heads);
         return;
     }
-    if (!d->deterministic)
+    if (!d->deterministic && !d->alone)
         a->piece_pages = a->end_page; /* all at once */
     *n_tasks += (int)(a->n_blocks * heads);
 }

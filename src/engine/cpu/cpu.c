@@ -106,6 +106,11 @@ void cpu_close(struct device *d)
     mem_free(d->a, d);
 }
 
+void cpu_alone(struct device *d, bool alone)
+{
+    d->alone = alone;
+}
+
 size_t cpu_bytes(const struct device *d)
 {
     return d->bytes;

@@ -15,6 +15,9 @@ extern const struct device_ops cpu_ops;
 struct device *cpu_open(infer_context *c, const struct network *net, const struct kv *kv, uint32_t n_batch,
                         enum precision precision, bool deterministic, infer_error *err);
 void cpu_close(struct device *d);
+/** Of the steps that follow, or not any more: a token's results have the bits that it would have as the only one of its
+ *  step. Its segment is its own. */
+void cpu_alone(struct device *d, bool alone);
 size_t cpu_bytes(const struct device *d);
 
 /* ---- Inside the folder ---- */
@@ -32,7 +35,7 @@ struct device {
     const struct kernels *k;
     const struct network *net;
     enum precision precision;
-    bool deterministic;
+    bool deterministic, alone;
     const infer_allocator *a;
     size_t bytes;
     uint8_t *scratch; /* scratch_bytes for each thread */

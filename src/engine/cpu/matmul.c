@@ -47,10 +47,11 @@ static const struct matmul *kernel_of(const struct device *d, const struct weigh
     return &d->k->matmul[d->precision][w->type];
 }
 
-/* Ways round differently, so a deterministic device knows one alone: the one for single columns. */
+/* Ways round differently, so a deterministic device knows one only, the one for single columns, which is also that of
+ * tokens as if each were alone. */
 static const struct way *way_of(const struct device *d, const struct weight *w, uint32_t n)
 {
-    return d->deterministic ? kernel_of(d, w)->way : matmul_way(kernel_of(d, w), (int)n);
+    return d->deterministic || d->alone ? kernel_of(d, w)->way : matmul_way(kernel_of(d, w), (int)n);
 }
 
 enum act cpu_activations(const struct device *d, const struct weight *w, uint32_t n)
