@@ -3,7 +3,7 @@
 
     pip install llama-cpp-python llguidance tokenizers gguf numpy
     build/infer-synth llama-3.2-1b q4_0 model.gguf
-    python3 benches/peers_grammars.py ggml-vocab-llama-bpe.gguf -m model.gguf -t 2
+    python3 benches/peers_grammars.py ggml-vocab-llama-bpe.gguf -m model.gguf -t 2 -n 24 --texts 6
 
 The logits are random, with a bias to the tokens that JSON is made of, so that texts come to their ends. Microseconds a
 token, each the mean over the texts, of
@@ -12,7 +12,10 @@ token, each the mean over the texts, of
     masks:      what can come next of all tokens, at every token of the same texts. Of llama.cpp's sampler two figures:
                 its grammar on all candidates, and the cheaper way of its programs: the grammar is asked for one token,
                 and for all only where that one is refused. llguidance fills a mask, as libinfer does;
-    generation: with -m tokens a second of a model whose logits are replaced by those above, without and with.
+    generation: with -m, two texts of a model whose logits are replaced by those above, one with the grammar and one
+                without, a step of each in turn, so that a machine whose speed drifts treats them alike. "added" is
+                what choosing takes longer, of a token's time; "ratio" of all times, with by without, summed over
+                pieces of some steps: the median of the pieces after the first text.
 """
 import argparse
 import ctypes as c
@@ -43,6 +46,7 @@ GRAMMARS = {"any JSON": (JSON_SCHEMA, {}, None),
             "string of 100 to 2000": (JSON_SCHEMA, LONG, None),
             "regular expression": (REGEX, DATE, DATE_GBNF)}
 MARKS = set(' \n{}[]",:')
+PIECE = 8  # steps of which two times are compared
 N_LOGITS = 37  # rows of logits, one after the other; a prime, so that texts differ
 
 
@@ -186,31 +190,71 @@ def llama_vocab(path):
 
 # ---- Generation ----
 
-def generation(ours, session, sampler, rows, n_tokens):
-    """Tokens a second, each evaluated and then chosen from a row of logits."""
-    so, done = ours.library.so, 0
-    session.rewind(c.c_size_t(0), None)
-    sampler.reset()
-    start = time.perf_counter()
-    for at in range(n_tokens):
-        ids = (c.c_int32 * 1)(1000 + at)
-        so.infer_session_eval(session.handle, ids, c.c_size_t(1), None)
-        i = so.infer_sampler_sample(sampler.handle, rows[at % len(rows)], ours.n_vocab)
-        so.infer_sampler_accept(sampler.handle, i)
-        if i < 0 or ours.tokenizer.is_end(i):
-            sampler.reset()
-    return n_tokens / (time.perf_counter() - start)
+class Text:
+    """A text in the making: each step evaluates the last token, then chooses the next one from a row of logits."""
+
+    def __init__(self, ours, model, sampler):
+        self.ours, self.sampler, self.session, self.last = ours, sampler, ours.library.open("session", model, None), 1
+
+    def step(self, logits):
+        """Seconds of evaluating and of choosing."""
+        so, ids = self.ours.library.so, (c.c_int32 * 1)(self.last)
+        start = time.perf_counter()
+        so.infer_session_eval(self.session.handle, ids, c.c_size_t(1), None)
+        evaluated = time.perf_counter()
+        i = so.infer_sampler_sample(self.sampler.handle, logits, self.ours.n_vocab)
+        so.infer_sampler_accept(self.sampler.handle, i)
+        chosen = time.perf_counter()
+        if i < 0 or self.ours.tokenizer.is_end(i):
+            self.sampler.reset()
+        else:
+            self.last = i
+        return evaluated - start, chosen - evaluated
+
+    def rewind(self):
+        self.session.rewind(c.c_size_t(0), None)
+        self.sampler.reset()
 
 
-def compare_generation(ours, session, rows, args):
-    print("\n| tokens/s, medians | top-k | without | with | ratio |\n|---|---:|---:|---:|---:|")
+def in_turn(texts, rows, n_tokens, at):
+    """A text without a grammar and one with it, a step of each in turn, the first of them in turn: for each the list
+    of (evaluating, choosing)."""
+    spent = [[], []]
+    for text in texts:
+        text.rewind()
+    for step in range(n_tokens):
+        for which in (0, 1) if step % 2 else (1, 0):
+            spent[which].append(texts[which].step(rows[(at + step) % len(rows)]))
+    return spent
+
+
+def ratios(spent):
+    """Of pieces of PIECE steps: time with the grammar by time without."""
+    times = [[sum(step) for step in one] for one in spent]
+    sums = [[sum(one[i:i + PIECE]) for i in range(0, len(one) - PIECE + 1, PIECE)] for one in times]
+    return [b / a for a, b in zip(*sums)]
+
+
+def compare_generation(ours, model, rows, args):
+    print("\n| grammar | top-k | ms a token, without | choosing, µs | with | first text | most | added | ratio | "
+          "quartiles |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    plain = [Text(ours, model, ours.sampler(40)) for _ in range(2)]
+    in_turn(plain, rows, PIECE, 0)  # the weights come into memory
     for name, (notation, source, _) in GRAMMARS.items():
-        for top_k in (40, 0):
-            pair = [ours.sampler(top_k), ours.sampler(top_k, ours.grammar(notation, source))]
-            rates = [[generation(ours, session, s, rows, args.tokens) for s in pair] for _ in range(args.rounds)]
-            print(f"| {name} | {top_k} | {statistics.median(r[0] for r in rates):.1f} | "
-                  f"{statistics.median(r[1] for r in rates):.1f} | "
-                  f"{statistics.median(r[1] / r[0] for r in rates):.3f} |", flush=True)
+        for top_k in args.top_k if name in args.grammars else ():
+            texts = [Text(ours, model, ours.sampler(top_k)),
+                     Text(ours, model, ours.sampler(top_k, ours.grammar(notation, source)))]
+            first, later = in_turn(texts, rows, args.tokens, 0), [[], []]
+            for i in range(1, args.texts):
+                for all_of, one in zip(later, in_turn(texts, rows, args.tokens, i * args.tokens)):
+                    all_of += one
+            free, bound, begun = ([choice for _, choice in one] for one in (*later, first[1]))
+            token = statistics.median(map(sum, later[0]))
+            low, middle, high = statistics.quantiles(ratios(later), n=4)
+            print(f"| {name} | {top_k} | {1e3 * token:.1f} | {microseconds(free):.0f} | {microseconds(bound):.0f} | "
+                  f"{microseconds(begun):.0f} | {1e6 * max(bound):.0f} | "
+                  f"{100 * (statistics.fmean(bound) - statistics.fmean(free)) / token:.1f} % | "
+                  f"{middle:.3f} | {low:.3f} to {high:.3f} |", flush=True)
 
 
 # ---- Tables ----
@@ -256,13 +300,14 @@ def main():
     parser.add_argument("-t", "--threads", type=int, default=1, help="of the model")
     parser.add_argument("-n", "--tokens", type=int, default=60, help="most of a text")
     parser.add_argument("--texts", type=int, default=6)
-    parser.add_argument("-r", "--rounds", type=int, default=3, help="of generation")
+    parser.add_argument("--grammars", nargs="+", choices=GRAMMARS, default=list(GRAMMARS), help="of generation")
+    parser.add_argument("--top-k", nargs="+", type=int, default=[40, 0], help="of generation")
     parser.add_argument("--patience", type=float, default=2, help="seconds for llama.cpp on all candidates")
     parser.add_argument("--library", default="build/libinfer.so")
     parser.add_argument("--keep", default="build/peers", help="where a tokenizer.json and logits are kept")
     args = parser.parse_args()
     ours = Ours(Library(args.library, args.threads), args.vocabulary)
-    kept = os.path.join(args.keep, "logits.npy")
+    kept = os.path.join(args.keep, os.path.basename(args.vocabulary) + ".npy")
     os.makedirs(args.keep, exist_ok=True)
     if not os.path.exists(kept):
         numpy.save(kept, ours.logits())
@@ -270,7 +315,7 @@ def main():
     at = pointers(rows)
     if args.model:
         model = ours.library.open("model", ours.library.context, args.model.encode(), None)
-        compare_generation(ours, ours.library.open("session", model, None), at, args)
+        compare_generation(ours, model, at, args)
     else:
         compare_masks(ours, rows, compare_samplers(ours, at, args), args)
 

@@ -33,7 +33,14 @@ from libinfer import Library
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 WORDS = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*"
          r"|\s*[\r\n]+|\s+(?!\S)|\s+")
-PATTERNS = {"gpt-2": GPT2, "llama-bpe": WORDS % "{1,3}", "qwen2": WORDS % ""}
+CJK = r"[\x{4e00}-\x{9fa5}\x{800}-\x{4e00}\x{ac00}-\x{d7ff}]+"
+# Each cuts the pieces of the one before. DeepSeek's letters are those of scripts with capitals.
+PATTERNS = {"gpt-2": [GPT2], "llama-bpe": [WORDS % "{1,3}"], "qwen2": [WORDS % ""], "starcoder": [r"\p{N}", GPT2],
+            "falcon": [r"[\p{P}\$\+<=>\^~\|`]+", GPT2, "[0-9][0-9][0-9]"],
+            "deepseek-llm": [r"[\r\n]", r"\s?[\p{Lu}\p{Ll}]+",
+                             r"\s?[!-/:-~\x{ff01}-\x{ff0f}\x{ff1a}-\x{ff5e}\x{2018}-\x{201f}\x{3000}-\x{3002}]+",
+                             r"\s+$", CJK, r"\p{N}+"],
+            "deepseek-coder": [r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", CJK, r"\p{N}"]}
 LANGUAGES = ["ru", "ja", "zh_CN", "ko", "el", "uk", "de", "fr", "tr", "vi", "he", "ar", "hi", "ka"]
 MESSAGES = 1 << 20  # characters of all languages together
 
@@ -95,9 +102,9 @@ def byte_level(tokens, reader, pre):
                                         ignore_merges=pre == "llama-bpe"))
     if pre == "qwen2":
         t.normalizer = normalizers.NFC()
-    t.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(tokenizers.Regex(PATTERNS[pre]), "isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    t.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(tokenizers.Regex(pattern), "isolated") for pattern in PATTERNS[pre]]
+        + [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     t.decoder = decoders.ByteLevel()
     return t
 
