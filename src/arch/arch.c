@@ -18,9 +18,9 @@ struct field {
 #define AT(member) offsetof(struct hparams, member)
 #define ROPE(name) "rope_scaling." name "|rope_parameters." name "|rope_parameters.full_attention." name
 static const struct field fields[] = {
-    { "embedding_length", "hidden_size|n_embd", AT(n_embd), false, true, 0 },
-    { "block_count", "num_hidden_layers|n_layer|num_layers", AT(n_layer), false, true, 0 },
-    { "attention.head_count", "num_attention_heads|n_head", AT(n_head), false, true, 0 },
+    { "embedding_length", "hidden_size|n_embd|dim", AT(n_embd), false, true, 0 },
+    { "block_count", "num_hidden_layers|n_layer|num_layers|n_layers", AT(n_layer), false, true, 0 },
+    { "attention.head_count", "num_attention_heads|n_head|n_heads", AT(n_head), false, true, 0 },
     { "attention.head_count_kv", "num_key_value_heads|num_kv_heads|multi_query_group_num|num_query_groups",
       AT(n_head_kv), false, false, 0 },
     { "attention.key_length", "head_dim|kv_channels", AT(d_k), false, false, 0 },
@@ -30,7 +30,7 @@ static const struct field fields[] = {
     { "attention.key_length_mla", NULL, AT(d_head_k), false, false, 0 },
     { "attention.value_length_mla", "v_head_dim", AT(d_head_v), false, false, 0 },
     { NULL, "qk_nope_head_dim", AT(d_still), false, false, 0 },
-    { "feed_forward_length", "intermediate_size|ffn_hidden_size|n_inner", AT(n_ff), false, false, 0 },
+    { "feed_forward_length", "intermediate_size|ffn_hidden_size|n_inner|hidden_dim", AT(n_ff), false, false, 0 },
     { "context_length", "max_position_embeddings|n_positions|seq_length|model_max_length", AT(n_ctx_train), false,
       false, 0 },
     { "attention.sliding_window", "sliding_window|local_attention", AT(window), false, false, 0 },
@@ -552,7 +552,7 @@ const struct tensor *arch_find_tensor(const struct weights *w, const char *list,
     static const struct {
         const char *base, *others[3]; /* what the first part of a name may be instead */
     } bases[] = { { "model.", { "", "language_model.model.", "model.language_model." } },
-                  { "bert.", { "", "roberta." } },
+                  { "bert.", { "", "roberta.", "distilbert." } },
                   { "transformer.", { "" } },
                   { "lm_head.", { "language_model.lm_head." } } };
     const char *names = list;

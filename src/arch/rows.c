@@ -136,7 +136,10 @@ static const struct arch rows[] = {
     { "OLMo", "olmo", "olmo", PAIRS, HALVES, .eps_usual = 1e-5f,
       .must = T(LAYER_NORM) | T(PLAIN_NORM), .may = T(OUTPUT) },
     { "BERT", "bert", "bert", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1,
-      .must = BERT | BIASES | T(NO_GATE) | T(POSITIONS), .may = T(POOLER) | T(CLASSES) | T(PROJECTION) },
+      .must = (BERT & ~T(TOKEN_TYPES)) | BIASES | T(NO_GATE) | T(POSITIONS),
+      .may = T(TOKEN_TYPES) | T(POOLER) | T(CLASSES) | T(PROJECTION) },
+    { "DistilBERT", "bert", "distilbert", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1, .eps_usual = 1e-12f,
+      .must = (BERT & ~T(TOKEN_TYPES)) | BIASES | T(NO_GATE) | T(POSITIONS) },
     { "RoBERTa", "bert", "roberta", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1,
       .must = BERT | BIASES | T(NO_GATE) | T(POSITIONS) | T(PAD_POSITIONS), .may = T(POOLER) | T(CLASSES) },
     { "XLM-RoBERTa", "bert", "xlm-roberta", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1,
@@ -207,6 +210,7 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
 #define GPT2 "transformer.h.%u."
 #define BERT_LAYER "bert.encoder.layer.%u."
 #define NOMIC "bert.encoder.layers.%u."
+#define DISTIL "bert.transformer.layer.%u."
 #define ATTENTION(name) H "attention." name
 #define EXAONE(name) "transformer.h.%u.attn.attention." name
 #define GPTJ(name) "transformer.h.%u.attn." name
@@ -228,13 +232,16 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
 #define FFN_FIRST(kind) \
     "|" NEOX "mlp.dense_h_to_4h." kind "|" FALCON "mlp.dense_h_to_4h." kind "|" GPT2 "mlp.c_fc." kind "|" BERT_LAYER \
     "intermediate.dense." kind "|" NOMIC "mlp.fc11." kind "|" GPT2 "mlp.fc_in." kind "|" GPT2 "mlp.c_fc_1." kind \
-    "|" H "feed_forward.w3." kind
+    "|" H "feed_forward.w3." kind "|" DISTIL "ffn.lin1." kind
 #define FFN_LAST(kind) \
     "|" NEOX "mlp.dense_4h_to_h." kind "|" FALCON "mlp.dense_4h_to_h." kind "|" GPT2 "mlp.c_proj." kind "|" BERT_LAYER \
     "output.dense." kind "|" NOMIC "mlp.fc2." kind "|" GPT2 "mlp.fc_out." kind "|" H "feed_forward.w2." kind "|" \
-    CHATGLM "mlp.dense_4h_to_h." kind "|" H "mlp.Wo." kind
-#define STREAM_NORM(bert, nomic, kind) BERT_LAYER bert ".LayerNorm." kind "|" NOMIC nomic "." kind
-#define HEADS(bert, name) "|" BERT_LAYER "attention.self." bert "|" EXAONE(name) "|" GPTJ(name)
+    CHATGLM "mlp.dense_4h_to_h." kind "|" H "mlp.Wo." kind "|" DISTIL "ffn.lin2." kind
+#define STREAM_NORM(bert, nomic, distil, kind) \
+    BERT_LAYER bert ".LayerNorm." kind "|" NOMIC nomic "." kind "|" DISTIL distil "_layer_norm." kind
+#define HEADS(word, letter, kind) \
+    "|" BERT_LAYER "attention.self." word "." kind "|" EXAONE(letter "_proj." kind) "|" GPTJ(letter "_proj." kind) "|" \
+    DISTIL "attention." letter "_lin." kind
 #define GROUPED_HF(kind) \
     NEOX "attention.query_key_value." kind "|" FALCON "self_attention.query_key_value." kind "|" ATTENTION("wqkv.") kind
 #define QK_NORM_HF(letter, word) \
@@ -247,7 +254,7 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
     "|" NEOX "attention.dense." kind "|" FALCON "self_attention.dense." kind "|" GPT2 "attn.c_proj." kind "|" \
     BERT_LAYER "attention.output.dense." kind "|" NOMIC "attn.out_proj." kind "|" ATTENTION("wo.") kind "|" \
     ATTENTION("dense.") kind "|" EXAONE("out_proj.") kind "|" GPTJ("out_proj.") kind "|" CHATGLM \
-    "self_attention.dense." kind "|" H "attn.Wo." kind
+    "self_attention.dense." kind "|" H "attn.Wo." kind "|" DISTIL "attention.out_lin." kind
 /* Norms of one name do different things in different families: the more special name stands first. */
 const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [ATTN_NORM] = { L "attn_norm.weight", FIRST_NORM("weight"), DIM_ONE, DIM_EMBD,
@@ -264,12 +271,12 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
                    .trait = T(QUERY_LATENT) },
     [ATTN_KV_A] = { L "attn_kv_a_mqa.weight", H "self_attn.kv_a_proj_with_mqa.weight", DIM_K, DIM_EMBD,
                     .trait = T(LATENT) },
-    [ATTN_Q] = { L "attn_q.weight", H "self_attn.q_proj.weight" HEADS("query.weight", "q_proj.weight"), DIM_QUERIES,
+    [ATTN_Q] = { L "attn_q.weight", H "self_attn.q_proj.weight" HEADS("query", "q", "weight"), DIM_QUERIES,
                  DIM_EMBD,
                  .unless = T(QUERY_LATENT) | T(GROUPED_QKV) },
-    [ATTN_K] = { L "attn_k.weight", H "self_attn.k_proj.weight" HEADS("key.weight", "k_proj.weight"), DIM_K, DIM_EMBD,
+    [ATTN_K] = { L "attn_k.weight", H "self_attn.k_proj.weight" HEADS("key", "k", "weight"), DIM_K, DIM_EMBD,
                  .unless = T(LATENT) | T(GROUPED_QKV) },
-    [ATTN_V] = { L "attn_v.weight", H "self_attn.v_proj.weight" HEADS("value.weight", "v_proj.weight"), DIM_V, DIM_EMBD,
+    [ATTN_V] = { L "attn_v.weight", H "self_attn.v_proj.weight" HEADS("value", "v", "weight"), DIM_V, DIM_EMBD,
                  .unless = T(LATENT) | T(GROUPED_QKV) },
     [ATTN_Q_B] = { L "attn_q_b.weight", H "self_attn.q_b_proj.weight", DIM_QUERIES, DIM_QUERY_LATENT,
                    .trait = T(QUERY_LATENT) },
@@ -277,11 +284,11 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [ATTN_V_B] = { L "attn_v_b.weight", NULL, DIM_HEAD_V, DIM_LATENT, .trait = T(LATENT), .each = DIM_HEADS },
     [ATTN_OUT] = { L "attn_output.weight", H "self_attn.o_proj.weight|" H "self_attn.dense.weight" ATTN_DENSE("weight"),
                    DIM_EMBD, DIM_VALUES, .trait = 0 },
-    [ATTN_Q_BIAS] = { L "attn_q.bias", H "self_attn.q_proj.bias" HEADS("query.bias", "q_proj.bias"), DIM_ONE, DIM_Q,
+    [ATTN_Q_BIAS] = { L "attn_q.bias", H "self_attn.q_proj.bias" HEADS("query", "q", "bias"), DIM_ONE, DIM_Q,
                       .trait = T(QKV_BIAS), .unless = T(GROUPED_QKV) },
-    [ATTN_K_BIAS] = { L "attn_k.bias", H "self_attn.k_proj.bias" HEADS("key.bias", "k_proj.bias"), DIM_ONE, DIM_K,
+    [ATTN_K_BIAS] = { L "attn_k.bias", H "self_attn.k_proj.bias" HEADS("key", "k", "bias"), DIM_ONE, DIM_K,
                       .trait = T(QKV_BIAS), .unless = T(GROUPED_QKV) },
-    [ATTN_V_BIAS] = { L "attn_v.bias", H "self_attn.v_proj.bias" HEADS("value.bias", "v_proj.bias"), DIM_ONE, DIM_V,
+    [ATTN_V_BIAS] = { L "attn_v.bias", H "self_attn.v_proj.bias" HEADS("value", "v", "bias"), DIM_ONE, DIM_V,
                       .trait = T(QKV_BIAS), .unless = T(GROUPED_QKV) },
     [ATTN_OUT_BIAS] = { L "attn_output.bias", H "self_attn.o_proj.bias|" H "self_attn.dense.bias" ATTN_DENSE("bias"),
                         DIM_ONE, DIM_EMBD, .trait = T(OUT_BIAS) },
@@ -297,9 +304,9 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [ATTN_POST_NORM] = { L "post_attention_norm.weight",
                          H "post_self_attn_layernorm.weight|" H "post_attention_layernorm.weight",
                          DIM_ONE, DIM_EMBD, .trait = T(POST_NORM), .norm = true },
-    [ATTN_STREAM_NORM] = { L "attn_output_norm.weight", STREAM_NORM("attention.output", "norm1", "weight"), DIM_ONE,
+    [ATTN_STREAM_NORM] = { L "attn_output_norm.weight", STREAM_NORM("attention.output", "norm1", "sa", "weight"), DIM_ONE,
                            DIM_EMBD, .trait = T(STREAM_NORM), .norm = true },
-    [ATTN_STREAM_NORM_BIAS] = { L "attn_output_norm.bias", STREAM_NORM("attention.output", "norm1", "bias"), DIM_ONE,
+    [ATTN_STREAM_NORM_BIAS] = { L "attn_output_norm.bias", STREAM_NORM("attention.output", "norm1", "sa", "bias"), DIM_ONE,
                                 DIM_EMBD, .trait = T(STREAM_NORM) },
     [FFN_NORM] = { L "ffn_norm.weight|" L "post_attention_norm.weight",
                    H "pre_feedforward_layernorm.weight|" H "post_attention_layernorm.weight|" SECOND_NORM("weight"),
@@ -326,9 +333,9 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [FFN_POST_NORM] = { L "post_ffw_norm.weight", H "post_mlp_layernorm.weight|" H "post_feedforward_layernorm.weight",
                         DIM_ONE, DIM_EMBD,
                         .trait = T(POST_NORM), .norm = true },
-    [FFN_STREAM_NORM] = { L "layer_output_norm.weight", STREAM_NORM("output", "norm2", "weight"), DIM_ONE, DIM_EMBD,
+    [FFN_STREAM_NORM] = { L "layer_output_norm.weight", STREAM_NORM("output", "norm2", "output", "weight"), DIM_ONE, DIM_EMBD,
                           .trait = T(STREAM_NORM), .norm = true },
-    [FFN_STREAM_NORM_BIAS] = { L "layer_output_norm.bias", STREAM_NORM("output", "norm2", "bias"), DIM_ONE, DIM_EMBD,
+    [FFN_STREAM_NORM_BIAS] = { L "layer_output_norm.bias", STREAM_NORM("output", "norm2", "output", "bias"), DIM_ONE, DIM_EMBD,
                                .trait = T(STREAM_NORM) },
     [ROUTER] = { L "ffn_gate_inp.weight", H "mlp.gate.weight|"
                  H "mlp.router.weight|" MOE "gate.weight|" MOE "router.layer.weight|" H "mlp.gate.wg.weight",

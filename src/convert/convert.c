@@ -88,6 +88,8 @@ infer_status convert_numbers(struct weights *gguf, const struct hparams *h, infe
     snprintf(key, sizeof key, "%s.attention.causal", name);
     if (status == INFER_OK && arch_has(h, TRAIT_ENCODER))
         status = convert_bool(gguf, key, false, err);
+    if (status == INFER_OK && weights_tensor(gguf, text_of(model_tensors[TYPE_EMBD].gguf)))
+        status = convert_u32(gguf, "tokenizer.ggml.token_type_count", h->n_types, err);
     snprintf(key, sizeof key, "%s.vocab_size", name);
     return status == INFER_OK ? convert_u32(gguf, key, h->n_vocab, err) : status;
 }

@@ -76,8 +76,6 @@ infer_status convert_embedding(struct weights *gguf, const struct weights *hf, c
         status = put_dense(gguf, hf, h, err);
     if (status == INFER_OK && h->n_classes)
         status = put_labels(gguf, hf, h, err);
-    if (status == INFER_OK && arch_has(h, TRAIT_TOKEN_TYPES))
-        status = convert_u32(gguf, "tokenizer.ggml.token_type_count", h->n_types, err);
     if (status == INFER_OK && meta_get_u32(hf, ARCH_MAX_SEQUENCE, &most, err) == META_WRONG)
         return INFER_E_FORMAT;
     return status == INFER_OK && most ? convert_u32(gguf, ARCH_MAX_SEQUENCE, most, err) : status;

@@ -17,7 +17,7 @@ static const char *const folders[] = {
     OURS "olmo3", OURS "exaone4", OURS "exaone4-plain", OURS "internlm3", OURS "glm", OURS "glm4", OURS "glm4moelite",
     OURS "youtu", OURS "kimi-k2", OURS "gpt2", OURS "bert", OURS "bert-rank", OURS "nomic-bert", OURS "colbert",
     OURS "modernbert", OURS "embeddinggemma", OURS "bert-dense", OURS "roberta", OURS "xlm-roberta", 
-    OURS "xlm-roberta-rank",
+    OURS "xlm-roberta-rank", OURS "distilbert",
     OURS "gptneox-fast", OURS "hunyuan-dense", OURS "hunyuan-moe", OURS "granitemoeshared", OURS "arcee",
     OURS "nemotron", OURS "jais2", OURS "helium", OURS "olmo",
     OURS "minicpm", OURS "internlm2", OURS "exaone", OURS "bailingmoe", OURS "bailingmoe2", OURS "orion", OURS "xverse",

@@ -113,6 +113,8 @@ static void vectors_of_texts_meet_the_reference(void **state)
         { TINY "embeddinggemma", TINY "embeddinggemma" },
         { TINY "embeddinggemma", TINY "embeddinggemma/model.gguf" },
         { TINY "bert-dense", TINY "bert-dense" },
+        { TINY "distilbert", TINY "distilbert" },
+        { TINY "distilbert", TINY "distilbert/model.gguf" },
         { TINY "xlm-roberta", TINY "xlm-roberta" },
         { TINY "xlm-roberta", TINY "xlm-roberta/model.gguf" },
     };

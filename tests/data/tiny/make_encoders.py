@@ -68,6 +68,8 @@ CASES = {  # model, GGUF's architecture, its pooling
         intermediate_size=48, max_position_embeddings=64, rms_norm_eps=1e-3, sliding_window=8, pad_token_id=0,
         query_pre_attn_scalar=16, use_bidirectional_attention=True)), "gemma-embedding", "mean"),
     "bert-dense": (lambda: T.BertModel(BERT), None, "mean"),
+    "distilbert": (lambda: T.DistilBertModel(T.DistilBertConfig(
+        vocab_size=96, dim=32, n_layers=2, n_heads=4, hidden_dim=48, max_position_embeddings=64)), "bert", "mean"),
     # New cases come last, as the seeds are counted.
 }
 DENSE = {"embeddinggemma": [(64, "linear.Identity"), (32, "linear.Identity")], "bert-dense": [(24, "activation.Tanh")]}
@@ -95,6 +97,8 @@ NAMES = {  # the parts of names, longest first
     "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output", "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down",
     "ln_1": "attn_norm", "ln_2": "ffn_norm",
     "embeddings.tok_embeddings": "token_embd", "embeddings.norm": "token_embd_norm", "final_norm": "output_norm",
+    "attention.q_lin": "attn_q", "attention.k_lin": "attn_k", "attention.v_lin": "attn_v", "attention.out_lin": "attn_output",
+    "sa_layer_norm": "attn_output_norm", "ffn.lin1": "ffn_up", "ffn.lin2": "ffn_down", "output_layer_norm": "layer_output_norm",
     "attn_norm": "attn_norm", "mlp_norm": "ffn_norm", "attn.Wo": "attn_output", "mlp.Wi": "ffn_up", "mlp.Wo": "ffn_down",
 }
 
@@ -194,7 +198,7 @@ def write_gguf(path, arch, pooling, c, weights, kind):
     w.add_context_length(c.max_position_embeddings - skipped)
     w.add_embedding_length(c.hidden_size)
     w.add_block_count(c.num_hidden_layers)
-    w.add_feed_forward_length(getattr(c, "intermediate_size", 4 * c.hidden_size))
+    w.add_feed_forward_length(next((getattr(c, k) for k in ("intermediate_size", "hidden_dim") if hasattr(c, k)), 4 * c.hidden_size))
     w.add_head_count(c.num_attention_heads)
     if arch in ("qwen3", "gemma-embedding"):
         w.add_head_count_kv(c.num_key_value_heads)
@@ -203,7 +207,7 @@ def write_gguf(path, arch, pooling, c, weights, kind):
         w.add_layer_norm_rms_eps(c.rms_norm_eps)
         w.add_rope_freq_base(c.rope_parameters.get("full_attention", c.rope_parameters)["rope_theta"])
     else:
-        w.add_layer_norm_eps(next(getattr(c, k) for k in ("layer_norm_eps", "layer_norm_epsilon", "norm_eps") if hasattr(c, k)))
+        w.add_layer_norm_eps(next((getattr(c, k) for k in ("layer_norm_eps", "layer_norm_epsilon", "norm_eps") if hasattr(c, k)), 1e-12))
     if arch == "starcoder":
         w.add_head_count_kv(1)
     if arch == "nomic-bert":
