@@ -16,7 +16,8 @@
 enum { EXIT_INTERRUPTED = 130 };
 
 static struct {
-    const char *model, *prompt, *file, *session;
+    const char *model, *prompt, *file, *session, *store;
+    int64_t store_bytes;
     infer_chat_setup chat;
     const char *system;
     bool talk, interactive, echo, escape, special, ignore_end, verbose, quiet;
@@ -77,6 +78,10 @@ static const struct opt rows[] = {
     { OPT_CHOICE, "--precision", "fast|exact", "activations as 8-bit blocks where the weights are quantised, or as "
       "floats", &o.precision, 0, 0 },
     KV_ROWS(o.kv),
+    { OPT_TEXT, "--prefix-store", "DIR", "find here what was computed of the same beginning of a text, and keep it",
+      &o.store, 0, 0 },
+    { OPT_INT64, "--prefix-store-size", "BYTES", "of its files, of which those not used for longest go; 0 = no bound",
+      &o.store_bytes, 0, (double)INT64_MAX },
 
     PROGRAM_MACHINE_OPTIONS,
 
@@ -109,6 +114,7 @@ static const struct command command = {
 struct run {
     infer_context *context;
     infer_model *model;
+    infer_store *store; /* or NULL */
     infer_session *session;
     infer_sampler *sampler;
     struct chat *chat; /* NULL: text goes on as it is */
@@ -219,6 +225,15 @@ static double per_second(size_t n, double s)
     return s > 0 ? (double)n / s : 0;
 }
 
+static void print_store(const struct run *r)
+{
+    infer_store_stats s = { .size = sizeof s };
+    infer_store_flush(r->store);
+    infer_store_get_stats(r->store, &s);
+    fprintf(stderr, "store     %llu tokens found, %llu files written, %llu there, %s\n", (unsigned long long)s.tokens,
+            (unsigned long long)s.written, (unsigned long long)s.files, human_bytes((double)s.bytes));
+}
+
 static void print_figures(const struct run *r)
 {
     static const char *const reasons[] = { "as many as asked for", "the model ended it", "a stop string came up",
@@ -235,6 +250,8 @@ static void print_figures(const struct run *r)
     fprintf(stderr, "memory    %s at most; weights %s %s, session %s\n", human_bytes((double)peak_bytes()),
             program_machine.quantize ? "quantised" : program_machine.no_mmap ? "read in" : "mapped", human_bytes((double)m.bytes),
             human_bytes((double)infer_session_bytes(r->session)));
+    if (r->store)
+        print_store(r);
     if (o.verbose && program_machine.huge_pages)
         fprintf(stderr, "          %s in huge pages\n", human_bytes((double)huge_bytes()));
     fputs(dim ? "\033[0m" : "", stderr);
@@ -390,17 +407,31 @@ static bool open_text(struct run *r, infer_error *err)
     return opened;
 }
 
+static bool open_store(struct run *r, infer_error *err)
+{
+    infer_store_options options = infer_store_defaults();
+    options.max_bytes = (uint64_t)o.store_bytes;
+    return !o.store || (r->store = infer_store_open(r->context, o.store, &options, err));
+}
+
+static bool open_session(struct run *r, infer_error *err)
+{
+    infer_session_options options = infer_session_defaults();
+    options.n_ctx = o.n_ctx;
+    options.n_batch = o.n_batch;
+    options.precision = (infer_precision)o.precision;
+    options.store = r->store;
+    program_kv_types(&options, &o.kv);
+    return (r->session = infer_session_open(r->model, &options, err)) &&
+           (!has_session() || infer_session_load(r->session, o.session, err) == INFER_OK);
+}
+
 static bool open_all(struct run *r, infer_error *err)
 {
     r->began = seconds_now();
     const bool watched = !o.quiet && isatty(STDERR_FILENO);
     program_machine.on_read = watched ? show_reading : NULL;
     program_machine.user = r;
-    infer_session_options session = infer_session_defaults();
-    session.n_ctx = o.n_ctx;
-    session.n_batch = o.n_batch;
-    session.precision = (infer_precision)o.precision;
-    program_kv_types(&session, &o.kv);
     uint32_t random = 0; /* short enough to type again */
     if (o.seed < 0 && getentropy(&random, sizeof random) != 0)
         random = (uint32_t)(r->began * 1e9);
@@ -408,8 +439,7 @@ static bool open_all(struct run *r, infer_error *err)
     const infer_log_level level = o.verbose ? INFER_LOG_DEBUG : INFER_LOG_WARN;
     const bool opened = (r->context = program_context(o.n_threads, level, err)) &&
                         (r->model = program_model(r->context, o.model, err)) &&
-                        (r->session = infer_session_open(r->model, &session, err)) &&
-                        (!has_session() || infer_session_load(r->session, o.session, err) == INFER_OK) &&
+                        open_store(r, err) && open_session(r, err) &&
                         (r->sampler = sampling_open(&o.sampling, r->context, infer_model_tokenizer(r->model), err)) &&
                         open_text(r, err);
     if (!opened)
@@ -440,6 +470,7 @@ static void close_all(struct run *r)
         free(r->stops[i]);
     infer_sampler_close(&r->sampler);
     infer_session_close(&r->session);
+    infer_store_close(&r->store);
     infer_model_close(&r->model);
     infer_context_close(&r->context);
 }
@@ -451,6 +482,7 @@ int main(int argc, char **argv)
     o.echo = o.escape = true;
     o.n_predict = -1;
     o.seed = -1;
+    o.store_bytes = (int64_t)infer_store_defaults().max_bytes;
     o.n_batch = 512;
     const enum options_result options = options_parse(&command, argc, argv);
     if (options != OPTIONS_RUN)
@@ -470,7 +502,7 @@ int main(int argc, char **argv)
         else if (interrupted)
             code = EXIT_INTERRUPTED;
         else
-            code = complain(&err, err.code == INFER_E_IO && !r.session
+            code = complain(&err, err.code == INFER_E_IO && !r.model
                                       ? "-m takes a GGUF file or a Hugging Face directory" : NULL);
         close_all(&r);
     }

@@ -10,6 +10,7 @@
  *                      time
  * infer_cache      models kept open by their paths, within a budget of bytes; shared by any number of threads
  * infer_session    one timeline of tokens with its own cache and logits; used by one thread at a time
+ * infer_store      a directory with what sessions have computed; shared by any number of threads and processes
  * infer_sampler    picks the next token from logits; used by one thread at a time
  * infer_grammar    what texts may look like; constant once open, shared by any number of samplers and threads
  * infer_matcher    one text on its way through a grammar; used by one thread at a time
@@ -48,6 +49,7 @@
 #include "infer/model.h"
 #include "infer/sampler.h"
 #include "infer/session.h"
+#include "infer/store.h"
 #include "infer/tokenizer.h"
 
 #ifdef __cplusplus

@@ -3,6 +3,7 @@
 #define INFER_SESSION_H
 
 #include "model.h"
+#include "store.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,6 +45,8 @@ typedef struct infer_session_options {
                                 *   tokens of a prompt, other sessions of a batch, a shared prefix or a fork. Costs speed
                                 *   where many tokens are computed at once. Without it they differ by rounding (default
                                 *   false) */
+    infer_store *store;        /**< where on disk infer_session_sync() finds beginnings of texts, and keeps them: kept
+                                *   alive by the session and its forks. NULL = nowhere (default) */
 } infer_session_options;
 
 static inline infer_session_options infer_session_defaults(void)

@@ -84,11 +84,12 @@ infer_status sink_finish(struct sink *s, infer_error *err)
 {
     if (!s->path)
         return INFER_OK;
-    if (fsync(s->fd) != 0)
+    if (!s->fleeting && fsync(s->fd) != 0)
         return fail(err, INFER_E_IO, "%s: cannot be written: %s", s->path, strerror(errno));
     if (rename(s->beside, s->path) != 0)
         return fail(err, INFER_E_IO, "%s: cannot be replaced: %s", s->path, strerror(errno));
-    sync_folder(s->beside);
+    if (!s->fleeting)
+        sync_folder(s->beside);
     mem_free(s->a, s->beside);
     s->beside = NULL;
     return INFER_OK;

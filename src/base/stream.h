@@ -12,6 +12,8 @@ struct sink {
     const char *path; /* NULL: memory */
     char *beside;     /* name of the file that is written; NULL: none */
     int fd;
+    bool fleeting;   /* set it: sink_finish() does not wait for the disk. If the system crashes the file may be there and
+                      * hold anything, which is for its readers to find out */
     uint8_t *memory; /* room for what is left */
     size_t left;
     struct hash hash; /* of all so far */
@@ -21,7 +23,7 @@ struct sink {
 infer_status sink_open_file(struct sink *s, const infer_allocator *a, const char *path, infer_error *err);
 void sink_open_memory(struct sink *s, void *memory, size_t room);
 infer_status sink_put(struct sink *s, const void *data, size_t n, infer_error *err);
-/** The file is in its place, on the disk. */
+/** The file is in its place, and on the disk unless it is fleeting. */
 infer_status sink_finish(struct sink *s, infer_error *err);
 /** Undoes all that was not finished. */
 void sink_close(struct sink *s);

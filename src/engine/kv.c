@@ -136,7 +136,7 @@ void kv_pool_close(struct kv_pool *p)
     for (int c = 0; c < KV_CLASSES; c++)
         pages_free(&p->heaps[c]);
     pthread_mutex_destroy(&p->lock);
-    mem_free(p->a, p->path);
+    mem_free(p->a, p->known);
     mem_free(p->a, p->layers);
     mem_free(p->a, p);
 }
@@ -379,73 +379,154 @@ infer_status kv_make(struct kv *kv, const uint32_t first[KV_CLASSES], uint32_t n
 
 /* ---- Prefixes ---- */
 
-/* The nodes of the tokens' full pages, in pool->path; how many there are. */
-static uint32_t find_path(struct kv_pool *pool, uint64_t variant, const int32_t *tokens, uint32_t n_pages)
+/* The pages that the trie has for the tokens, in pool->known; *last: where they end. */
+static struct kv_known find_path(struct kv_pool *pool, uint64_t variant, const int32_t *tokens, uint32_t n_pages,
+                                 struct prefix **last)
 {
-    uint32_t n = 0;
-    if (!mem_grow(pool->a, &pool->path, &pool->n_path, n_pages, sizeof *pool->path))
-        return 0;
-    for (struct prefix *x = NULL; n < n_pages; n++) {
-        x = prefix_find(&pool->prefixes, x, variant, tokens + (size_t)n * ATTEND_KEYS);
+    struct kv_known known = { .n = 0 };
+    *last = NULL;
+    if (!mem_grow(pool->a, &pool->known, &pool->n_known, (size_t)KV_CLASSES * n_pages, sizeof *pool->known))
+        return known;
+    for (int c = 0; c < KV_CLASSES; c++)
+        known.of[c] = pool->known + (size_t)c * n_pages;
+    for (; known.n < n_pages; known.n++) {
+        struct prefix *const x =
+            prefix_find(&pool->prefixes, *last, variant, tokens + (size_t)known.n * ATTEND_KEYS);
         if (!x)
             break;
-        pool->path[n] = x;
+        for (int c = 0; c < KV_CLASSES; c++)
+            known.of[c][known.n] = x->pages[c];
+        *last = x;
     }
-    return n;
+    return known;
 }
 
-/* A page of the path, or before page `own` of the session itself; NULL: neither has it. */
-static struct page *page_there(const struct kv *kv, int class, uint32_t i, uint32_t own)
+/* A page that is known, or before page `own` of the session itself; NULL: neither has it. */
+static const struct page *page_there(const struct kv *kv, const struct kv_known *known, int class, uint32_t i,
+                                     uint32_t own)
 {
     const struct kv_pages *const of = &kv->of[class];
     if (i < own)
         return i >= of->first && i < of->end ? of->pages[i] : NULL;
-    return kv->pool->path[i]->pages[class];
+    return known->of[class][i];
 }
 
 /* The first page of a class that is there, with all behind it up to page `end`, and not needed before `from`. */
-static uint32_t run_begin(const struct kv *kv, int class, uint32_t from, uint32_t end, uint32_t own)
+static uint32_t run_begin(const struct kv *kv, const struct kv_known *known, int class, uint32_t from, uint32_t end,
+                          uint32_t own)
 {
-    while (end > from && page_there(kv, class, end - 1, own))
+    while (end > from && page_there(kv, known, class, end - 1, own))
         end--;
     return end;
 }
 
 /* Whether a token that follows page `end` - 1 sees all that it should. */
-static bool resumes_at(const struct kv *kv, uint32_t end, uint32_t own)
+static bool resumes_at(const struct kv *kv, const struct kv_known *known, uint32_t end, uint32_t own)
 {
     const struct kv_shape *s = &kv->pool->shape;
     const uint32_t n = end * ATTEND_KEYS, seen = s->window && n >= s->window ? (n + 1 - s->window) / ATTEND_KEYS : 0;
-    return (!s->n_layers[KV_ALL] || run_begin(kv, KV_ALL, own, end, own) == own) &&
-           (!s->n_layers[KV_WINDOW] || run_begin(kv, KV_WINDOW, seen, end, own) == seen);
+    return (!s->n_layers[KV_ALL] || run_begin(kv, known, KV_ALL, own, end, own) == own) &&
+           (!s->n_layers[KV_WINDOW] || run_begin(kv, known, KV_WINDOW, seen, end, own) == seen);
 }
 
-uint32_t kv_adopt(struct kv *kv, uint64_t variant, const int32_t *tokens, uint32_t n, uint32_t have)
+uint32_t kv_known_end(const struct kv *kv, const struct kv_known *known, uint32_t have)
 {
-    struct kv_pool *const pool = kv->pool;
     const uint32_t own = have / ATTEND_KEYS;
-    pthread_mutex_lock(&pool->lock);
-    uint32_t end = find_path(pool, variant, tokens, n / ATTEND_KEYS);
-    while (end > own && !resumes_at(kv, end, own))
+    uint32_t end = known->n;
+    while (end > own && !resumes_at(kv, known, end, own))
         end--;
+    return end > own ? end : own;
+}
+
+uint32_t kv_known_first(const struct kv *kv, const struct kv_known *known, enum kv_class class, uint32_t end,
+                        uint32_t have)
+{
+    const uint32_t kept = kept_from(&kv->pool->shape, class, end * ATTEND_KEYS);
+    return kv->pool->shape.n_layers[class] ? run_begin(kv, known, class, kept, end, have / ATTEND_KEYS) : end;
+}
+
+static void hold_known(struct kv *kv, const struct kv_known *known, uint32_t end, uint32_t have)
+{
+    const uint32_t own = have / ATTEND_KEYS;
     for (int c = 0; c < KV_CLASSES && end > own; c++) {
         struct kv_pages *const of = &kv->of[c];
-        if (!pool->shape.n_layers[c])
+        if (!kv->pool->shape.n_layers[c])
             continue;
-        const uint32_t begin = run_begin(kv, c, kept_from(&pool->shape, (enum kv_class)c, end * ATTEND_KEYS), end, own);
+        const uint32_t begin = kv_known_first(kv, known, (enum kv_class)c, end, have);
         drop_behind(kv, c, own);
         drop_before(kv, c, begin);
         if (of->first == of->end)
             of->first = of->end = begin;
         for (; of->end < end; of->end++) {
-            of->pages[of->end] = page_hold(pool->path[of->end]->pages[c]);
+            of->pages[of->end] = page_hold(known->of[c][of->end]);
             of->data[of->end] = of->pages[of->end]->data;
         }
     }
-    if (end > own)
-        prefix_use(&pool->prefixes, pool->path[end - 1]);
+}
+
+void kv_hold_known(struct kv *kv, const struct kv_known *known, uint32_t end, uint32_t have)
+{
+    pthread_mutex_lock(&kv->pool->lock);
+    hold_known(kv, known, end, have);
+    pthread_mutex_unlock(&kv->pool->lock);
+}
+
+uint32_t kv_adopt(struct kv *kv, uint64_t variant, const int32_t *tokens, uint32_t n, uint32_t have)
+{
+    struct kv_pool *const pool = kv->pool;
+    struct prefix *last;
+    pthread_mutex_lock(&pool->lock);
+    const struct kv_known known = find_path(pool, variant, tokens, n / ATTEND_KEYS, &last);
+    const uint32_t end = kv_known_end(kv, &known, have);
+    hold_known(kv, &known, end, have);
+    if (end * ATTEND_KEYS > have) {
+        for (uint32_t i = known.n; i > end; i--)
+            last = last->parent;
+        prefix_use(&pool->prefixes, last);
+    }
     pthread_mutex_unlock(&pool->lock);
-    return end > own ? end * ATTEND_KEYS : have;
+    return end * ATTEND_KEYS > have ? end * ATTEND_KEYS : have;
+}
+
+uint64_t kv_lend(const struct kv *kv, struct kv_known *known)
+{
+    uint64_t bytes = 0;
+    pthread_mutex_lock(&kv->pool->lock);
+    for (int c = 0; c < KV_CLASSES; c++) {
+        const struct kv_pages *const of = &kv->of[c];
+        for (uint32_t i = of->first; i < of->end && i < known->n; i++) {
+            known->of[c][i] = page_hold(of->pages[i]);
+            bytes += page_bytes(&kv->pool->heaps[c]);
+        }
+    }
+    pthread_mutex_unlock(&kv->pool->lock);
+    return bytes;
+}
+
+void kv_let_go(struct kv_pool *pool, struct kv_known *known)
+{
+    pthread_mutex_lock(&pool->lock);
+    for (int c = 0; c < KV_CLASSES; c++)
+        for (uint32_t i = 0; i < known->n; i++)
+            if (known->of[c][i])
+                page_release(&pool->heaps[c], known->of[c][i]);
+    known->n = 0;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+struct page *kv_new_page(struct kv_pool *pool, enum kv_class class, const struct page *after, uint32_t run)
+{
+    pthread_mutex_lock(&pool->lock);
+    struct page *const page = page_take(&pool->heaps[class], after, run);
+    pthread_mutex_unlock(&pool->lock);
+    return page;
+}
+
+void kv_release_page(struct kv_pool *pool, enum kv_class class, struct page *page)
+{
+    pthread_mutex_lock(&pool->lock);
+    page_release(&pool->heaps[class], page);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 void kv_publish(struct kv *kv, uint64_t variant, const int32_t *tokens, uint32_t n)

@@ -43,8 +43,8 @@ struct kv_pool {
     pthread_mutex_t lock; /* of the heaps and all pages' counts */
     struct page_heap heaps[KV_CLASSES];
     struct prefixes prefixes;
-    struct prefix **path; /* a path through them, room for n_path */
-    size_t n_path;
+    struct page **known; /* pages of a path through them, room for n_known */
+    size_t n_known;
     struct kv_pool *next;
 };
 
@@ -119,6 +119,28 @@ infer_status kv_make(struct kv *kv, const uint32_t first[KV_CLASSES], uint32_t n
 uint32_t kv_adopt(struct kv *kv, uint64_t variant, const int32_t *tokens, uint32_t n, uint32_t have);
 /** Make the full pages of the first n tokens known. If memory is out they are not, as far as that goes. */
 void kv_publish(struct kv *kv, uint64_t variant, const int32_t *tokens, uint32_t n);
+
+/** Full pages of a text: of[class][i], NULL where there is none. */
+struct kv_known {
+    struct page **of[KV_CLASSES];
+    uint32_t n;
+};
+/** Up to which page a session, whose first `have` tokens are computed, could go on from these and its own: have /
+ *  ATTEND_KEYS if these are of no use. What pages that are not NULL point at does not count. */
+uint32_t kv_known_end(const struct kv *kv, const struct kv_known *known, uint32_t have);
+/** The first page of a class that it would take for that. */
+uint32_t kv_known_first(const struct kv *kv, const struct kv_known *known, enum kv_class class, uint32_t end,
+                        uint32_t have);
+/** Hold them, up to page `end`, which kv_known_end() told. */
+void kv_hold_known(struct kv *kv, const struct kv_known *known, uint32_t end, uint32_t have);
+/** Hold for somebody else what the session has of its first known->n pages. Returns the bytes of these. */
+uint64_t kv_lend(const struct kv *kv, struct kv_known *known);
+/** Let go of all of them. */
+void kv_let_go(struct kv_pool *pool, struct kv_known *known);
+/** A page that nobody else knows, held once, for the caller to fill; NULL if memory is out.
+ *  @param after the page that is read before it, or NULL. */
+struct page *kv_new_page(struct kv_pool *pool, enum kv_class class, const struct page *after, uint32_t run);
+void kv_release_page(struct kv_pool *pool, enum kv_class class, struct page *page);
 /** Bytes of its pages as they are now, those that others hold too among them. */
 uint64_t kv_bytes(const struct kv *kv);
 

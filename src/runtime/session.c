@@ -2,6 +2,7 @@
 #include "src/base/error.h"
 #include "src/engine/cpu/cpu.h"
 #include "src/runtime/ahead.h"
+#include "src/runtime/store.h"
 
 enum { DEFAULT_CTX = 4096, DEFAULT_BATCH = 512, MAX_BATCH = 4096, MAX_CTX = 1 << 27, MAX_ENCODED = 1 << 14 };
 
@@ -73,6 +74,7 @@ static infer_status make_session(infer_session *s, const infer_session_options *
     if (status != INFER_OK)
         return status;
     s->kv_type_v = shape.shared ? o->kv_type_k : o->kv_type_v;
+    s->store = store_retain(o->store);
     struct kv_pool *pool = kv_pools_get(&m->kv_pools, &m->context->a, &m->net.h, &shape, err);
     const bool well = pool && (s->output = output_open(s, err)) && (s->history = history_open(pool, s->n_ctx, err)) &&
                       (s->workspace = workspace_open(m, &s->history->kv, (uint32_t)o->n_batch,
@@ -111,6 +113,7 @@ infer_session *infer_session_fork(const infer_session *from, infer_error *err)
     s->kv_type_k = from->kv_type_k;
     s->kv_type_v = from->kv_type_v;
     s->workspace = workspace_retain(from->workspace);
+    s->store = store_retain(from->store);
     s->history = history_retain(from->history);
     s->output = from->output;
     atomic_fetch_add(&s->output->refs, 1);
@@ -137,6 +140,7 @@ void infer_session_close(infer_session **session)
     history_release(s->history);
     output_release(a, s->output);
     mem_free(a, s->ahead);
+    infer_store_close(&s->store);
     mem_free(a, s);
     infer_model_close(&m);
 }
@@ -270,7 +274,7 @@ infer_status infer_session_eval_all(infer_session *s, const int32_t *tokens, siz
 /* ---- Syncing ---- */
 
 /* Results of other kernels and other rotations are no others' business; deterministic ones follow from n_ctx too. */
-static uint64_t variant_of(const infer_session *s)
+uint64_t session_variant(const infer_session *s)
 {
     const struct workspace *w = s->workspace;
     return (uint64_t)w->precision | (uint64_t)w->deterministic << 1 | (uint64_t)w->is_long << 2 |
@@ -279,7 +283,9 @@ static uint64_t variant_of(const infer_session *s)
 
 void session_publish(infer_session *s)
 {
-    kv_publish(&s->history->kv, variant_of(s), s->history->tokens, s->n_done);
+    kv_publish(&s->history->kv, session_variant(s), s->history->tokens, s->n_done);
+    if (s->store)
+        store_offer(s->store, s);
 }
 
 infer_status session_aim(infer_session *s, const int32_t *tokens, size_t n, infer_error *err)
@@ -299,7 +305,9 @@ infer_status session_aim(infer_session *s, const int32_t *tokens, size_t n, infe
     if (status != INFER_OK)
         return status;
     s->synced = true;
-    s->n_done = kv_adopt(&s->history->kv, variant_of(s), s->history->tokens, (uint32_t)n - 1, s->n_done);
+    s->n_done = kv_adopt(&s->history->kv, session_variant(s), s->history->tokens, (uint32_t)n - 1, s->n_done);
+    if (s->store)
+        store_find(s->store, s, (uint32_t)n - 1);
     return INFER_OK;
 }
 

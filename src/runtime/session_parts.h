@@ -34,6 +34,7 @@ struct infer_session {
     struct ahead *ahead; /* NULL: nothing is ever computed ahead */
     bool has_logits;
     bool synced;   /* its pages are made known to the others */
+    infer_store *store; /* where they are kept on disk; or NULL */
     bool in_batch; /* an item of the batch that is being checked */
     atomic_bool cancel;
 };
@@ -59,6 +60,9 @@ infer_status session_write(infer_session *s, const int32_t *tokens, size_t n, in
 infer_status session_aim(infer_session *s, const int32_t *tokens, size_t n, infer_error *err);
 /** Let the others know what has been computed. */
 void session_publish(infer_session *s);
+/** A number for the way in which the session computes: what one has computed is good for another one of the model, with
+ *  the same types of keys and values, that has the same number. */
+uint64_t session_variant(const infer_session *s);
 /** The first `n_tokens`, some of them written, are computed. */
 void session_advanced(infer_session *s, uint32_t n_tokens);
 

@@ -217,6 +217,20 @@ says "$err" 'as a saved session does'
 try 1 -n 2 --session "$dir/none/session"
 says "$err" "$dir/none/session"
 
+# What was computed of the same beginning is found on disk, and the answer is the same.
+long=$(seq -s ' ' 60)
+try 0 --chat -p "$long" -n 8 --temp 0 --prefix-store "$dir/store"
+says "$err" '0 tokens found'
+whole=$(cat "$out")
+[ -n "$(ls "$dir/store")" ] || fail 'nothing is stored'
+try 0 --chat -p "$long" -n 8 --temp 0 --prefix-store "$dir/store"
+grep -qE 'store +[1-9][0-9]+ tokens found, 0 files written' "$err" || fail 'nothing of it is found'
+same "$(cat "$out")" "$whole" 'the answer from a store'
+try 0 --chat -p "$long" -n 2 --temp 0 --prefix-store "$dir/store" --prefix-store-size 1 -v
+[ -z "$(ls "$dir/store")" ] || fail 'there is more than the budget'
+try 1 -n 2 --prefix-store "$dir/text.session"
+says "$err" "$dir/text.session: cannot be opened as a directory"
+
 # Ctrl-C: what was written stays, the figures come, the code is 130. What the last run wrote is no sign of life.
 : >"$out"
 "$run" --ignore-eos -c 100000 </dev/null >"$out" 2>"$err" &

@@ -20,6 +20,7 @@ from .logprobs import Likely, logprobs
 from .model import Model, ModelInfo, Tensor
 from .sampler import Sampler, Stage
 from .session import KvType, Precision, Session, SessionInfo, batch_eval, kv_bytes
+from .store import Store, StoreStats
 from .tokenizer import Stream, Tokenizer
 
 __version__ = ".".join(map(str, version()))
@@ -28,6 +29,6 @@ __all__ = [
     "ContextFull", "Embedder", "EmbedderInfo", "FileError", "FormatError", "GenerateResult", "Generation", "Grammar",
     "InferError", "KvType", "Likely", "Listed", "LogLevel", "Matcher", "Model", "ModelInfo", "Numa", "OutOfMemory",
     "Part", "Piece", "Pooling", "Precision", "Sampler", "Session", "SessionInfo", "Stage", "Status", "StopReason",
-    "Stream", "Tensor", "Tokenizer", "ToolChoice", "Unsupported", "WhenFull", "batch_eval", "format_names",
+    "Store", "StoreStats", "Stream", "Tensor", "Tokenizer", "ToolChoice", "Unsupported", "WhenFull", "batch_eval", "format_names",
     "kv_bytes", "list_models", "logprobs", "parse_answer", "template_names", "template_source", "version",
 ]

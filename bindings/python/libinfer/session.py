@@ -16,6 +16,7 @@ from .generation import GenerateOptions, Generation, WhenFull
 from .logprobs import Floats, Likely, OnToken, likely
 from .model import Model, Progress
 from .sampler import Sampler
+from .store import Store
 
 
 class Precision(IntEnum):
@@ -69,27 +70,31 @@ class Session(Handle):
 
     @param n_ctx   most tokens; 0 = the smaller of what the model was trained on and 4096
     @param n_batch most tokens computed at once; 0 = 512
-    @param deterministic a token's logits have the same bits whatever else is computed with it"""
+    @param deterministic a token's logits have the same bits whatever else is computed with it
+    @param store   where on disk sync() finds beginnings of texts, and keeps them; None = nowhere"""
 
     model: Model
+    store: Optional[Store]
 
     def __init__(self, model: Model, *, n_ctx: int = 0, n_batch: int = 0, precision: Precision = Precision.FAST,
                  kv_type_k: KvType = KvType.DEFAULT, kv_type_v: KvType = KvType.DEFAULT,
-                 deterministic: bool = False) -> None:
+                 deterministic: bool = False, store: Optional[Store] = None) -> None:
         options = _options(n_ctx=n_ctx, n_batch=n_batch, precision=int(precision), kv_type_k=int(kv_type_k),
-                           kv_type_v=int(kv_type_v), deterministic=deterministic)
-        self._take(made(lib.infer_session_open, model._pointer, options.struct), model)
+                           kv_type_v=int(kv_type_v), deterministic=deterministic,
+                           store=store._pointer if store else None)
+        self._take(made(lib.infer_session_open, model._pointer, options.struct), model, store)
 
-    def _take(self, pointer: Any, model: Model) -> None:
-        super().__init__(pointer, lib.infer_session_close, model)
+    def _take(self, pointer: Any, model: Model, store: Optional[Store]) -> None:
+        super().__init__(pointer, lib.infer_session_close, model, *([store] if store else []))
         self.model = model
+        self.store = store
         self._info = model.info
 
     def fork(self) -> "Session":
         """A session that goes on from the same tokens, with the same logits. Costs next to nothing."""
         with turn(self):
             session = Session.__new__(Session)
-            session._take(made(lib.infer_session_fork, self._pointer), self.model)
+            session._take(made(lib.infer_session_fork, self._pointer), self.model, self.store)
             return session
 
     def eval(self, tokens: Ids) -> None:

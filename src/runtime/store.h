@@ -1,0 +1,14 @@
+/* store.h - what sessions have computed of the beginnings of texts, in files: infer/store.h says what holds. */
+#ifndef RUNTIME_STORE_H
+#define RUNTIME_STORE_H
+
+#include "src/runtime/session_parts.h"
+
+infer_store *store_retain(infer_store *store); /* NULL is allowed */
+/** Take pages from the store that neither the session nor its pool has: those of its text's first n tokens. It has computed
+ *  n_done of them, and that many when this returns. */
+void store_find(infer_store *store, infer_session *s, uint32_t n);
+/** Have the full pages of what the session has computed written. */
+void store_offer(infer_store *store, const infer_session *s);
+
+#endif
