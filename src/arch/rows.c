@@ -17,7 +17,7 @@ enum {
  * original checkpoints, and GGUF files of the later families, rotate halves. */
 /* "A|B": config.json may have either name. */
 static const struct arch rows[] = {
-    { "Llama", "llama", "llama", PAIRS, HALVES,
+    { "Llama", "llama", "llama|iquestcoder", PAIRS, HALVES,
       .must = T(NORMALISE), .may = BIASES | T(ROPE_FREQS) | T(OUTPUT) | T(EXPERTS) },
     { "Mistral", "llama", "mistral", PAIRS, HALVES, .may = T(OUTPUT) },
     { "Mixtral", "llama", "mixtral", PAIRS, HALVES, .must = T(EXPERTS) | T(NORMALISE), .may = T(OUTPUT) },
@@ -56,7 +56,7 @@ static const struct arch rows[] = {
       .must = LAYER | BIASES | T(PARALLEL) | T(NO_GATE) | T(OUTPUT_BIAS), .may = T(FUSED_QKV) | T(OUTPUT) },
     { "Command R7B", "cohere2", "cohere2", PAIRS, PAIRS, .window_period = 4, .still_period = 4,
       .must = T(LAYER_NORM) | T(PARALLEL), .may = T(OUTPUT) },
-    { "GLM 4.5", "glm4moe", "glm4_moe", HALVES, HALVES, .gating = GATING_SIGMOID, .second_names = true,
+    { "GLM 4.5, Solar Open", "glm4moe", "glm4_moe|solar_open", HALVES, HALVES, .gating = GATING_SIGMOID, .second_names = true,
       .must = T(EXPERTS) | T(SHARED_EXPERT) | T(CHOICE_BIAS) | T(NORMALISE), .may = T(QKV_BIAS) | T(QK_NORM) |
       T(OUTPUT) },
     { "dots.llm1", "dots1", "dots1", HALVES, HALVES, .gating = GATING_SIGMOID,
@@ -140,10 +140,13 @@ static const struct arch rows[] = {
       .may = T(TOKEN_TYPES) | T(POOLER) | T(CLASSES) | T(PROJECTION) },
     { "DistilBERT", "bert", "distilbert", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1, .eps_usual = 1e-12f,
       .must = (BERT & ~T(TOKEN_TYPES)) | BIASES | T(NO_GATE) | T(POSITIONS) },
-    { "RoBERTa", "bert", "roberta", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1,
+    { "RoBERTa", "bert", "roberta|camembert", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1,
       .must = BERT | BIASES | T(NO_GATE) | T(POSITIONS) | T(PAD_POSITIONS), .may = T(POOLER) | T(CLASSES) },
     { "XLM-RoBERTa", "bert", "xlm-roberta", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1,
       .must = BERT | BIASES | T(NO_GATE) | T(POSITIONS) | T(PAD_POSITIONS), .may = T(POOLER) | T(CLASSES) },
+    { "EuroBERT", "eurobert", "eurobert", HALVES, HALVES, .must = T(ENCODER) },
+    { "Jina Embeddings 3", "jina-bert-v3", "jina_embeddings_v3", HALVES, HALVES, .activation = FFN_GELU,
+      .must = BERT | BIASES | T(NO_GATE) | T(FUSED_QKV), .may = T(POOLER) | T(CLASSES) },
     { "Nomic BERT", "nomic-bert", "nomic_bert", HALVES, HALVES, .must = BERT | T(FUSED_QKV),
       .may = BIASES | T(POOLER) | T(CLASSES) },
     { "ModernBERT", "modern-bert", "modernbert", HALVES, HALVES, .activation = FFN_GELU, .window_period = 3,
@@ -232,7 +235,7 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
 #define FFN_FIRST(kind) \
     "|" NEOX "mlp.dense_h_to_4h." kind "|" FALCON "mlp.dense_h_to_4h." kind "|" GPT2 "mlp.c_fc." kind "|" BERT_LAYER \
     "intermediate.dense." kind "|" NOMIC "mlp.fc11." kind "|" GPT2 "mlp.fc_in." kind "|" GPT2 "mlp.c_fc_1." kind \
-    "|" H "feed_forward.w3." kind "|" DISTIL "ffn.lin1." kind
+    "|" H "feed_forward.w3." kind "|" DISTIL "ffn.lin1." kind "|" NOMIC "mlp.fc1." kind
 #define FFN_LAST(kind) \
     "|" NEOX "mlp.dense_4h_to_h." kind "|" FALCON "mlp.dense_4h_to_h." kind "|" GPT2 "mlp.c_proj." kind "|" BERT_LAYER \
     "output.dense." kind "|" NOMIC "mlp.fc2." kind "|" GPT2 "mlp.fc_out." kind "|" H "feed_forward.w2." kind "|" \
@@ -249,12 +252,13 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
 #define FUSED_HF(kind) \
     H "self_attn.qkv_proj." kind "|" NOMIC "attn.Wqkv." kind "|" GPT2 "attn.c_attn." kind "|" \
     ATTENTION("query_key_value.") kind "|" CHATGLM "self_attention.query_key_value." kind "|" H "self_attn.W_pack." kind \
-    "|" H "attn.Wqkv." kind
+    "|" H "attn.Wqkv." kind "|" NOMIC "mixer.Wqkv." kind
 #define ATTN_DENSE(kind) \
     "|" NEOX "attention.dense." kind "|" FALCON "self_attention.dense." kind "|" GPT2 "attn.c_proj." kind "|" \
     BERT_LAYER "attention.output.dense." kind "|" NOMIC "attn.out_proj." kind "|" ATTENTION("wo.") kind "|" \
     ATTENTION("dense.") kind "|" EXAONE("out_proj.") kind "|" GPTJ("out_proj.") kind "|" CHATGLM \
-    "self_attention.dense." kind "|" H "attn.Wo." kind "|" DISTIL "attention.out_lin." kind
+    "self_attention.dense." kind "|" H "attn.Wo." kind "|" DISTIL "attention.out_lin." kind "|" \
+    NOMIC "mixer.out_proj." kind
 /* Norms of one name do different things in different families: the more special name stands first. */
 const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [ATTN_NORM] = { L "attn_norm.weight", FIRST_NORM("weight"), DIM_ONE, DIM_EMBD,

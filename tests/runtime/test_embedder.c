@@ -115,6 +115,11 @@ static void vectors_of_texts_meet_the_reference(void **state)
         { TINY "bert-dense", TINY "bert-dense" },
         { TINY "distilbert", TINY "distilbert" },
         { TINY "distilbert", TINY "distilbert/model.gguf" },
+        { TINY "eurobert", TINY "eurobert" },
+        { TINY "eurobert", TINY "eurobert/model.gguf" },
+        { TINY "jina-embeddings-v3", TINY "jina-embeddings-v3" },
+        { TINY "jina-embeddings-v3", TINY "jina-embeddings-v3/model.gguf" },
+        { TINY "camembert", TINY "camembert" },
         { TINY "xlm-roberta", TINY "xlm-roberta" },
         { TINY "xlm-roberta", TINY "xlm-roberta/model.gguf" },
     };

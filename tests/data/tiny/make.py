@@ -127,6 +127,9 @@ CASES = {
     "olmo": (T.OlmoConfig, dict(), "olmo", True),
     "ministral3": (T.Ministral3Config, dict(head_dim=8, rope_parameters=dict(
         YARN, original_max_position_embeddings=6, llama_4_scaling_beta=0.5, mscale=1.0, mscale_all_dim=1.0)), "mistral3", True),
+    "solar_open": (T.SolarOpenConfig, dict(EXPERTS, n_routed_experts=4, n_shared_experts=1, head_dim=16, routed_scaling_factor=1.5),
+                   "glm4moe", False),
+    "iquestcoder": (T.IQuestCoderConfig, dict(head_dim=8), "llama", True),
     # New cases come last, as the seeds are counted.
 }
 

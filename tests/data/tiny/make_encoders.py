@@ -70,10 +70,17 @@ CASES = {  # model, GGUF's architecture, its pooling
     "bert-dense": (lambda: T.BertModel(BERT), None, "mean"),
     "distilbert": (lambda: T.DistilBertModel(T.DistilBertConfig(
         vocab_size=96, dim=32, n_layers=2, n_heads=4, hidden_dim=48, max_position_embeddings=64)), "bert", "mean"),
+    "eurobert": (lambda: T.EuroBertModel(T.EuroBertConfig(
+        vocab_size=96, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48,
+        max_position_embeddings=64, rms_norm_eps=1e-3, pad_token_id=0, bos_token_id=2, eos_token_id=3, mask_token_id=4,
+        rope_parameters=dict(rope_type="default", rope_theta=1000.0))), "eurobert", "mean"),
+    "jina-embeddings-v3": (lambda: T.JinaEmbeddingsV3Model(T.JinaEmbeddingsV3Config(
+        **{**SIZES, "type_vocab_size": 1}, rope_parameters=dict(rope_type="default", rope_theta=1000.0))), "jina-bert-v3", "mean"),
+    "camembert": (lambda: T.CamembertModel(T.CamembertConfig(**ROBERTA)), "bert", "mean"),
     # New cases come last, as the seeds are counted.
 }
 DENSE = {"embeddinggemma": [(64, "linear.Identity"), (32, "linear.Identity")], "bert-dense": [(24, "activation.Tanh")]}
-TOKENIZERS = {"roberta": "bytes", "xlm-roberta": "pieces", "xlm-roberta-rank": "pieces"}  # others: "words"
+TOKENIZERS = {"roberta": "bytes", "xlm-roberta": "pieces", "xlm-roberta-rank": "pieces", "camembert": "pieces"}  # others: "words"
 TEXTS = ["the cat sat.", "A dog ran, the cat sat!", "z", "", "Café? the the the the the the the the the the the"]
 PAIRS = [["the cat", t] for t in TEXTS if t] + [["a dog ran", "the dog ran"]]
 
@@ -99,6 +106,7 @@ NAMES = {  # the parts of names, longest first
     "embeddings.tok_embeddings": "token_embd", "embeddings.norm": "token_embd_norm", "final_norm": "output_norm",
     "attention.q_lin": "attn_q", "attention.k_lin": "attn_k", "attention.v_lin": "attn_v", "attention.out_lin": "attn_output",
     "sa_layer_norm": "attn_output_norm", "ffn.lin1": "ffn_up", "ffn.lin2": "ffn_down", "output_layer_norm": "layer_output_norm",
+    "mixer.Wqkv": "attn_qkv", "mixer.out_proj": "attn_output", "mlp.fc1": "ffn_up",
     "attn_norm": "attn_norm", "mlp_norm": "ffn_norm", "attn.Wo": "attn_output", "mlp.Wi": "ffn_up", "mlp.Wo": "ffn_down",
 }
 
@@ -106,7 +114,7 @@ NAMES = {  # the parts of names, longest first
 def name_in_gguf(name, arch):
     if name.startswith("dense_"):
         return name
-    if arch in ("qwen3", "gemma-embedding"):
+    if arch in ("qwen3", "gemma-embedding", "eurobert"):
         return gguf_name("model." + name, {"gemma-embedding": "gemma3"}.get(arch, arch))
     stem, kind = name.removeprefix("bert.").removeprefix("roberta.").rsplit(".", 1)
     parts = stem.split(".")
@@ -192,25 +200,31 @@ def write_pieces(w):
         w.add_bool(f"tokenizer.ggml.add_{name}_token", True)
 
 
+def is_roberta(c):
+    """Its positions begin behind that of padding."""
+    return c.model_type in ("roberta", "xlm-roberta", "camembert")
+
+
 def write_gguf(path, arch, pooling, c, weights, kind):
     w = gguf.GGUFWriter(path, arch)
-    skipped = c.pad_token_id + 1 if "roberta" in c.model_type else 0
+    skipped = c.pad_token_id + 1 if is_roberta(c) else 0
     w.add_context_length(c.max_position_embeddings - skipped)
     w.add_embedding_length(c.hidden_size)
     w.add_block_count(c.num_hidden_layers)
     w.add_feed_forward_length(next((getattr(c, k) for k in ("intermediate_size", "hidden_dim") if hasattr(c, k)), 4 * c.hidden_size))
     w.add_head_count(c.num_attention_heads)
-    if arch in ("qwen3", "gemma-embedding"):
+    if arch in ("qwen3", "gemma-embedding", "eurobert"):
         w.add_head_count_kv(c.num_key_value_heads)
-        w.add_key_length(c.head_dim)
-        w.add_value_length(c.head_dim)
+        if c.head_dim:
+            w.add_key_length(c.head_dim)
+            w.add_value_length(c.head_dim)
         w.add_layer_norm_rms_eps(c.rms_norm_eps)
         w.add_rope_freq_base(c.rope_parameters.get("full_attention", c.rope_parameters)["rope_theta"])
     else:
         w.add_layer_norm_eps(next((getattr(c, k) for k in ("layer_norm_eps", "layer_norm_epsilon", "norm_eps") if hasattr(c, k)), 1e-12))
     if arch == "starcoder":
         w.add_head_count_kv(1)
-    if arch == "nomic-bert":
+    if arch in ("nomic-bert", "jina-bert-v3"):
         w.add_rope_freq_base(c.rope_parameters["rope_theta"])
     if arch == "modern-bert":
         w.add_rope_freq_base(c.rope_parameters["full_attention"]["rope_theta"])
@@ -328,7 +342,7 @@ def make(name, seed):
     model.set_attn_implementation("eager")
     randomise(model, torch.Generator().manual_seed(seed))
     ids = torch.randint(0, c.vocab_size, (1, N_IDS), generator=generator)
-    if "roberta" in c.model_type:  # padding would have no position
+    if is_roberta(c):  # padding would have no position
         ids[ids == c.pad_token_id] = c.vocab_size - 2
     with torch.no_grad():
         if c.architectures[0].endswith("ForCausalLM") or arch == "gpt2":
