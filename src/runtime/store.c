@@ -3,9 +3,9 @@
  * A session reads by itself, when it aims at a text: first it asks which files there are, by their names alone, then it
  * takes those up to the last page from which it can go on.
  *
- * What it has computed it hands over as a task that holds its pages; a page that somebody else holds is never written to
- * (kv.h), so nothing is copied and nobody waits. The store's thread writes what is not there yet, and stamps all files
- * of the text, the earlier a page the later: so what was not used for longest is always the end of a text. */
+ * What it has computed it hands over as a task that holds its pages; a page that somebody else holds is never written
+ * to (kv.h), so nothing is copied and nobody waits. The store's thread writes what is not there yet, and stamps all
+ * files of the text, the earlier a page the later: so what was not used for longest is always the end of a text. */
 #include "src/runtime/store.h"
 
 #include "src/base/context.h"
@@ -386,7 +386,8 @@ static infer_status read_options(infer_store_options *o, const infer_store_optio
 {
     *o = infer_store_defaults();
     if (given && given->size < sizeof given->size)
-        return fail(err, INFER_E_ARGUMENT, "store options: size is %zu; start from infer_store_defaults()", given->size);
+        return fail(err, INFER_E_ARGUMENT, "store options: size is %zu; start from infer_store_defaults()",
+                    given->size);
     if (given)
         memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
     if (o->min_tokens < 0)

@@ -29,7 +29,8 @@ struct store_page {
 
 uint64_t store_page_bytes(const struct store_page *p);
 infer_status store_page_put(struct sink *to, const struct store_page *p, const struct page *from, infer_error *err);
-/** Whether the source, at its beginning, is of this page: its size, its header and its tokens. INFER_E_FORMAT if not. */
+/** Whether the source, at its beginning, is of this page: its size, its header and its tokens. INFER_E_FORMAT if
+ *  not. */
 infer_status store_page_check(struct source *from, const struct store_page *p, infer_error *err);
 /** What follows then. INFER_E_FORMAT: it is damaged, and the page unspecified. */
 infer_status store_page_get(struct source *from, const struct store_page *p, struct page *into, infer_error *err);

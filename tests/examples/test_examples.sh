@@ -2,7 +2,7 @@
 # The examples run, say something, and fail politely.
 set -u
 examples=${BUILD:-build}/examples
-names='generate logits two_sessions chat json_answer fork batch embeddings cache save'
+names='generate logits two_sessions chat json_answer fork batch embeddings cache save prefix_store'
 for name in $names; do [ -x "$examples/$name" ] || exit 77; done
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -38,6 +38,9 @@ if [ "$(sed -n 's/^(\([0-9]*\) tokens to .*/\1/p' "$dir/out")" -le "$first" ]; t
     echo "save: does not go on from its $first tokens"
     failures=$((failures + 1))
 fi
+try prefix_store '^400 tokens, 16 of them computed' '' "$dir/prefixes"
+try prefix_store '^0 tokens found on disk; 6 files written, 6 there$' '' "$dir/prefixes2"
+try prefix_store '^384 tokens found on disk; 0 files written, 6 there$' '' "$dir/prefixes2"
 try two_sessions '^1: One day, a cat.{20}'
 try two_sessions '^2: One day, a dog.{20}'
 same=$("$examples/two_sessions")

@@ -133,6 +133,13 @@ SEEDS = {
         "foreign": session([3], 0, 0, 14),
         "damaged": session([3], 0, 0, 3),
     },
+    "store": { # what fuzz_store.c makes right of the file
+        "sound": bytes([15]) + bytes(range(200)),
+        "damaged": bytes([11]) + bytes(range(200)),
+        "foreign": bytes([14]) + bytes(range(200)),
+        "short": bytes([7]) + bytes(range(200)),
+        "name": b"kv-0123456789abcdef-0.page.AbCdEf",
+    },
     "regex": {
         "classes": b"^(?=.*\\d)[^a-c\\w\\]-]{2,7}(?:x|y+?)*\\p{Lu}$\0ab",
         "escapes": b"\\u00e9\\x41\\u{1F600}\\t\\/(?<n>a|b){3}\0a",
