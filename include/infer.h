@@ -49,6 +49,7 @@
 #include "infer/model.h"
 #include "infer/sampler.h"
 #include "infer/session.h"
+#include "infer/speculate.h"
 #include "infer/store.h"
 #include "infer/tokenizer.h"
 

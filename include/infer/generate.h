@@ -4,6 +4,7 @@
 
 #include "chat.h"
 #include "sampler.h"
+#include "speculate.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -63,6 +64,7 @@ typedef struct infer_generate_options {
     size_t n_top;                 /**< alternatives that on_token gets, at most INFER_MAX_TOP (default 0) */
     infer_full on_full;           /**< INFER_FULL_STOP (default) */
     size_t n_full_keep;           /**< tokens of the session that are never forgotten (default 0) */
+    const infer_speculation *speculation; /**< guess tokens before they are chosen; NULL = do not (default) */
 } infer_generate_options;
 
 static inline infer_generate_options infer_generate_defaults(void)
@@ -90,6 +92,8 @@ typedef struct infer_generate_result {
     size_t n_cached;           /**< further tokens of the prompt, not evaluated: the session or another one had them */
     size_t n_reasoning;        /**< of the tokens generated: those of reasoning */
     size_t n_calls;            /**< calls of tools in the answer */
+    size_t n_drafted;          /**< tokens guessed by speculation and computed */
+    size_t n_accepted;         /**< of these, the ones that became part of the text */
 } infer_generate_result;
 
 /** Append a prompt to the session, then generate.

@@ -1,5 +1,5 @@
-/* ahead.c - the rows of what is computed ahead. Keys and values lie where they belong if the guesses come true, in pages
- * behind the session's last token, which are given back if not. Pages and tokens that a fork shares by now may be
+/* ahead.c - the rows of what is computed ahead. Keys and values lie where they belong if the guesses come true, in
+ * pages behind the session's last token, which are given back if not. Pages and tokens that a fork shares by now may be
  * written to by nobody, so a session that was forked computes the token anew. */
 #include "src/runtime/ahead.h"
 

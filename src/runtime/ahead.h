@@ -1,9 +1,9 @@
 /* ahead.h - tokens of a session computed before they are chosen.
  *
- * Where a token waits for its logits, others that may follow it are computed in the same step. Then the session stands as
- * if the one alone had been computed. As long as the tokens appended are those foreseen, they cost no step: their keys
- * and values are in the cache already, their logits in a row. With the first one that is not, the rest is forgotten, as
- * with whatever else changes the session. */
+ * Where a token waits for its logits, others that may follow it are computed in the same step. Then the session stands
+ * as if the one alone had been computed. As long as the tokens appended are those foreseen, they cost no step: their
+ * keys and values are in the cache already, their logits in a row. With the first one that is not, the rest is
+ * forgotten, as with whatever else changes the session. */
 #ifndef RUNTIME_AHEAD_H
 #define RUNTIME_AHEAD_H
 

@@ -8,10 +8,12 @@
 #include "src/model/model.h"
 #include "src/runtime/generation.h"
 #include "src/runtime/session.h"
+#include "src/runtime/speculate.h"
 
 struct infer_generation {
     const infer_allocator *a;
     struct generation g;
+    struct speculator speculator;
     infer_session *session;
     int32_t *prompt; /* n_prompt ids; those from next_prompt on are evaluated after n_keep tokens of the session's */
     size_t n_prompt, next_prompt, n_keep;
@@ -32,7 +34,8 @@ static infer_status begin(infer_generation *run, infer_session *session, infer_s
     run->session = session;
     run->n_keep = run->length = infer_session_length(session);
     run->anew = length > 0;
-    return generation_open(&run->g, session_model(session), sampler, options, err);
+    const infer_status status = generation_open(&run->g, session_model(session), sampler, options, err);
+    return status == INFER_OK ? speculator_open(&run->speculator, session, sampler, run->g.o.speculation, err) : status;
 }
 
 static infer_status prepare(infer_generation *run, infer_session *session, infer_sampler *sampler, const char *prompt,
@@ -90,6 +93,7 @@ static void tear_down(infer_generation *run)
 {
     if (run->g.a)
         mem_free(run->g.a, run->prompt);
+    speculator_close(&run->speculator);
     generation_close(&run->g);
 }
 
@@ -124,24 +128,31 @@ static infer_status eval_prompt(infer_generation *run, infer_error *err)
     if (status != INFER_OK)
         return status;
     run->begun = true;
+    speculator_begin(&run->speculator);
     return generation_begin(g, infer_session_tokens(run->session), infer_session_length(run->session), run->anew, err);
 }
 
 /* ---- Tokens ---- */
 
 /* Have the logits after the last token, which may be waiting, or be left over from a rewind. */
-static infer_status logits_ready(infer_session *s, infer_error *err)
+static infer_status logits_ready(infer_generation *run, infer_error *err)
 {
+    infer_session *const s = run->session;
+    struct speculator *const p = &run->speculator;
     if (infer_session_logits(s))
         return INFER_OK;
-    const size_t n = infer_session_length(s);
-    const int32_t last = infer_session_tokens(s)[n - 1];
-    infer_status status = infer_session_rewind(s, n - 1, err);
+    infer_status status = INFER_OK;
+    if (s->n_done == s->n_tokens) {
+        const int32_t last = s->history->tokens[s->n_tokens - 1];
+        status = infer_session_rewind(s, s->n_tokens - 1, err);
+        if (status == INFER_OK)
+            status = session_append(s, last, err); /* stays even if eval fails */
+    }
     if (status == INFER_OK)
-        status = session_append(s, last, err); /* stays even if eval fails */
-    if (status != INFER_OK)
-        return status;
-    return infer_session_eval(s, NULL, 0, err);
+        status = p->s ? speculator_advance(p, err) : infer_session_eval(s, NULL, 0, err);
+    run->g.r.n_drafted = p->n_drafted;
+    run->g.r.n_accepted = p->n_accepted;
+    return status;
 }
 
 /* The context is full. At least one token stays, whose logits choose the next. */
@@ -170,7 +181,7 @@ static infer_status advance(infer_generation *run, infer_error *err)
     if (!room)
         status = make_room(run, err);
     if (status == INFER_OK)
-        status = logits_ready(s, err);
+        status = logits_ready(run, err);
     run->length = infer_session_length(s);
     if (status != INFER_OK)
         return status;

@@ -177,6 +177,33 @@ void sampler_begin(infer_sampler *s)
     s->left_grammar = false;
 }
 
+/* ---- Sketches ---- */
+
+infer_sampler *sampler_sketch(const infer_sampler *s, infer_error *err)
+{
+    infer_sampler_options o = s->o;
+    o.biases = s->biases;
+    o.repeat_last_n = o.dry_last_n = 0;
+    infer_sampler *x = infer_sampler_open(s->context, &o, err);
+    if (!x)
+        return NULL;
+    x->n_stages = 0;
+    for (size_t i = 0; i < s->n_stages; i++)
+        if (!s->stages[i]->few) /* those that look at tokens before */
+            x->stages[x->n_stages++] = s->stages[i];
+    return x;
+}
+
+void sampler_couple(infer_sampler *sketch, infer_sampler *s)
+{
+    sketch->matcher = s ? s->matcher : NULL;
+    sketch->n_ids = s ? s->n_ids : 0;
+    if (!s)
+        return;
+    sketch->random = s->random;
+    sketch->mirostat_mu = s->mirostat_mu;
+}
+
 /* ---- The grammar, and texts ---- */
 
 infer_status infer_sampler_set_grammar(infer_sampler *s, infer_grammar *grammar, const infer_tokenizer *tokenizer,

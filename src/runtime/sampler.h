@@ -13,4 +13,10 @@ void sampler_count(infer_sampler *sampler, int32_t id);
 /** Begin the grammar's text anew. */
 void sampler_begin(infer_sampler *sampler);
 
+/** A sampler that chooses as this one may be going to: by its temperature and filters, but not by tokens before. */
+infer_sampler *sampler_sketch(const infer_sampler *sampler, infer_error *err);
+/** Let a sketch have the random numbers that its sampler draws next, and lend it the grammar; or, with NULL, take that
+ *  back. */
+void sampler_couple(infer_sampler *sketch, infer_sampler *sampler);
+
 #endif

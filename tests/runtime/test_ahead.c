@@ -18,7 +18,7 @@ static const struct subject subjects[] = {
     { NULL, INFER_FAST, INFER_KV_F32, INFER_KV_BF16, 240, 40 }, /* the second piece begins */
     { NULL, INFER_EXACT, INFER_KV_Q8_0, INFER_KV_Q4_0, 100, 30 },
     { "tests/data/tiny/gemma3/model.gguf", INFER_FAST, INFER_KV_DEFAULT, INFER_KV_DEFAULT, 50, 60 }, /* windows */
-    { "tests/data/tiny/gpt-oss/model.gguf", INFER_EXACT, INFER_KV_DEFAULT, INFER_KV_F16, 50, 60 },   /* experts, sinks */
+    { "tests/data/tiny/gpt-oss/model.gguf", INFER_EXACT, INFER_KV_DEFAULT, INFER_KV_F16, 50, 60 }, /* experts, sinks */
     { "tests/data/tiny/qwen3moe/model.gguf", INFER_FAST, INFER_KV_DEFAULT, INFER_KV_DEFAULT, 10, 30 },
     { "tests/data/tiny/deepseek3", INFER_FAST, INFER_KV_DEFAULT, INFER_KV_DEFAULT, 10, 60 }, /* a latent vector */
 };
@@ -92,7 +92,8 @@ static void bits_are_those_of_single_steps(const struct subject *x, int n_thread
         assert_int_equal(infer_session_eval(one, &ids[x->prompt + i], 1, NULL), INFER_OK);
         n_foreseen += append(many, 1 + i * 5 % MOST, i * 3 % 7);
         if (memcmp(infer_session_logits(one), infer_session_logits(many), bytes))
-            fail_msg("%s with %d threads: other bits after %u tokens", x->model ? x->model : "embedded", n_threads, x->prompt + i + 1);
+            fail_msg("%s with %d threads: other bits after %u tokens", x->model ? x->model : "embedded", n_threads,
+                     x->prompt + i + 1);
     }
     assert_true(n_foreseen > x->n / 3 && n_foreseen < x->n);
     ahead_close(many);

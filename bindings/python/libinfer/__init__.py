@@ -14,7 +14,7 @@ from .context import Context, LogLevel, Numa, version
 from .embedder import Embedder, EmbedderInfo, Pooling
 from .errors import (ArgumentError, Cancelled, ContextFull, FileError, FormatError, InferError, OutOfMemory, Status,
                      Unsupported)
-from .generation import GenerateResult, Generation, StopReason, WhenFull
+from .generation import GenerateResult, Generation, Speculation, StopReason, WhenFull
 from .grammar import Grammar, Matcher
 from .logprobs import Likely, logprobs
 from .model import Model, ModelInfo, Tensor
@@ -28,7 +28,8 @@ __all__ = [
     "Answer", "ArgumentError", "Cache", "CacheStats", "Cancelled", "Chat", "ChatParser", "ChatTemplate", "Context",
     "ContextFull", "Embedder", "EmbedderInfo", "FileError", "FormatError", "GenerateResult", "Generation", "Grammar",
     "InferError", "KvType", "Likely", "Listed", "LogLevel", "Matcher", "Model", "ModelInfo", "Numa", "OutOfMemory",
-    "Part", "Piece", "Pooling", "Precision", "Sampler", "Session", "SessionInfo", "Stage", "Status", "StopReason",
-    "Store", "StoreStats", "Stream", "Tensor", "Tokenizer", "ToolChoice", "Unsupported", "WhenFull", "batch_eval", "format_names",
+    "Part", "Piece", "Pooling", "Precision", "Sampler", "Session", "SessionInfo", "Speculation", "Stage", "Status",
+    "StopReason", "Store", "StoreStats", "Stream", "Tensor", "Tokenizer", "ToolChoice", "Unsupported", "WhenFull",
+    "batch_eval", "format_names",
     "kv_bytes", "list_models", "logprobs", "parse_answer", "template_names", "template_source", "version",
 ]

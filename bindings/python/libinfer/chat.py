@@ -10,7 +10,7 @@ from ._core import (Handle, Options, check, made, new_error, optional_string, si
 from ._infer import ffi, lib
 from .context import Context
 from .errors import exception
-from .generation import Fetch, GenerateOptions, WhenFull
+from .generation import Fetch, GenerateOptions, Speculation, WhenFull
 from .grammar import Grammar, json_text
 from .logprobs import OnToken
 from .model import Model, Progress
@@ -213,15 +213,15 @@ class Chat(Handle):
     def answer(self, session: Session, messages: Messages, sampler: Optional[Sampler] = None, *, n_predict: int = -1,
                ignore_end: bool = False, stops: Iterable[str] = (), on_prompt: Optional[Progress] = None,
                on_token: Optional[OnToken] = None, n_top: int = 0, on_full: WhenFull = WhenFull.STOP,
-               n_full_keep: int = 0) -> "Answer":
+               n_full_keep: int = 0, speculation: Optional[Speculation] = None) -> "Answer":
         """Answer a conversation, of which the session may hold a beginning: an iterator of pieces.
 
             messages.append(chat.answer(session, messages).run())
 
         Parameters as those of Session.generate()."""
         sampler = sampler or Sampler(context=session.model.context)
-        options = GenerateOptions(on_prompt, stops, on_token, n_predict=n_predict, ignore_end=ignore_end, n_top=n_top,
-                                  on_full=int(on_full), n_full_keep=n_full_keep)
+        options = GenerateOptions(on_prompt, stops, on_token, speculation, n_predict=n_predict,
+                                  ignore_end=ignore_end, n_top=n_top, on_full=int(on_full), n_full_keep=n_full_keep)
         return Answer(self, session, json_text(messages), sampler, options)
 
 

@@ -1,6 +1,7 @@
 """infer_generation: text that is fetched piece by piece."""
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Callable, Optional
@@ -52,18 +53,39 @@ class GenerateResult:
     n_cached: int
     n_reasoning: int
     n_calls: int
+    n_drafted: int
+    n_accepted: int
+
+
+@dataclass(frozen=True)
+class Speculation:
+    """infer_speculation: tokens are guessed before they are chosen, which changes the time and nothing else. `draft` is a
+    session of a smaller model with the same vocabulary."""
+
+    no_lookup: bool = False
+    draft: Optional["Session"] = None
+    n_max: int = 0
+    as_batch: bool = False
+    always: bool = False
 
 
 class GenerateOptions(Options):
     """infer_generate_options."""
 
     def __init__(self, on_prompt: Optional["Progress"], stops: Iterable[str], on_token: Optional[OnToken],
-                 **values: Any) -> None:
+                 speculation: Optional[Speculation], **values: Any) -> None:
         self.callback = Callback(on_prompt, Callback(on_token))
         super().__init__("infer_generate_options", lib.infer_generate_defaults, user=self.callback.user,
                          on_prompt=self.callback.given(lib.python_progress),
                          on_token=lib.python_token if on_token else ffi.NULL, **values)
         self.set_texts("stops", stops)
+        self.draft = speculation.draft if speculation else None
+        if speculation:
+            self._speculation = Options("infer_speculation", lib.infer_speculation_defaults,
+                                        no_lookup=speculation.no_lookup, n_max=speculation.n_max,
+                                        as_batch=speculation.as_batch, always=speculation.always,
+                                        draft=self.draft._pointer if self.draft else None)
+            self.set(speculation=self._speculation.struct)
 
 
 class Fetch(Handle):
@@ -71,18 +93,23 @@ class Fetch(Handle):
 
     def __init__(self, session: "Session", sampler: "Sampler", options: GenerateOptions, function: Callable[..., Any],
                  *first: Any, needs: tuple[Any, ...] = ()) -> None:
-        self._session, self._sampler, self._callback = session, sampler, options.callback
+        self._used = [session, sampler] + ([options.draft] if options.draft else [])
+        self._session, self._callback = session, options.callback
         self._begun = self._stopped = False
-        with turn(session), turn(sampler):
+        with ExitStack() as stack:
+            for handle in self._used:
+                stack.enter_context(turn(handle))
             pointer = made(function, *first, options.struct)
-        super().__init__(pointer, lib.infer_generation_close, session, sampler, options, *needs)
+        super().__init__(pointer, lib.infer_generation_close, *self._used, options, *needs)
         self._piece = ffi.new("infer_piece *", {"size": ffi.sizeof("infer_piece")})
 
     def _next(self) -> str:
         """The text of the next piece; StopIteration at the end."""
         if self._stopped:
             raise StopIteration
-        with turn(self), turn(self._session), turn(self._sampler):
+        with ExitStack() as stack:
+            for handle in (self, *self._used):
+                stack.enter_context(turn(handle))
             if self._begun:
                 self._advance()
             else:  # the prompt may be long

@@ -12,7 +12,7 @@ import numpy as np
 from ._core import Handle, Ids, Options, asked, check, fields, id_array, interruptible, made, new_error, turn
 from ._infer import ffi, lib
 from .errors import Status, exception
-from .generation import GenerateOptions, Generation, WhenFull
+from .generation import GenerateOptions, Generation, Speculation, WhenFull
 from .logprobs import Floats, Likely, OnToken, likely
 from .model import Model, Progress
 from .sampler import Sampler
@@ -230,7 +230,8 @@ class Session(Handle):
     def generate(self, prompt: str = "", sampler: Optional[Sampler] = None, *, n_predict: int = -1,
                  ignore_end: bool = False, unparse_special: bool = False, raw_prompt: bool = False,
                  stops: Iterable[str] = (), on_prompt: Optional[Progress] = None, on_token: Optional[OnToken] = None,
-                 n_top: int = 0, on_full: WhenFull = WhenFull.STOP, n_full_keep: int = 0) -> Generation:
+                 n_top: int = 0, on_full: WhenFull = WhenFull.STOP, n_full_keep: int = 0,
+                 speculation: Optional[Speculation] = None) -> Generation:
         """Append a prompt, then generate: an iterator of pieces of text.
 
             for piece in session.generate("Once upon a time", n_predict=100): print(piece, end="")
@@ -246,8 +247,9 @@ class Session(Handle):
         @param on_token        called with each token chosen, before its text, and with how likely it was
         @param n_top           how many of the most likely tokens on_token is told
         @param on_full         what is done when the context is full: end, raise ContextFull, or forget and go on
-        @param n_full_keep     tokens of the session that are never forgotten"""
-        options = GenerateOptions(on_prompt, stops, on_token, n_predict=n_predict, ignore_end=ignore_end,
+        @param n_full_keep     tokens of the session that are never forgotten
+        @param speculation     guess tokens before they are chosen: the same text in less time"""
+        options = GenerateOptions(on_prompt, stops, on_token, speculation, n_predict=n_predict, ignore_end=ignore_end,
                                   unparse_special=unparse_special, raw_prompt=raw_prompt, n_top=n_top,
                                   on_full=int(on_full), n_full_keep=n_full_keep)
         return Generation(self, sampler or Sampler(context=self.model.context), prompt, options)

@@ -3,7 +3,8 @@ import json
 import pytest
 from conftest import DATA
 
-from libinfer import ArgumentError, Cancelled, ContextFull, Model, Sampler, Session, StopReason, WhenFull
+from libinfer import (ArgumentError, Cancelled, ContextFull, Model, Sampler, Session, Speculation, StopReason,
+                      WhenFull)
 
 STORY = json.loads((DATA / "default-model/expected.json").read_text())["prompts"][0]
 PROMPT = STORY["prompt"].removeprefix("<|endoftext|>")  # which the tokenizer puts there
@@ -108,3 +109,15 @@ def test_cancel_ends_the_text(session: Session) -> None:
 def test_a_wrong_option_is_a_value_error(session: Session) -> None:
     with pytest.raises(ValueError, match="n_predict"):
         session.generate("x", n_predict=-5)
+
+
+def test_guessed_tokens_change_nothing_but_the_time(model: Model) -> None:
+    plain = Session(model).generate(PROMPT, greedy(), n_predict=60).run()
+    for guessing in (Speculation(always=True), Speculation(no_lookup=True, draft=Session(model), n_max=4, always=True),
+                     Speculation()):
+        generation = Session(model).generate(PROMPT, greedy(), n_predict=60, speculation=guessing)
+        assert generation.run() == plain
+        result = generation.result
+        assert result.n_accepted <= result.n_drafted and (result.n_drafted > 20 or not guessing.always)
+    with pytest.raises(ArgumentError, match="n_max is 99"):
+        Session(model).generate(PROMPT, speculation=Speculation(n_max=99))
