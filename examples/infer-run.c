@@ -16,15 +16,16 @@
 enum { EXIT_INTERRUPTED = 130 };
 
 static struct {
-    const char *model, *prompt, *file, *session, *store;
+    const char *model, *prompt, *file, *session, *store, *draft;
     int64_t store_bytes;
     infer_chat_setup chat;
     const char *system;
-    bool talk, interactive, echo, escape, special, ignore_end, verbose, quiet;
+    bool talk, interactive, echo, escape, special, ignore_end, verbose, quiet, lookup;
     int32_t n_predict, n_ctx, n_batch, n_threads;
     int64_t seed;
     int precision;
     struct kv_options kv;
+    infer_speculation speculation;
     struct opt_list stops;
     struct sampling_options sampling;
     struct grammar_options grammar;
@@ -82,6 +83,14 @@ static const struct opt rows[] = {
       &o.store, 0, 0 },
     { OPT_INT64, "--prefix-store-size", "BYTES", "of its files, of which those not used for longest go; 0 = no bound",
       &o.store_bytes, 0, (double)INT64_MAX },
+    { OPT_FLAG, "--lookup", NULL, "guess tokens from what the text repeats; the text is the same, in less time",
+      &o.lookup, 0, 0 },
+    { OPT_TEXT, "--draft, -md, --model-draft", "PATH", "guess tokens by a smaller model with the same vocabulary; the "
+      "text is the same, in less time", &o.draft, 0, 0 },
+    { OPT_INT, "--draft-max, --draft-n", "N", "most tokens guessed at once, by either; default 0: 8",
+      &o.speculation.n_max, 0, INFER_MAX_GUESSES },
+    { OPT_FLAG, "--draft-as-batch", NULL, "round guessed tokens as batches are, which is faster where many come true, "
+      "but may change the text", &o.speculation.as_batch, 0, 0 },
 
     PROGRAM_MACHINE_OPTIONS,
 
@@ -113,9 +122,9 @@ static const struct command command = {
 
 struct run {
     infer_context *context;
-    infer_model *model;
-    infer_store *store; /* or NULL */
-    infer_session *session;
+    infer_model *model, *draft_model; /* the latter or NULL */
+    infer_store *store;               /* or NULL */
+    infer_session *session, *draft;
     infer_sampler *sampler;
     struct chat *chat; /* NULL: text goes on as it is */
     infer_generate_options options;
@@ -247,6 +256,8 @@ static void print_figures(const struct run *r)
     fprintf(stderr, "prompt    %zu tokens, %.1f tokens/s\n", s->n_prompt, per_second(s->n_prompt, s->prompt_seconds));
     fprintf(stderr, "text      %zu tokens, %.1f tokens/s (%s)\n", s->n_generated,
             per_second(r->n_passes, s->generate_seconds), reasons[s->reason]);
+    if (r->options.speculation)
+        fprintf(stderr, "guessed   %zu tokens, of which %zu came true\n", s->n_drafted, s->n_accepted);
     fprintf(stderr, "memory    %s at most; weights %s %s, session %s\n", human_bytes((double)peak_bytes()),
             program_machine.quantize ? "quantised" : program_machine.no_mmap ? "read in" : "mapped", human_bytes((double)m.bytes),
             human_bytes((double)infer_session_bytes(r->session)));
@@ -304,8 +315,11 @@ static void add_figures(struct run *r, const infer_generate_result *one)
     r->sum.n_generated += one->n_generated;
     r->sum.prompt_seconds += one->prompt_seconds;
     r->sum.generate_seconds += one->generate_seconds;
+    r->sum.n_drafted += one->n_drafted;
+    r->sum.n_accepted += one->n_accepted;
     r->sum.reason = interrupted ? INFER_STOP_CALLBACK : one->reason;
-    /* The prompt's pass gives the first token, and the last one needs none, unless it was found to end the text. */
+    /* The prompt's pass gives the first token, and the last one needs none, unless it was found to end the text. Tokens
+     * guessed count as a pass each. */
     r->n_passes += one->n_generated - (one->n_generated && one->reason != INFER_STOP_END);
 }
 
@@ -414,7 +428,7 @@ static bool open_store(struct run *r, infer_error *err)
     return !o.store || (r->store = infer_store_open(r->context, o.store, &options, err));
 }
 
-static bool open_session(struct run *r, infer_error *err)
+static infer_session_options session_options(const struct run *r)
 {
     infer_session_options options = infer_session_defaults();
     options.n_ctx = o.n_ctx;
@@ -422,8 +436,28 @@ static bool open_session(struct run *r, infer_error *err)
     options.precision = (infer_precision)o.precision;
     options.store = r->store;
     program_kv_types(&options, &o.kv);
+    return options;
+}
+
+static bool open_session(struct run *r, infer_error *err)
+{
+    const infer_session_options options = session_options(r);
     return (r->session = infer_session_open(r->model, &options, err)) &&
            (!has_session() || infer_session_load(r->session, o.session, err) == INFER_OK);
+}
+
+/* What guesses tokens. */
+static bool open_draft(struct run *r, infer_error *err)
+{
+    infer_session_options options = session_options(r);
+    o.speculation.no_lookup = !o.lookup;
+    r->options.speculation = o.lookup || o.draft ? &o.speculation : NULL;
+    if (!o.draft)
+        return true;
+    options.n_ctx = (int32_t)infer_session_capacity(r->session);
+    r->draft_model = program_model(r->context, o.draft, err);
+    o.speculation.draft = r->draft = r->draft_model ? infer_session_open(r->draft_model, &options, err) : NULL;
+    return r->draft;
 }
 
 static bool open_all(struct run *r, infer_error *err)
@@ -435,17 +469,17 @@ static bool open_all(struct run *r, infer_error *err)
     uint32_t random = 0; /* short enough to type again */
     if (o.seed < 0 && getentropy(&random, sizeof random) != 0)
         random = (uint32_t)(r->began * 1e9);
+    r->options = infer_generate_defaults();
     o.sampling.o.seed = o.seed < 0 ? random : (uint64_t)o.seed;
     const infer_log_level level = o.verbose ? INFER_LOG_DEBUG : INFER_LOG_WARN;
     const bool opened = (r->context = program_context(o.n_threads, level, err)) &&
                         (r->model = program_model(r->context, o.model, err)) &&
                         open_store(r, err) && open_session(r, err) &&
                         (r->sampler = sampling_open(&o.sampling, r->context, infer_model_tokenizer(r->model), err)) &&
-                        open_text(r, err);
+                        open_draft(r, err) && open_text(r, err);
     if (!opened)
         return false;
     r->load_seconds = seconds_now() - r->began;
-    r->options = infer_generate_defaults();
     r->options.n_predict = o.n_predict;
     r->options.ignore_end = o.ignore_end;
     r->options.unparse_special = o.special;
@@ -471,6 +505,8 @@ static void close_all(struct run *r)
     infer_sampler_close(&r->sampler);
     infer_session_close(&r->session);
     infer_store_close(&r->store);
+    infer_session_close(&r->draft);
+    infer_model_close(&r->draft_model);
     infer_model_close(&r->model);
     infer_context_close(&r->context);
 }
@@ -479,6 +515,7 @@ int main(int argc, char **argv)
 {
     o.sampling.o = infer_sampler_defaults();
     o.chat = infer_chat_setup_defaults();
+    o.speculation = infer_speculation_defaults();
     o.echo = o.escape = true;
     o.n_predict = -1;
     o.seed = -1;

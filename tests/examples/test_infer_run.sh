@@ -35,6 +35,21 @@ try 0 --version
 version=$(sed -n 's/^#define INFER_VERSION_[MP][A-Z]* //p' include/infer.h | paste -sd.)
 same "$(cat "$out")" "infer-run $version" version
 
+# Guessing tokens changes nothing but the time.
+try 0 -p 'Tom and Tom and' -n 40 -s 5 --ignore-eos
+text=$(cat "$out")
+for guess in '--lookup' '--draft tools/default-model/model.gguf --draft-max 4' \
+             '--lookup --draft tools/default-model/model.gguf'; do
+    try 0 -p 'Tom and Tom and' -n 40 -s 5 --ignore-eos $guess
+    same "$(cat "$out")" "$text" "$guess"
+    says "$err" 'guessed '
+done
+try 0 -p 'Tom and Tom and' -n 4 --lookup --draft-as-batch
+try 2 --draft-max 17
+try 1 -p a --draft tests/data/tiny/llama
+says "$err" "the draft's model has no tokens to guess"
+try 1 -p a --draft nowhere.gguf
+
 # Mistakes say what to do next.
 try 2 --tmep 1
 says "$err" 'unknown option --tmep'

@@ -79,12 +79,12 @@ class GenerateOptions(Options):
                          on_prompt=self.callback.given(lib.python_progress),
                          on_token=lib.python_token if on_token else ffi.NULL, **values)
         self.set_texts("stops", stops)
-        self.draft = speculation.draft if speculation else None
+        self.drafts = [speculation.draft] if speculation and speculation.draft is not None else []
         if speculation:
             self._speculation = Options("infer_speculation", lib.infer_speculation_defaults,
                                         no_lookup=speculation.no_lookup, n_max=speculation.n_max,
                                         as_batch=speculation.as_batch, always=speculation.always,
-                                        draft=self.draft._pointer if self.draft else None)
+                                        draft=self.drafts[0]._pointer if self.drafts else None)
             self.set(speculation=self._speculation.struct)
 
 
@@ -93,7 +93,7 @@ class Fetch(Handle):
 
     def __init__(self, session: "Session", sampler: "Sampler", options: GenerateOptions, function: Callable[..., Any],
                  *first: Any, needs: tuple[Any, ...] = ()) -> None:
-        self._used = [session, sampler] + ([options.draft] if options.draft else [])
+        self._used = [session, sampler, *options.drafts]
         self._session, self._callback = session, options.callback
         self._begun = self._stopped = False
         with ExitStack() as stack:
@@ -115,9 +115,10 @@ class Fetch(Handle):
             else:  # the prompt may be long
                 self._begun = True
                 interruptible(self._advance, self._session.cancel, self._interrupted)
-            if not self._piece.text:
-                raise StopIteration
-            return str(bytes(ffi.buffer(self._piece.text, self._piece.length)).decode("utf-8", "replace"))
+            text = self._piece.text and bytes(ffi.buffer(self._piece.text, self._piece.length))
+        if not text:
+            raise StopIteration
+        return str(text.decode("utf-8", "replace"))
 
     def _advance(self) -> None:
         with_callback(self._callback, check, lib.infer_generation_next, self._pointer, self._piece)

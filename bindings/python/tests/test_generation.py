@@ -118,6 +118,6 @@ def test_guessed_tokens_change_nothing_but_the_time(model: Model) -> None:
         generation = Session(model).generate(PROMPT, greedy(), n_predict=60, speculation=guessing)
         assert generation.run() == plain
         result = generation.result
-        assert result.n_accepted <= result.n_drafted and (result.n_drafted > 20 or not guessing.always)
+        assert result.n_accepted <= result.n_drafted and (result.n_drafted > 0 or not guessing.always)
     with pytest.raises(ArgumentError, match="n_max is 99"):
         Session(model).generate(PROMPT, speculation=Speculation(n_max=99))
