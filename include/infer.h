@@ -11,6 +11,8 @@
  * infer_cache      models kept open by their paths, within a budget of bytes; shared by any number of threads
  * infer_session    one timeline of tokens with its own cache and logits; used by one thread at a time
  * infer_store      a directory with what sessions have computed; shared by any number of threads and processes
+ * infer_adapter    what changes a model for some sessions (LoRA, control vectors); constant once open, shared by any
+ *                  number of sessions and threads
  * infer_sampler    picks the next token from logits; used by one thread at a time
  * infer_grammar    what texts may look like; constant once open, shared by any number of samplers and threads
  * infer_matcher    one text on its way through a grammar; used by one thread at a time
@@ -40,6 +42,7 @@
 #define INFER_VERSION_MINOR 1
 #define INFER_VERSION_PATCH 0
 
+#include "infer/adapters.h"
 #include "infer/base.h"
 #include "infer/cache.h"
 #include "infer/chat.h"

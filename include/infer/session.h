@@ -89,7 +89,7 @@ typedef struct infer_batch_item {
 
 /** Append tokens to n sessions of one model and compute the logits that follow the last of each. The weights are read
  *  once for the tokens of all sessions, up to n_batch of the first one, so this is many times as fast as one by one.
- *  Sessions may differ in n_ctx and n_batch, but not in precision, `deterministic` or cache types. Those that will be
+ *  Sessions may differ in n_ctx, n_batch and adapters, but not in precision, `deterministic` or cache types. Those that will be
  *  batched are best made by infer_session_fork() from one of them: then they have one set of work buffers together.
  *  @param items No session twice. None is used by another thread during the call, but infer_session_cancel() is allowed:
  *         that one's item is INFER_E_CANCELLED, the others go on.
@@ -107,8 +107,8 @@ INFER_API const float *infer_session_logits(const infer_session *session);
 INFER_API infer_status infer_session_rewind(infer_session *session, size_t n_keep, infer_error *err);
 /** Make the session's timeline these n tokens, and compute the logits that follow the last of them, by the least work:
  *  what the session has in common with them is kept, and of the rest, page by page (64 tokens), what any session of the
- *  model has computed for the same beginning that was synced or closed since (with the same precision, `deterministic` and
- *  cache types). With `deterministic` the logits have the same bits as if all was computed, else they differ by rounding.
+ *  model has computed for the same beginning that was synced or closed since (with the same precision, `deterministic`,
+ *  cache types and adapters). With `deterministic` the logits have the same bits as if all was computed, else they differ by rounding.
  *  @param tokens n ids; may be the session's own. n 0: forget all.
  *  @param n_computed how many tokens had to be computed; may be NULL.
  *  @return INFER_OK; INFER_E_FULL or INFER_E_ARGUMENT with the session as it was before; other failures leave it with
@@ -161,7 +161,7 @@ INFER_API infer_status infer_session_save(const infer_session *session, const ch
  *  of a `deterministic` session follow from its n_ctx too).
  *  Everything is checked before the session changes: checksums of header and contents find damage, sizes are held
  *  against the file's and the session's, and what the cache was made with has to be alike: cache types, precision,
- *  `deterministic`, and the model, known by a hash of its architecture's numbers, of the role, type and shape of every
+ *  `deterministic`, the adapters that are set with their scales, and the model, known by a hash of its architecture's numbers, of the role, type and shape of every
  *  tensor, and of 2 KB of each one's data, which is made once for a model. Checksums are against accidents: a file made
  *  up by somebody cannot do harm, but can make the model say anything.
  *  @return INFER_OK; INFER_E_IO; INFER_E_FORMAT if the file is damaged or no saved session; INFER_E_UNKNOWN if it is of

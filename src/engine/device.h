@@ -6,6 +6,7 @@
 #define ENGINE_DEVICE_H
 
 #include "kernels/kernels.h"
+#include "src/engine/adaptation.h"
 #include "src/engine/kv.h"
 #include "src/engine/network.h"
 
@@ -66,6 +67,7 @@ struct segment {
     uint32_t n;     /* at least 1 */
     uint32_t row;   /* of the first token, among all of the step */
     const struct passage *passages; /* n: each token's text; NULL: all are of one that began in slot 0 */
+    const struct adaptation *adaptation; /* what adapters change for its tokens; NULL: nothing */
 };
 
 /** Tokens of one step: a row for each, those of the segments one behind the other. */
@@ -73,6 +75,7 @@ struct span {
     const struct segment *segments; /* of caches of the same types */
     uint32_t n_segments;            /* at least 1 */
     uint32_t n;                     /* tokens of all */
+    bool adapted; /* some segment has an adaptation */
     bool split; /* some cache has several segments: so that its last tokens' rows are among the step's last ones */
 };
 
@@ -154,6 +157,11 @@ struct device_ops {
     void (*scale)(struct device *d, float *y, float by, float cap, uint32_t n, uint32_t width);
     /* y += by * x, n rows of `width`. */
     void (*add)(struct device *d, float *y, const float *x, float by, uint32_t n, uint32_t width);
+    /* The ops that follow are of a step of this span: where its segments have adaptations, products and embeddings of
+     * their rows are with these. NULL: of none. False if there is no memory for what that takes. */
+    bool (*adapt)(struct device *d, const struct span *s);
+    /* The last n rows of x, n_embd wide, plus the directions of the layer that their segments' adaptations have. */
+    void (*steer)(struct device *d, float *x, const struct span *s, uint32_t layer, uint32_t n);
     /* Angles of all rotations for the span's positions, used by `attention` until the next call. */
     void (*angles)(struct device *d, const struct span *s);
     /* Rotate k (n tokens, d_k a KV head) and put it and v (d_v a head) into the segments' pages of the layer. Then

@@ -298,8 +298,8 @@ static void put_out(const struct forward *f, const struct span *s, enum forward_
 }
 
 /* Of the last layer's results only those of the last n_out tokens are read by anything. */
-infer_status forward_step(const struct forward *f, const struct span *s, const int32_t *ids, enum forward_output kind,
-                          uint32_t n_out, float *out)
+static infer_status run(const struct forward *f, const struct span *s, const int32_t *ids, enum forward_output kind,
+                        uint32_t n_out, float *out)
 {
     const struct hparams *h = &f->net->h;
     embed(f, s, ids);
@@ -310,9 +310,21 @@ infer_status forward_step(const struct forward *f, const struct span *s, const i
             return INFER_E_CANCELLED;
         attention_block(f, s, l, n);
         feed_forward_block(f, s, l, n);
+        if (s->adapted)
+            f->ops->steer(f->device, f->buffers->x, s, l, n);
     }
     put_out(f, s, kind, n_out, out);
     return INFER_OK;
+}
+
+infer_status forward_step(const struct forward *f, const struct span *s, const int32_t *ids, enum forward_output kind,
+                          uint32_t n_out, float *out)
+{
+    if (!f->ops->adapt(f->device, s->adapted ? s : NULL))
+        return INFER_E_NOMEM;
+    const infer_status status = run(f, s, ids, kind, n_out, out);
+    f->ops->adapt(f->device, NULL);
+    return status;
 }
 
 void forward_classes(const struct forward *f, const float *x, uint32_t n, float *scores)

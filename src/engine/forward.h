@@ -39,7 +39,7 @@ enum forward_output { FORWARD_LOGITS, FORWARD_HIDDEN };
 /** Run the span's tokens through the layers; their keys and values go to the cache.
  *  What comes out of the last n_out tokens of the span is written to out, row by row; n_out may be 0. Encoders have no
  *  logits.
- *  @return INFER_OK or INFER_E_CANCELLED. */
+ *  @return INFER_OK; INFER_E_CANCELLED; INFER_E_NOMEM if there is no memory for what adapters take. */
 infer_status forward_step(const struct forward *f, const struct span *span, const int32_t *ids,
                           enum forward_output kind, uint32_t n_out, float *out);
 /** The head of a model that has one: scores (n, n_classes) of texts, from the last hidden states x (n, n_embd) of their

@@ -16,6 +16,7 @@ struct weight {
     const void *const
         *stack; /* matrices of this form, one for each expert or head; data is the first. NULL: one matrix */
     uint32_t n_stack;
+    uint32_t id; /* of its role, by which adapters know it: below network_ids(); 0: they do not */
 };
 
 /** One matrix of a stack. */
@@ -44,6 +45,20 @@ struct network {
     struct weight w[MODEL_ROLES]; /* OUTPUT is precise and never absent: tied models have the embedding there */
     struct layer *layers;         /* h.n_layer */
 };
+
+/** Numbers of the roles: those of the model, then those of each layer. */
+static inline uint32_t network_model_id(enum model_role role)
+{
+    return 1 + (uint32_t)role;
+}
+static inline uint32_t network_layer_id(uint32_t layer, enum layer_role role)
+{
+    return 1 + MODEL_ROLES + layer * LAYER_ROLES + (uint32_t)role;
+}
+static inline uint32_t network_ids(const struct network *net)
+{
+    return network_layer_id(net->h.n_layer, (enum layer_role)0);
+}
 
 /** A vector's floats, or NULL if it is absent. */
 static inline const float *vector_of(const struct weight *w)

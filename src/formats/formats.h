@@ -93,6 +93,11 @@ struct weights *weights_open_vocabulary(const infer_allocator *a, const char *pa
 /** A whole GGUF file in memory, which must stay. `name` is for messages. Split files are refused. */
 struct weights *weights_open_memory(const infer_allocator *a, const void *data, size_t size, const char *name,
                                     infer_error *err);
+/** An adapter: a GGUF file, or a directory of PEFT's (adapter_config.json, adapter_model.safetensors), or a SafeTensors
+ *  file in one. */
+struct weights *weights_open_adapter(const infer_allocator *a, const char *path, infer_error *err);
+/** INFER_E_IO if a file was cut off since it was mapped. */
+infer_status weights_intact(const struct weights *w, infer_error *err);
 void weights_close(struct weights **w);
 
 const struct meta *weights_meta(const struct weights *w, const char *key);       /* or NULL */

@@ -228,20 +228,53 @@ static infer_status read_all(struct opening *o, const char *file, bool vocabular
     return file ? read_tensor_file(o, path_of(o, file)) : read_weights(o);
 }
 
+static infer_status read_adapter(struct opening *o, const char *file)
+{
+    static const char config[] = "adapter_config.json", tensors[] = "adapter_model.safetensors";
+    const char *paths[2];
+    infer_status status = find(o, config, &paths[0]);
+    if (status == INFER_OK)
+        status = find(o, file ? file : tensors, &paths[1]);
+    for (int i = 0; i < 2 && status == INFER_OK; i++)
+        if (!paths[i])
+            status = fail(o->err, INFER_E_IO, "%s: no %s, expected the directory of a PEFT adapter", o->w->path,
+                          i ? tensors : config);
+    if (status == INFER_OK)
+        status = read_config(o, config, "");
+    return status == INFER_OK ? read_tensor_file(o, paths[1]) : status;
+}
+
+/* Empty weights; the directory of `path`, and the file that it names in it, or NULL. */
+static bool begin(struct opening *o, const infer_allocator *a, const char *path, const char **file)
+{
+    const char *slash = strrchr(path, '/');
+    *file = NULL;
+    o->directory = text_of(path);
+    if (path_kind(path) != 'd') {
+        o->directory = slash ? (struct text){ path, (size_t)(slash - path) + (slash == path) } : text_of(".");
+        *file = slash ? slash + 1 : path;
+    }
+    return (o->w = weights_new(a, path, WEIGHTS_HF, o->err)) != NULL;
+}
+
 struct weights *hf_open(const infer_allocator *a, const char *path, bool vocabulary_only, infer_error *err)
 {
     infer_error own; /* so that there is always one to take the code from */
-    struct opening o = { .directory = text_of(path), .err = err ? err : &own };
-    o.w = weights_new(a, path, WEIGHTS_HF, err);
-    if (!o.w)
-        return NULL;
-    const char *file = NULL, *slash = strrchr(path, '/');
+    struct opening o = { .err = err ? err : &own };
+    const char *file;
     struct split_name shard;
-    if (path_kind(path) != 'd') {
-        o.directory = slash ? (struct text){ path, (size_t)(slash - path) + (slash == path) } : text_of(".");
-        file = split_name_parse(path, ".safetensors", &shard) ? NULL : slash ? slash + 1 : path;
-    }
-    if (read_all(&o, file, vocabulary_only) != INFER_OK)
+    if (begin(&o, a, path, &file) &&
+        read_all(&o, file && split_name_parse(path, ".safetensors", &shard) ? NULL : file, vocabulary_only) != INFER_OK)
+        weights_close(&o.w);
+    return o.w;
+}
+
+struct weights *hf_open_adapter(const infer_allocator *a, const char *path, infer_error *err)
+{
+    infer_error own;
+    struct opening o = { .err = err ? err : &own };
+    const char *file;
+    if (begin(&o, a, path, &file) && read_adapter(&o, file) != INFER_OK)
         weights_close(&o.w);
     return o.w;
 }

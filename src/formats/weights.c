@@ -52,6 +52,22 @@ struct weights *weights_open_vocabulary(const infer_allocator *a, const char *pa
     return open_path(a, path, true, err);
 }
 
+struct weights *weights_open_adapter(const infer_allocator *a, const char *path, infer_error *err)
+{
+    const bool peft = path_kind(path) == 'd' || text_ends(text_of(path), ".safetensors");
+    return peft ? hf_open_adapter(a, path, err) : gguf_open(a, path, err);
+}
+
+infer_status weights_intact(const struct weights *w, infer_error *err)
+{
+    size_t size;
+    for (size_t i = 0; i < w->n_maps; i++)
+        if (!map_intact(&w->maps[i], &size))
+            return fail(err, INFER_E_IO, "%s: of %zu bytes that are mapped %zu are left: the file was cut off while in "
+                        "use", w->path, w->maps[i].size, size);
+    return INFER_OK;
+}
+
 struct weights *weights_open_memory(const infer_allocator *a, const void *data, size_t size, const char *name,
                                     infer_error *err)
 {

@@ -55,5 +55,7 @@ infer_status config_parse(struct weights *w, struct text json, const char *prefi
 infer_status modules_parse(struct weights *w, struct text json, infer_error *err);
 /** A model directory, or a .safetensors file in one. */
 struct weights *hf_open(const infer_allocator *a, const char *path, bool vocabulary_only, infer_error *err);
+/** A directory of an adapter, or a .safetensors file in one. */
+struct weights *hf_open_adapter(const infer_allocator *a, const char *path, infer_error *err);
 
 #endif

@@ -438,6 +438,16 @@ static infer_status bind_factors(struct infer_model *m, infer_error *err)
     return INFER_OK;
 }
 
+/* By these numbers adapters know what they change. */
+static void number_roles(struct network *net)
+{
+    for (int r = 0; r < MODEL_ROLES; r++)
+        net->w[r].id = network_model_id((enum model_role)r);
+    for (uint32_t l = 0; l < net->h.n_layer; l++)
+        for (int r = 0; r < LAYER_ROLES; r++)
+            net->layers[l].w[r].id = network_layer_id(l, (enum layer_role)r);
+}
+
 infer_status model_bind(struct infer_model *m, infer_error *err)
 {
     struct network *net = &m->net;
@@ -459,6 +469,7 @@ infer_status model_bind(struct infer_model *m, infer_error *err)
         status = bind_layer(m, &net->layers[l], l, err);
     if (status == INFER_OK && !net->w[OUTPUT].data && !arch_has(&net->h, TRAIT_ENCODER))
         net->w[OUTPUT] = net->w[TOKEN_EMBD];
+    number_roles(net);
     net->w[DENSE_1].precise = net->w[DENSE_2].precise = true;
     net->w[OUTPUT].precise = net->w[POOLER].precise = net->w[CLASSES].precise = true;
     return status;

@@ -13,7 +13,7 @@ static uint64_t spread(uint64_t i, uint64_t room)
     return room / (PIECES - 1) * i + room % (PIECES - 1) * i / (PIECES - 1);
 }
 
-static void add_weight(struct hash *h, const struct weight *w, const char *name, uint32_t layer)
+void model_hash_weight(struct hash *h, const struct weight *w, const char *name, uint32_t layer)
 {
     const uint32_t n_rows = w->transposed ? w->k : w->rows, width = w->transposed ? w->rows : w->k;
     const uint32_t shape[] = { layer, (uint32_t)w->type, n_rows, width, w->transposed, w->stack ? w->n_stack : 0 };
@@ -25,7 +25,8 @@ static void add_weight(struct hash *h, const struct weight *w, const char *name,
     const uint64_t n = row_bytes < PIECE_BYTES ? row_bytes : PIECE_BYTES;
     for (uint64_t i = 0; i < PIECES; i++) {
         const uint8_t *const matrix = w->stack && w->n_stack ? w->stack[spread(i, w->n_stack - 1)] : w->data;
-        hash_add(h, matrix + spread(i, n_rows - 1) * w->stride + spread(i, row_bytes - n), n);
+        if (matrix) /* an adapter's may be of some experts alone */
+            hash_add(h, matrix + spread(i, n_rows - 1) * w->stride + spread(i, row_bytes - n), n);
     }
 }
 
@@ -60,13 +61,13 @@ uint64_t model_identity(struct infer_model *m)
     hash_init(&h);
     add_numbers(&h, &m->net.h);
     for (int role = 0; role < MODEL_ROLES; role++)
-        add_weight(&h, &m->net.w[role], model_tensors[role].gguf ? model_tensors[role].gguf : "", 0);
+        model_hash_weight(&h, &m->net.w[role], model_tensors[role].gguf ? model_tensors[role].gguf : "", 0);
     for (uint32_t l = 0; l < m->net.h.n_layer; l++) {
         const struct layer *const layer = &m->net.layers[l];
         const int32_t sees[] = { (int32_t)layer->window, layer->rope };
         hash_add(&h, sees, sizeof sees);
         for (int role = 0; role < LAYER_ROLES; role++)
-            add_weight(&h, &layer->w[role], layer_tensors[role].gguf ? layer_tensors[role].gguf : "", l);
+            model_hash_weight(&h, &layer->w[role], layer_tensors[role].gguf ? layer_tensors[role].gguf : "", l);
     }
     identity = hash_value(&h) | 1; /* 0: not known yet */
     atomic_store(&m->identity, identity); /* who else was at it found the same */

@@ -234,11 +234,5 @@ infer_status model_load(struct infer_model *m, const infer_model_options *o, inf
 
 infer_status model_intact(const struct infer_model *m, infer_error *err)
 {
-    const struct weights *w = m->files;
-    size_t size;
-    for (size_t i = 0; i < w->n_maps; i++)
-        if (!map_intact(&w->maps[i], &size))
-            return fail(err, INFER_E_IO, "%s: of %zu bytes that are mapped %zu are left: the file was cut off while in "
-                        "use", w->path, w->maps[i].size, size);
-    return INFER_OK;
+    return weights_intact(m->files, err);
 }

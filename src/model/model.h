@@ -54,6 +54,9 @@ void model_quantize_close(struct infer_model *m);
  *  architecture, of each tensor's role, layer, type and shape, and of 8 pieces of 256 bytes of it, spread evenly. Found
  *  when it is first asked for, never 0. The weights are intact. Thread safe. */
 uint64_t model_identity(struct infer_model *m);
+/** A tensor's part of such a number. */
+struct hash;
+void model_hash_weight(struct hash *h, const struct weight *w, const char *name, uint32_t layer);
 
 /** Bring the weights to where the options want them: read in, locked. Files that were read in are closed after it. */
 infer_status model_load(struct infer_model *m, const infer_model_options *o, infer_error *err);

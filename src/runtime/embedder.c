@@ -287,7 +287,7 @@ static void put_texts(struct embedding *x)
 static infer_status flush(struct embedding *x)
 {
     struct infer_embedder *e = x->e;
-    const struct segment where = { NULL, 0, x->n, 0, e->passages };
+    const struct segment where = { .n = x->n, .passages = e->passages };
     if (!x->n)
         return INFER_OK;
     const infer_status status = session_hidden(e->session, e->ids, &where, x->n, e->rows, x->err);
@@ -302,7 +302,7 @@ static infer_status run_long(struct embedding *x, const int32_t *ids, uint32_t n
 {
     struct infer_embedder *e = x->e;
     for (uint32_t at = 0; at < n;) {
-        const struct segment where = { NULL, at, n - at < e->n_batch ? n - at : e->n_batch, 0, NULL };
+        const struct segment where = { .first = at, .n = n - at < e->n_batch ? n - at : e->n_batch };
         const infer_status status = session_hidden(e->session, ids + at, &where, where.n, e->rows, x->err);
         if (status != INFER_OK)
             return status;

@@ -13,11 +13,11 @@
 #include "src/runtime/session_parts.h"
 
 #define MAGIC 0x73736573666e696cull /* "linfsess" */
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 enum field {
     F_MAGIC, F_VERSION, F_SIZE, F_MODEL, F_KV_TYPE_K, F_KV_TYPE_V, F_PRECISION, F_DETERMINISTIC, F_LONG,
-    F_TOKENS, F_DONE, F_OUTPUTS, F_FIRST, F_FIRST_WINDOWED, F_HASH, /* F_FIRST: page of each class */
+    F_ADAPTERS, F_TOKENS, F_DONE, F_OUTPUTS, F_FIRST, F_FIRST_WINDOWED, F_HASH, /* F_FIRST: page of each class */
     N_FIELDS
 };
 _Static_assert(F_FIRST_WINDOWED - F_FIRST + 1 == (int)KV_CLASSES, "a first page of each class");
@@ -35,7 +35,7 @@ static void describe(struct header *h, const infer_session *s)
     *h = (struct header){ .v = {
         [F_MAGIC] = MAGIC, [F_VERSION] = VERSION, [F_MODEL] = model_identity(s->model), [F_KV_TYPE_K] = s->kv_type_k,
         [F_KV_TYPE_V] = s->kv_type_v, [F_PRECISION] = w->precision, [F_DETERMINISTIC] = w->deterministic,
-        [F_LONG] = w->is_long && s->model->net.w[ROPE_LONG].data,
+        [F_LONG] = w->is_long && s->model->net.w[ROPE_LONG].data, [F_ADAPTERS] = adapter_set_identity(s->adapters),
     } };
 }
 
@@ -207,6 +207,9 @@ static infer_status check_alike(const struct header *h, const infer_session *s, 
         if (h->v[f] != own.v[f])
             return fail(err, INFER_E_ARGUMENT, "%s: %s is %llu, expected %llu as the session's options have it", name,
                         flags[f - F_DETERMINISTIC], (unsigned long long)h->v[f], (unsigned long long)own.v[f]);
+    if (h->v[F_ADAPTERS] != own.v[F_ADAPTERS])
+        return fail(err, INFER_E_ARGUMENT, "%s: the session's adapters and scales are %016llx, expected %016llx, which are "
+                    "set; 0 is none", name, (unsigned long long)h->v[F_ADAPTERS], (unsigned long long)own.v[F_ADAPTERS]);
     return INFER_OK;
 }
 

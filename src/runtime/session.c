@@ -115,6 +115,7 @@ infer_session *infer_session_fork(const infer_session *from, infer_error *err)
     s->workspace = workspace_retain(from->workspace);
     s->store = store_retain(from->store);
     s->history = history_retain(from->history);
+    s->adapters = adapter_set_retain(from->adapters);
     s->output = from->output;
     atomic_fetch_add(&s->output->refs, 1);
     s->n_ctx = from->n_ctx;
@@ -141,6 +142,7 @@ void infer_session_close(infer_session **session)
     output_release(a, s->output);
     mem_free(a, s->ahead);
     infer_store_close(&s->store);
+    adapter_set_release(s->adapters);
     mem_free(a, s);
     infer_model_close(&m);
 }
@@ -159,6 +161,24 @@ void session_replace(infer_session *s, struct history *history, struct output *o
     s->n_tokens = n_tokens;
     s->n_done = n_done;
     s->has_logits = has_logits;
+}
+
+void session_forget(infer_session *s)
+{
+    if (s->synced)
+        session_publish(s);
+    s->synced = false;
+    ahead_forget(s);
+    s->n_done = 0;
+    s->has_logits = false;
+    if (atomic_load(&s->history->refs) == 1)
+        kv_keep(&s->history->kv, 0);
+}
+
+infer_status session_intact(const infer_session *s, infer_error *err)
+{
+    const infer_status status = model_intact(s->model, err);
+    return status == INFER_OK ? adapter_set_intact(s->adapters, err) : status;
 }
 
 /* ---- Evaluating ---- */
@@ -193,18 +213,19 @@ infer_status session_hidden(infer_session *s, const int32_t *ids, const struct s
                             float *out, infer_error *err)
 {
     const struct forward f = session_forward(s);
-    const struct segment segment = { &s->history->kv, where->first, where->n, 0, where->passages };
-    const struct span span = { &segment, 1, segment.n, false };
-    infer_status status = model_intact(s->model, err);
+    const struct segment segment = { &s->history->kv, where->first, where->n, 0, where->passages,
+                                     s->adapters ? &s->adapters->how : NULL };
+    const struct span span = { &segment, 1, segment.n, s->adapters, false };
+    infer_status status = session_intact(s, err);
     if (status == INFER_OK)
         status = kv_reserve(segment.kv, segment.first, segment.n, err);
+    if (status != INFER_OK)
+        return status;
+    status = forward_step(&f, &span, ids, FORWARD_HIDDEN, n_out, out);
     if (status == INFER_OK)
-        status = forward_step(&f, &span, ids, FORWARD_HIDDEN, n_out, out);
-    if (status == INFER_E_CANCELLED) {
-        atomic_store(&s->cancel, false);
-        return fail(err, status, "cancelled while computing %u tokens", segment.n);
-    }
-    return status;
+        return status;
+    atomic_store(&s->cancel, false);
+    return step_failed(status, segment.n, err);
 }
 
 infer_status session_own_output(infer_session *s, infer_error *err)
@@ -273,12 +294,13 @@ infer_status infer_session_eval_all(infer_session *s, const int32_t *tokens, siz
 
 /* ---- Syncing ---- */
 
-/* Results of other kernels and other rotations are no others' business; deterministic ones follow from n_ctx too. */
+/* Results of other kernels, rotations and adapters are no others' business; deterministic ones follow from n_ctx too. */
 uint64_t session_variant(const infer_session *s)
 {
     const struct workspace *w = s->workspace;
-    return (uint64_t)w->precision | (uint64_t)w->deterministic << 1 | (uint64_t)w->is_long << 2 |
-           (w->deterministic ? (uint64_t)s->n_ctx << 3 : 0);
+    const uint64_t way = (uint64_t)w->precision | (uint64_t)w->deterministic << 1 | (uint64_t)w->is_long << 2 |
+                         (w->deterministic ? (uint64_t)s->n_ctx << 3 : 0);
+    return way ^ adapter_set_identity(s->adapters);
 }
 
 void session_publish(infer_session *s)

@@ -3,6 +3,7 @@
 #define RUNTIME_SESSION_PARTS_H
 
 #include "src/base/memory.h"
+#include "src/runtime/adapters.h"
 #include "src/runtime/history.h"
 #include "src/runtime/session.h"
 #include "src/runtime/workspace.h"
@@ -27,6 +28,7 @@ struct infer_session {
     struct workspace *workspace;
     struct history *history;
     struct output *output;
+    struct adapter_set *adapters; /* or NULL */
     uint32_t n_ctx;
     uint32_t n_tokens;
     uint32_t n_done; /* tokens whose keys and values are in the cache; the others wait for the next eval */
@@ -58,6 +60,10 @@ infer_status session_write(infer_session *s, const int32_t *tokens, size_t n, in
  *  computed, at least one unless all is there with its logits. On failure the session has some of the tokens that it
  *  shares with these. */
 infer_status session_aim(infer_session *s, const int32_t *tokens, size_t n, infer_error *err);
+/** Tokens stay, but what was computed of them does not count: the next evaluation computes them. */
+void session_forget(infer_session *s);
+/** INFER_E_IO if a file was cut off that the session computes with. */
+infer_status session_intact(const infer_session *s, infer_error *err);
 /** Let the others know what has been computed. */
 void session_publish(infer_session *s);
 /** A number for the way in which the session computes: what one has computed is good for another one of the model, with

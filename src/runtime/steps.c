@@ -47,7 +47,9 @@ static void add_segment(struct workspace *w, struct span *span, const struct adv
                         bool alone)
 {
     struct kv *const kv = &x->s->history->kv;
+    const struct adaptation *const how = x->s->adapters ? &x->s->adapters->how : NULL;
     const uint32_t each = alone ? 1 : n;
+    span->adapted = span->adapted || (n && how);
     if (n)
         memcpy(w->ids + span->n, x->s->history->tokens + at, n * sizeof *w->ids);
     for (uint32_t i = 0; i < n; i += each) {
@@ -55,7 +57,7 @@ static void add_segment(struct workspace *w, struct span *span, const struct adv
         if (last && last->kv == kv && !alone) {
             last->n += each;
         } else {
-            w->segments[span->n_segments++] = (struct segment){ kv, at + i, each, span->n + i, NULL };
+            w->segments[span->n_segments++] = (struct segment){ kv, at + i, each, span->n + i, NULL, how };
             span->split = span->split || at + i > x->at;
         }
     }
@@ -93,6 +95,12 @@ static void spread(struct advance *a, size_t n, const float *rows)
     }
 }
 
+infer_status step_failed(infer_status status, uint32_t n_tokens, infer_error *err)
+{
+    return status == INFER_E_NOMEM ? fail_memory(err, "what adapters compute in")
+                                   : fail(err, status, "cancelled while computing %u tokens", n_tokens);
+}
+
 /* One step of the tokens shared out. */
 static infer_status run_step(struct advance *a, size_t n, uint32_t n_tokens, infer_error *err)
 {
@@ -118,10 +126,20 @@ static infer_status run_step(struct advance *a, size_t n, uint32_t n_tokens, inf
     cpu_alone(w->device, false);
     if (status != INFER_OK) {
         atomic_store(f.cancel, false);
-        return fail(err, status, "cancelled while computing %u tokens", n_tokens);
+        return step_failed(status, n_tokens, err);
     }
     if (!only)
         spread(a, n, out);
+    return status;
+}
+
+/* Whether all files are that the next step reads. */
+static infer_status intact(const struct advance *a, size_t n, infer_error *err)
+{
+    infer_status status = model_intact(a->s->model, err);
+    for (size_t i = 0; i < n && status == INFER_OK; i++)
+        if (a[i].n)
+            status = adapter_set_intact(a[i].s->adapters, err);
     return status;
 }
 
@@ -134,7 +152,7 @@ infer_status advance_all(struct advance *a, size_t n, infer_error *err)
         if (!(n_tokens = share_out(a, n, w->n_batch, &first, err)))
             return first;
         pthread_mutex_lock(&w->turn);
-        infer_status status = model_intact(a->s->model, &why);
+        infer_status status = intact(a, n, &why);
         if (status == INFER_OK)
             status = run_step(a, n, n_tokens, &why);
         pthread_mutex_unlock(&w->turn);

@@ -21,4 +21,7 @@ struct advance {
  *  @return INFER_OK if none did, else the status of one of them. */
 infer_status advance_all(struct advance *a, size_t n, infer_error *err);
 
+/** Tell what became of a step of n_tokens that forward_step() did not compute. */
+infer_status step_failed(infer_status status, uint32_t n_tokens, infer_error *err);
+
 #endif

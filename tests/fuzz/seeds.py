@@ -5,6 +5,7 @@ import pathlib
 import struct
 
 ROOT = pathlib.Path("tests/fuzz/corpus")
+ADAPTERS = pathlib.Path("tests/data/adapters")
 U8, U32, F32, BOOL, STRING, ARRAY, U64 = 0, 4, 6, 7, 8, 9, 10
 TYPE_F32, TYPE_Q4_0 = 0, 2
 
@@ -52,8 +53,8 @@ def importance(entries, chunks, dataset):
 
 def session(tokens, n_done, n_out, how, n_page_bytes=0):
     """A saved session of gemma3; `how`: what fuzz_session.c makes right of it."""
-    fields = [0] * 9 + [len(tokens), n_done, n_out, 0, 0, 0]
-    return bytes([how]) + struct.pack(f"<15Q{len(tokens)}i", *fields, *tokens) + bytes(4 * n_out + n_page_bytes + 8)
+    fields = [0] * 10 + [len(tokens), n_done, n_out, 0, 0, 0]
+    return bytes([how]) + struct.pack(f"<16Q{len(tokens)}i", *fields, *tokens) + bytes(4 * n_out + n_page_bytes + 8)
 
 
 SEEDS = {
@@ -98,6 +99,12 @@ SEEDS = {
             "a.experts.0.weight_scale_inv": tensor("F32", [2, 2], 16, 32)}, 32),
         "rows": quantised({"quant_method": "compressed-tensors", "format": "float-quantized"}, {
             "a.weight": tensor("F8_E4M3", [4, 4], 0, 16), "a.weight_scale": tensor("BF16", [4, 1], 16, 24)}, 24),
+    },
+    "adapter": {
+        "lora": (ADAPTERS / "llama-second/lora.gguf").read_bytes(),
+        "control": (ADAPTERS / "llama/control.gguf").read_bytes(),
+        "peft": (ADAPTERS / "llama-second/adapter_config.json").read_bytes() + b"\0" +
+                (ADAPTERS / "llama-second/adapter_model.safetensors").read_bytes(),
     },
     "modules": {
         "three": json.dumps([{"idx": i, "path": path, "type": "sentence_transformers.models." + kind} for i, (path, kind) in

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 
 #define QWEN "tests/data/tiny/qwen3/model.gguf"
-enum { N_CTX = 400, N_HEADER = 15 * 8 };
+enum { N_CTX = 400, N_HEADER = 16 * 8 };
 /* Where the header has what: saved.c. */
-enum { VERSION = 1, SIZE, MODEL, TOKENS = 9, DONE, OUTPUTS, FIRST, FIRST_WINDOWED, HASH };
+enum { VERSION = 1, SIZE, MODEL, ADAPTERS = 9, TOKENS, DONE, OUTPUTS, FIRST, FIRST_WINDOWED, HASH };
 
 static int32_t ids[N_CTX];
 
@@ -340,8 +340,8 @@ static void made_up_numbers_are_refused(void **state)
         const char *says;
     } bad[] = {
         { 0, 1, INFER_E_FORMAT, "begins with" },
-        { VERSION, 2, INFER_E_UNKNOWN, "version is 2, expected 1" },
-        { VERSION, 0, INFER_E_UNKNOWN, "version is 0, expected 1" },
+        { VERSION, 3, INFER_E_UNKNOWN, "version is 3, expected 2" },
+        { VERSION, 0, INFER_E_UNKNOWN, "version is 0, expected 2" },
         { SIZE, 0, INFER_E_FORMAT, "expected 0" },
         { MODEL, 77, INFER_E_ARGUMENT, "model 000000000000004d" },
         { MODEL + 1, 3, INFER_E_ARGUMENT, "kv_type_k is bf16, expected f16" },
@@ -349,6 +349,7 @@ static void made_up_numbers_are_refused(void **state)
         { MODEL + 3, 1, INFER_E_ARGUMENT, "INFER_EXACT" },
         { MODEL + 4, 1, INFER_E_ARGUMENT, "deterministic is 1, expected 0" },
         { MODEL + 5, 1, INFER_E_ARGUMENT, "rotation" },
+        { ADAPTERS, 5, INFER_E_ARGUMENT, "adapters and scales are 0000000000000005" },
         { TOKENS, N_CTX + 1, INFER_E_FULL, "401 tokens" },
         { TOKENS, UINT64_MAX, INFER_E_FULL, "400" },
         { TOKENS, 69, INFER_E_FORMAT, "computed tokens is 70, expected 69" },

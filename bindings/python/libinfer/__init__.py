@@ -7,6 +7,7 @@
 
 docs/python.md has an example of everything. A call that computes lets other Python threads run; Ctrl-C ends it."""
 
+from .adapter import Adapter, AdapterInfo
 from .cache import Cache, CacheStats, Listed, list_models
 from .chat import (Answer, Chat, ChatParser, ChatTemplate, Part, Piece, ToolChoice, format_names, parse_answer,
                    template_names, template_source)
@@ -25,7 +26,7 @@ from .tokenizer import Stream, Tokenizer
 
 __version__ = ".".join(map(str, version()))
 __all__ = [
-    "Answer", "ArgumentError", "Cache", "CacheStats", "Cancelled", "Chat", "ChatParser", "ChatTemplate", "Context",
+    "Adapter", "AdapterInfo", "Answer", "ArgumentError", "Cache", "CacheStats", "Cancelled", "Chat", "ChatParser", "ChatTemplate", "Context",
     "ContextFull", "Embedder", "EmbedderInfo", "FileError", "FormatError", "GenerateResult", "Generation", "Grammar",
     "InferError", "KvType", "Likely", "Listed", "LogLevel", "Matcher", "Model", "ModelInfo", "Numa", "OutOfMemory",
     "Part", "Piece", "Pooling", "Precision", "Sampler", "Session", "SessionInfo", "Speculation", "Stage", "Status",

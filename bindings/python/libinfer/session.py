@@ -11,6 +11,7 @@ import numpy as np
 
 from ._core import Handle, Ids, Options, asked, check, fields, id_array, interruptible, made, new_error, turn
 from ._infer import ffi, lib
+from .adapter import Adapter
 from .errors import Status, exception
 from .generation import GenerateOptions, Generation, Speculation, WhenFull
 from .logprobs import Floats, Likely, OnToken, likely
@@ -96,6 +97,15 @@ class Session(Handle):
             session = Session.__new__(Session)
             session._take(made(lib.infer_session_fork, self._pointer), self.model, self.store)
             return session
+
+    def set_adapters(self, *adapters: Union[Adapter, tuple[Adapter, float]]) -> None:
+        """Compute with these adapters from now on, and with no others: each alone, or with its scale. None: with none.
+        Tokens stay, and what was computed of them is computed anew with the next evaluation."""
+        pairs = [a if isinstance(a, tuple) else (a, 1.0) for a in adapters]
+        pointers = ffi.new("infer_adapter *[]", [a._pointer for a, _ in pairs])
+        with turn(self):
+            check(lib.infer_session_set_adapters, self._pointer, pointers, ffi.new("float[]", [s for _, s in pairs]),
+                  len(pairs))
 
     def eval(self, tokens: Ids) -> None:
         """Append tokens and compute the logits that follow the last of them. After an error, and after Ctrl-C, the

@@ -17,6 +17,7 @@ LEFT_OUT = {
     "infer_generate": "Generation is the same; a callback is a loop over it",
     "infer_generate_chat": "Answer is the same",
     "infer_model_retain": "Python counts references",
+    "infer_adapter_retain": "Python counts references",
     "infer_grammar_retain": "Python counts references",
     "infer_sampler_matcher": "belongs to the sampler and ends with its grammar; Grammar.matcher() is free of that",
 }
@@ -43,6 +44,7 @@ OPTIONS: dict[str, list[Callable[..., Any]]] = {
     "infer_chat_parser_options": [libinfer.ChatParser, libinfer.parse_answer],
     "infer_embedder_options": [libinfer.Embedder],
     "infer_chat_setup": [libinfer.Chat],
+    "infer_adapter_options": [libinfer.Adapter],
 }
 WITHOUT = {("kv_bytes", "store")}  # it takes no memory
 OTHERWISE = {  # field: the parameter, or why there is none
@@ -54,7 +56,7 @@ OTHERWISE = {  # field: the parameter, or why there is none
     "on_part": None, "on_message": None,  # ChatParser.feed() returns parts, Answer is iterated and has the message
 }
 INFOS = {
-    "infer_model_info": libinfer.ModelInfo, "infer_session_info": libinfer.SessionInfo,
+    "infer_model_info": libinfer.ModelInfo, "infer_adapter_info": libinfer.AdapterInfo, "infer_session_info": libinfer.SessionInfo,
     "infer_embedder_info": libinfer.EmbedderInfo, "infer_generate_result": libinfer.GenerateResult,
     "infer_cache_stats": libinfer.CacheStats, "infer_store_stats": libinfer.StoreStats,
     "infer_listed": libinfer.Listed,

@@ -80,7 +80,7 @@ struct device *cpu_open(infer_context *c, const struct network *net, const struc
     if (!d)
         return fail_memory(err, "the CPU device"), NULL;
     *d = (struct device){ .pool = c->pool, .k = &c->kernels, .net = net, .precision = precision,
-                           .deterministic = deterministic, .a = &c->a };
+                           .deterministic = deterministic, .a = &c->a, .n_batch = n_batch };
     if (!take_buffers(d, kv, n_batch)) {
         cpu_close(d);
         return fail(err, INFER_E_NOMEM, "out of memory for work buffers of %u tokens a step; n_batch can be lowered", n_batch), NULL;
@@ -101,6 +101,7 @@ void cpu_close(struct device *d)
         mem_free(d->a, d->rotations[i].cosine);
         mem_free(d->a, d->rotations[i].sine);
     }
+    cpu_adapt_close(d);
     cpu_experts_close(d);
     cpu_attention_close(d);
     mem_free(d->a, d);
@@ -170,6 +171,8 @@ static void embed_task(void *arg, int task, int thread)
             read_row(k, row, t->positions, slot - passage.begin);
             k->add(y, y, row, job->width);
         }
+        if (segment->adaptation)
+            cpu_adapt_embedding(job->d, segment->adaptation, t->tokens, job->ids[i], y, thread);
     }
 }
 
@@ -264,6 +267,8 @@ const struct device_ops cpu_ops = {
     .experts = cpu_experts,
     .scale = cpu_scale,
     .add = cpu_add,
+    .adapt = cpu_adapt,
+    .steer = cpu_steer,
     .angles = cpu_angles,
     .attention = cpu_attention,
 };

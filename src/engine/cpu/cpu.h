@@ -49,6 +49,8 @@ struct device {
     size_t n_parts;
     atomic_uint *pieces_left;
     struct attention_segment *segments; /* of a step, n_batch */
+    uint32_t n_batch;
+    struct low_rank_work *low; /* what adapters compute in; NULL: none has been there yet */
 };
 
 static inline void *cpu_scratch(const struct device *d, int thread)
@@ -88,6 +90,8 @@ static inline uint64_t cpu_work_ns(uint64_t bytes, uint64_t multiply_adds)
 struct activations {
     const uint8_t *rows[ACT_COUNT]; /* NULL: not in this form */
     size_t stride[ACT_COUNT];
+    const struct addition *additions; /* what adapters add to the products that read them */
+    uint32_t n_additions;
 };
 
 /** Rows [first, first + n_rows) of a product's weights times the last p->n of n rows of activations. */
@@ -142,5 +146,37 @@ size_t cpu_attention_scratch(const struct hparams *h);
 /** Work buffers for the attention of steps of n_batch tokens; false if memory is out. d->bytes grows. */
 bool cpu_attention_open(struct device *d, const struct kv *kv, uint32_t n_batch);
 void cpu_attention_close(struct device *d);
+
+/* Adapters: low_rank.c */
+bool cpu_adapt(struct device *d, const struct span *s);
+void cpu_adapt_close(struct device *d);
+void cpu_steer(struct device *d, float *x, const struct span *s, uint32_t layer, uint32_t n);
+/** Whether something is added to products with w of some of the last n_out rows of the step. */
+bool cpu_adapts(const struct device *d, const struct weight *w);
+/** The product of what is there as floats with the narrow matrices that adapters have for some products of the last n_out
+ *  of n rows; `in` then says what is to be added. */
+void cpu_low_rank(struct device *d, struct activations *in, const struct product *products, int n_products,
+                  const struct operand *x, uint32_t n);
+/** Add that to a tile of results; t->sums is overwritten. */
+void cpu_add_low_rank(const struct device *d, const struct product_tile *t, const struct activations *in,
+                      void *scratch);
+/** Rows for the floats between the halves of a feed-forward network, act_row_bytes(ACT_F32, n_ff) each. */
+uint8_t *cpu_adapted_middle(const struct device *d);
+/** Add what adapters make of a token's embedding. */
+void cpu_adapt_embedding(const struct device *d, const struct adaptation *how, const struct weight *table, int32_t id,
+                         float *y, int thread);
+/** What adapters have for a row of the step, or NULL. */
+const struct adaptation *cpu_adaptation_of(const struct device *d, uint32_t row);
+/** Room for 2 * cpu_low_rank_floats() of each choice of a token. */
+float *cpu_low_rank_products(const struct device *d);
+/** Floats that all parts of any adaptation of the step need for a row's products with their narrow matrices; 0: the
+ *  step has none. */
+size_t cpu_low_rank_floats(const struct device *d);
+/** ax = those of x, aligned to 64, for w, or for an expert's matrix of it. */
+void cpu_low_rank_row(const struct device *d, const struct adaptation *how, const struct weight *w, uint32_t expert,
+                      const float *x, float *ax, void *scratch);
+/** y[0..n) += what they give, of rows from `first` on; `sums` has room for n floats. */
+void cpu_add_low_rank_row(const struct device *d, const struct adaptation *how, const struct weight *w, uint32_t expert,
+                          const float *ax, uint32_t first, uint32_t n, float *y, float *sums, void *scratch);
 
 #endif

@@ -11,6 +11,8 @@
  *   down      a task has the same rows of all experts' matrices, and adds the results to the tokens they belong to, in
  *             the order of the experts
  *
+ * Where tokens have adapters, a job before each of the last two multiplies their rows with the adapters' narrow matrices.
+ *
  * Tasks are cut by shapes and by how many rows an expert has, never by the number of threads. Which kernel multiplies
  * follows from the step's tokens alone, so that a row's bits do not depend on what others choose, nor on which are
  * wanted. */
@@ -64,6 +66,7 @@ struct expert_job {
     const struct expert_rows *rows;
     uint32_t n_step, per_task, n_experts; /* n_experts: the shared one too */
     uint32_t down_rows;
+    size_t low_floats; /* of a row's products with adapters' narrow matrices; 0: there are none */
 };
 
 /* ---- Buffers ---- */
@@ -148,9 +151,17 @@ static size_t tile_floats(uint32_t n_batch)
     return n_batch > TILE_FLOATS / PANEL_ROWS ? (size_t)n_batch * PANEL_ROWS : TILE_FLOATS;
 }
 
+/* Of x, or of a result. */
+static size_t widest_row(const struct hparams *h)
+{
+    const size_t inner = h->n_ff_expert > h->n_ff_shared ? h->n_ff_expert : h->n_ff_shared;
+    return inner > h->n_embd ? inner : h->n_embd;
+}
+
 size_t cpu_experts_scratch(const struct device *d, uint32_t n_batch)
 {
-    return d->net->h.routing.n_expert ? KERNEL_SCRATCH_BYTES + 2 * tile_floats(n_batch) * sizeof(float) : 0;
+    const struct hparams *h = &d->net->h;
+    return h->routing.n_expert ? KERNEL_SCRATCH_BYTES + (2 * tile_floats(n_batch) + widest_row(h)) * sizeof(float) : 0;
 }
 
 /* ---- Rows ---- */
@@ -274,6 +285,79 @@ static void spread_task(void *arg, int task, int thread)
     }
 }
 
+/* ---- Adapters ---- */
+
+/* What they have for a row of an expert, or NULL. */
+static const struct adaptation *adaptation_of_row(const struct expert_job *job, uint32_t row)
+{
+    return job->low_floats ? cpu_adaptation_of(job->d, job->n_step - job->rows->n + job->e->token[row]) : NULL;
+}
+
+/* Where the products of a row with the narrow matrices are: for gate (and down) or for up. */
+static float *low_of(const struct expert_job *job, uint32_t row, bool up)
+{
+    return cpu_low_rank_products(job->d) + (2 * (size_t)row + up) * job->low_floats;
+}
+
+/* The expert of a row: the last one that begins at it or before. */
+static const struct expert *expert_of_row(const struct expert_job *job, uint32_t row)
+{
+    const struct expert *x = &job->e->experts[job->n_experts - 1];
+    while (x->first > row)
+        x--;
+    while (!x->n)
+        x--;
+    return x;
+}
+
+/* Kernels want rows at aligned addresses. */
+static const float *aligned_row(const float *row, size_t n, uint8_t *scratch)
+{
+    float *const to = (float *)(scratch + KERNEL_SCRATCH_BYTES);
+    memcpy(to, row, n * sizeof *to);
+    return to;
+}
+
+static void low_in_task(void *arg, int row, int thread)
+{
+    const struct expert_job *job = arg;
+    const struct adaptation *how = adaptation_of_row(job, (uint32_t)row);
+    if (!how)
+        return;
+    const struct expert *x = expert_of_row(job, (uint32_t)row);
+    const uint32_t expert = (uint32_t)(x - job->e->experts), n_embd = job->d->net->h.n_embd;
+    uint8_t *const scratch = cpu_scratch(job->d, thread);
+    const float *in = aligned_row(job->rows->x + (size_t)job->e->token[row] * n_embd, n_embd, scratch);
+    cpu_low_rank_row(job->d, how, &x->gate, expert, in, low_of(job, (uint32_t)row, false), scratch);
+    cpu_low_rank_row(job->d, how, &x->up, expert, in, low_of(job, (uint32_t)row, true), scratch);
+}
+
+static void low_out_task(void *arg, int row, int thread)
+{
+    const struct expert_job *job = arg;
+    const struct adaptation *how = adaptation_of_row(job, (uint32_t)row);
+    if (!how)
+        return;
+    const struct expert *x = expert_of_row(job, (uint32_t)row);
+    const float *middle = job->e->middle + x->middle + ((uint32_t)row - x->first) * (size_t)x->down.k;
+    uint8_t *const scratch = cpu_scratch(job->d, thread);
+    cpu_low_rank_row(job->d, how, &x->down, (uint32_t)(x - job->e->experts),
+                     aligned_row(middle, x->down.k, scratch), low_of(job, (uint32_t)row, false), scratch);
+}
+
+/* y (x->n, rows) += what adapters give for rows of w from `first` on. */
+static void add_low(const struct expert_job *job, const struct expert *x, const struct weight *w, bool up,
+                    uint32_t first, uint32_t rows, float *y, uint8_t *scratch)
+{
+    float *const sums = (float *)(scratch + KERNEL_SCRATCH_BYTES) + 2 * tile_floats(job->rows->n);
+    for (uint32_t c = 0; c < x->n && job->low_floats; c++) {
+        const struct adaptation *how = adaptation_of_row(job, x->first + c);
+        if (how)
+            cpu_add_low_rank_row(job->d, how, w, (uint32_t)(x - job->e->experts), low_of(job, x->first + c, up), first,
+                                 rows, y + (size_t)c * rows, sums, scratch);
+    }
+}
+
 /* ---- Products ---- */
 
 static void add_bias(const struct device *d, float *y, const float *bias, uint32_t rows, uint32_t n)
@@ -333,6 +417,8 @@ static void middle_task(void *arg, int task, int thread)
     }
     add_bias(d, g, x->gate_bias ? x->gate_bias + first : NULL, rows, x->n);
     add_bias(d, u, x->up_bias ? x->up_bias + first : NULL, rows, x->n);
+    add_low(job, x, &x->gate, false, first, rows, g, scratch);
+    add_low(job, x, &x->up, true, first, rows, u, scratch);
     if (arch_has(h, TRAIT_CLAMPED_GATE))
         clamp_gate(h, g, u, (size_t)rows * x->n);
     float *const middle = job->e->middle + x->middle;
@@ -365,6 +451,7 @@ static void down_task(void *arg, int task, int thread)
         multiply(d, x, &x->down, first, rows, e->out[form] + x->down_at[form], act_row_bytes(form, x->down.k), tile,
                  scratch);
         add_bias(d, tile, x->down_bias ? x->down_bias + first : NULL, rows, x->n);
+        add_low(job, x, &x->down, false, first, rows, tile, scratch);
         for (uint32_t c = 0; c < x->n; c++) {
             float *const sums = tile + (size_t)c * rows;
             float *const y = job->rows->y + (size_t)e->token[x->first + c] * n_embd + first;
@@ -413,7 +500,7 @@ void cpu_experts(struct device *d, const struct layer *layer, const struct exper
     const struct hparams *h = &d->net->h;
     struct expert_job job = {
         .d = d, .e = d->experts, .layer = layer, .r = &h->routing, .rows = rows, .n_step = n,
-        .n_experts = h->routing.n_expert + (layer->w[SHARED_UP].data != NULL),
+        .n_experts = h->routing.n_expert + (layer->w[SHARED_UP].data != NULL), .low_floats = cpu_low_rank_floats(d),
     };
     const uint32_t choice = h->routing.n_expert * h->routing.n_used, spread = h->n_embd * h->routing.n_used;
     job.per_task = rows_per_task(choice);
@@ -426,7 +513,13 @@ void cpu_experts(struct device *d, const struct layer *layer, const struct exper
         ns += x->n ? 2 * x->up.rows * cpu_work_ns(x->up.stride, x->n * (uint64_t)x->up.k) : 0;
         down_ns += x->n ? x->down.rows * cpu_work_ns(x->down.stride, x->n * (uint64_t)x->down.k) : 0;
     }
+    const struct expert *const last = &job.e->experts[job.n_experts - 1];
+    const int n_low = job.low_floats ? (int)(last->first + last->n) : 0;
+    if (n_low)
+        pool_run(d->pool, n_low, low_in_task, &job);
     cpu_run(d, ns, cut_middle(&job, rows->n), middle_task, &job);
+    if (n_low)
+        pool_run(d->pool, n_low, low_out_task, &job);
     job.down_rows = cut_down(&job, rows->n);
     cpu_run(d, down_ns, tasks_of(h->n_embd, job.down_rows), down_task, &job);
 }

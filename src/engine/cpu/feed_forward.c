@@ -13,6 +13,7 @@ struct middle_job {
     enum act form; /* of what is made */
     uint8_t *to;
     size_t stride;
+    uint8_t *floats; /* the same as floats, for adapters of the last product; or NULL */
     uint32_t n, n_out, tile_rows;
 };
 
@@ -48,8 +49,8 @@ static void middle_task(void *arg, int task, int thread)
     const uint32_t n_ff = in->up->rows, first = (uint32_t)task * job->tile_rows;
     const uint32_t rows = n_ff - first < job->tile_rows ? n_ff - first : job->tile_rows;
     uint8_t *const scratch = cpu_scratch(job->d, thread);
-    const size_t floats = cpu_tile_floats(job->n);
-    float *const g = (float *)(scratch + KERNEL_SCRATCH_BYTES), *const u = g + floats, *const sums = u + floats;
+    const size_t most = cpu_tile_floats(job->n);
+    float *const g = (float *)(scratch + KERNEL_SCRATCH_BYTES), *const u = g + most, *const sums = u + most;
     multiply(job, in->up, in->up_bias, first, rows, u, scratch, sums);
     if (in->gate->data) {
         multiply(job, in->gate, in->gate_bias, first, rows, g, scratch, sums);
@@ -57,9 +58,12 @@ static void middle_task(void *arg, int task, int thread)
     } else {
         k->activate[in->act](g, u, (size_t)rows * job->n_out);
     }
-    uint8_t *to = job->to + (size_t)(job->n - job->n_out) * job->stride;
+    const size_t skipped = job->n - job->n_out, floats_stride = act_row_bytes(ACT_F32, n_ff);
+    uint8_t *to = job->to + skipped * job->stride;
     for (uint32_t c = 0; c < job->n_out; c++, to += job->stride)
         k->prepare[job->form](to, g + (size_t)c * rows, n_ff, first, rows);
+    for (uint32_t c = 0; c < job->n_out && job->floats; c++)
+        k->prepare[ACT_F32](job->floats + (skipped + c) * floats_stride, g + (size_t)c * rows, n_ff, first, rows);
 }
 
 /* Rows of a task: as many of each matrix as a product by itself would take, for with a change from one to the other
@@ -83,6 +87,8 @@ void cpu_feed_forward(struct device *d, const struct gated *in, const struct pro
         cpu_prepare(d, &a, cpu_activations(d, w[i], n), x, w[i]->k, first, n);
         ns += w[i]->rows * cpu_work_ns(w[i]->stride, n_out * (uint64_t)w[i]->k);
     }
+    const struct product halves[] = { { .w = in->up, .n = n_out }, { .w = in->gate, .n = n_out } };
+    cpu_low_rank(d, &a, halves, in->gate->data ? 2 : 1, x, n);
     const enum act form = cpu_activations(d, down->w, n);
     middle.rows[form] = d->middle;
     middle.stride[form] = act_row_bytes(form, down->w->k);
@@ -90,6 +96,11 @@ void cpu_feed_forward(struct device *d, const struct gated *in, const struct pro
         .d = d, .gated = in, .in = &a, .form = form, .to = d->middle, .stride = middle.stride[form], .n = n,
         .n_out = n_out, .tile_rows = middle_rows(d, in, n),
     };
+    if (cpu_adapts(d, down->w) && form != ACT_F32) {
+        middle.rows[ACT_F32] = job.floats = cpu_adapted_middle(d);
+        middle.stride[ACT_F32] = act_row_bytes(ACT_F32, down->w->k);
+    }
     cpu_run(d, ns, tasks_of(in->up->rows, job.tile_rows), middle_task, &job);
+    cpu_low_rank(d, &middle, down, 1, NULL, n);
     cpu_products(d, down, 1, &middle, n);
 }

@@ -138,7 +138,7 @@ uint32_t cpu_tile_rows(const struct device *d, const struct weight *w, uint32_t 
 
 size_t cpu_matmul_scratch(const struct device *d, uint32_t n_batch)
 {
-    const size_t row = d->net->h.n_embd * sizeof(float), tiles = 3 * cpu_tile_floats(n_batch) * sizeof(float);
+    const size_t row = (MAX_RANK + (size_t)d->net->h.n_embd) * sizeof(float), tiles = 3 * cpu_tile_floats(n_batch) * sizeof(float);
     return KERNEL_SCRATCH_BYTES + (tiles > row ? tiles : row);
 }
 
@@ -183,6 +183,8 @@ void cpu_product_tile(const struct device *d, const struct product_tile *t, cons
     way_of(d, w, t->n)->fn(&tile);
     if (apart || bias_of(p))
         finish_tile(d, t, tile.y, tile.y_stride, pairs);
+    if (in->n_additions)
+        cpu_add_low_rank(d, t, in, scratch);
 }
 
 static void tile_task(void *arg, int task, int thread)
@@ -223,5 +225,6 @@ void cpu_matmul(struct device *d, const struct product *products, int n_products
         most = products[i].n > most ? products[i].n : most;
     for (int i = 0; i < n_products && most; i++)
         cpu_prepare(d, &a, cpu_activations(d, products[i].w, n), in, products[i].w->k, n - most, n);
+    cpu_low_rank(d, &a, products, n_products, in, n);
     cpu_products(d, products, n_products, &a, n);
 }
