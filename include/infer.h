@@ -51,6 +51,7 @@
 #include "infer/grammar.h"
 #include "infer/model.h"
 #include "infer/sampler.h"
+#include "infer/scheduler.h"
 #include "infer/session.h"
 #include "infer/speculate.h"
 #include "infer/store.h"

@@ -29,7 +29,8 @@ typedef enum infer_status {
     INFER_E_UNKNOWN = 11,  /**< a sound file, but of a kind that this version does not run */
     INFER_E_FULL = 20,     /**< no room: a session holds no more tokens and is unchanged, a cache no more models, a
                             *   listing no more entries */
-    INFER_E_CANCELLED = 21 /**< infer_session_cancel() or a callback asked to stop */
+    INFER_E_CANCELLED = 21, /**< infer_session_cancel(), infer_request_cancel() or a callback asked to stop */
+    INFER_E_TIMEOUT = 22   /**< it is not there yet; nothing has changed */
 } infer_status;
 
 /** A code and one sentence naming the file, the field, what was found and what was expected. */

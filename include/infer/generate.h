@@ -94,6 +94,8 @@ typedef struct infer_generate_result {
     size_t n_calls;            /**< calls of tools in the answer */
     size_t n_drafted;          /**< tokens guessed by speculation and computed */
     size_t n_accepted;         /**< of these, the ones that became part of the text */
+    double mean_logprob;       /**< of the tokens chosen, the one that ended the text too, as infer_logprobs() has them;
+                                *   0 where nobody asked: neither on_token nor a request's best_of */
 } infer_generate_result;
 
 /** Append a prompt to the session, then generate.

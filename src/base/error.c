@@ -49,6 +49,7 @@ const char *infer_status_name(infer_status status)
         { INFER_E_UNKNOWN, "INFER_E_UNKNOWN" },
         { INFER_E_FULL, "INFER_E_FULL" },
         { INFER_E_CANCELLED, "INFER_E_CANCELLED" },
+        { INFER_E_TIMEOUT, "INFER_E_TIMEOUT" },
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i].status == status)

@@ -551,6 +551,50 @@ void kv_publish(struct kv *kv, uint64_t variant, const int32_t *tokens, uint32_t
     pthread_mutex_unlock(&pool->lock);
 }
 
+/* ---- Bytes ---- */
+
+static uint64_t used_bytes(const struct kv_pool *pool)
+{
+    uint64_t bytes = 0;
+    for (int c = 0; c < KV_CLASSES; c++)
+        bytes += pool->heaps[c].n_used * page_bytes(&pool->heaps[c]);
+    return bytes;
+}
+
+uint64_t kv_pool_used(struct kv_pool *pool, uint64_t most)
+{
+    pthread_mutex_lock(&pool->lock);
+    uint64_t used = used_bytes(pool);
+    if (used > most) {
+        prefixes_release(&pool->prefixes, used - most);
+        used = used_bytes(pool);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return used;
+}
+
+bool kv_keeps_prefixes(struct kv_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    const bool keeps = pool->prefixes.budget > 0;
+    pthread_mutex_unlock(&pool->lock);
+    return keeps;
+}
+
+/* A page that is partly full may have to be copied, as somebody else holds it. */
+uint64_t kv_growth(const struct kv *kv, uint32_t first, uint32_t n)
+{
+    uint64_t bytes = 0;
+    for (int c = 0; c < KV_CLASSES; c++) {
+        const struct kv_pages *const of = &kv->of[c];
+        const uint32_t page = first / ATTEND_KEYS, end = n ? pages_for(first + n) : 0;
+        const bool copied = n && page >= of->first && page < of->end && page_is_shared(of->pages[page]);
+        if (kv->pool->shape.n_layers[c])
+            bytes += ((uint64_t)(end > of->end ? end - of->end : 0) + copied) * page_bytes(&kv->pool->heaps[c]);
+    }
+    return bytes;
+}
+
 uint64_t kv_bytes(const struct kv *kv)
 {
     uint64_t bytes = 0;

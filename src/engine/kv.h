@@ -141,6 +141,13 @@ void kv_let_go(struct kv_pool *pool, struct kv_known *known);
  *  @param after the page that is read before it, or NULL. */
 struct page *kv_new_page(struct kv_pool *pool, enum kv_class class, const struct page *after, uint32_t run);
 void kv_release_page(struct kv_pool *pool, enum kv_class class, struct page *page);
+/** Bytes of all pages that somebody holds; of those that sessions of the pool hold no longer, only prefixes, as many are
+ *  let go of as have to be if it is to be `most`. Thread safe. */
+uint64_t kv_pool_used(struct kv_pool *pool, uint64_t most);
+/** Bytes of pages that kv_reserve() may take for n more tokens. */
+uint64_t kv_growth(const struct kv *kv, uint32_t first, uint32_t n);
+/** Whether pages of texts are kept, for others to adopt. */
+bool kv_keeps_prefixes(struct kv_pool *pool);
 /** Bytes of its pages as they are now, those that others hold too among them. */
 uint64_t kv_bytes(const struct kv *kv);
 

@@ -82,6 +82,7 @@ static struct run longest_run(const struct page_heap *heap)
 static struct page *use(struct page_heap *heap, struct page *page)
 {
     heap->n_empty -= page->slab->n_used++ == 0;
+    heap->n_used++;
     atomic_store_explicit(&page->refs, 1, memory_order_relaxed);
     return page;
 }
@@ -115,7 +116,10 @@ struct page *page_hold(struct page *page)
 void page_release(struct page_heap *heap, struct page *page)
 {
     struct slab *const slab = page->slab;
-    if (atomic_fetch_sub_explicit(&page->refs, 1, memory_order_release) > 1 || --slab->n_used)
+    if (atomic_fetch_sub_explicit(&page->refs, 1, memory_order_release) > 1)
+        return;
+    heap->n_used--;
+    if (--slab->n_used)
         return;
     if (heap->n_empty)
         free_slab(heap, slab);

@@ -27,6 +27,7 @@ struct page_heap {
     uint32_t slab_pages;
     bool cleared; /* slabs begin as zeros */
     struct slab *slabs;
+    uint64_t n_used;           /* pages */
     uint32_t n_slabs, n_empty; /* n_empty: that hold no page, 1 at most: it is the reserve */
 };
 

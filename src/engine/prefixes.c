@@ -121,6 +121,31 @@ static void remove_node(struct prefixes *p, struct prefix *x)
     mem_free(p->a, x);
 }
 
+/* Bytes that removing a node frees: none if that takes others away, or if somebody holds its pages too. */
+static uint64_t bytes_alone(const struct prefixes *p, const struct prefix *x)
+{
+    uint64_t bytes = 0;
+    for (int c = 0; c < PREFIX_PAGES && !x->n_children; c++) {
+        if (x->pages[c] && page_is_shared(x->pages[c]))
+            return 0;
+        bytes += x->pages[c] ? page_bytes(&p->heaps[c]) : 0;
+    }
+    return bytes;
+}
+
+/* Children are older than their parents, so that one pass finds all. */
+void prefixes_release(struct prefixes *p, uint64_t bytes)
+{
+    uint64_t freed = 0;
+    for (struct prefix *x = p->oldest, *newer; x && freed < bytes; x = newer) {
+        const uint64_t alone = bytes_alone(p, x);
+        newer = x->newer;
+        if (alone)
+            remove_node(p, x);
+        freed += alone;
+    }
+}
+
 void prefixes_trim(struct prefixes *p)
 {
     while (p->oldest && (p->bytes > p->budget || p->budget == 0))

@@ -42,6 +42,8 @@ struct prefix *prefix_get(struct prefixes *p, struct prefix *parent, uint64_t va
 void prefix_hold(struct prefixes *p, struct prefix *node, int class, struct page *page);
 /** A path, given by its end, is used. */
 void prefix_use(struct prefixes *p, struct prefix *end);
+/** Let go of pages that nobody else holds, those used least recently first, until that frees so many bytes. */
+void prefixes_release(struct prefixes *p, uint64_t bytes);
 /** Let go what is more than the budget. */
 void prefixes_trim(struct prefixes *p);
 

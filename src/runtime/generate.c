@@ -196,10 +196,10 @@ static infer_status advance(infer_generation *run, infer_error *err)
 }
 
 /* The next piece, {NULL, 0} at the end. Text that was held back when a step failed comes before the failure is told. */
-static infer_status next_piece(infer_generation *run, infer_chat_part *part, struct text *text, infer_error *err)
+static infer_status next_piece(infer_generation *run, struct piece *piece, infer_error *err)
 {
-    *text = (struct text){ NULL, 0 };
-    while (!generation_piece(&run->g, part, text)) {
+    *piece = (struct piece){ .text = { NULL, 0 } };
+    while (!generation_piece(&run->g, piece)) {
         if (run->g.ended && run->status == INFER_OK && run->g.truncated)
             run->status = fail_memory(&run->error, "the end of the text");
         if (run->g.ended)
@@ -264,10 +264,11 @@ infer_status infer_generation_next(infer_generation *generation, infer_piece *pi
     if (!generation || !piece || piece->size < sizeof piece->size)
         return fail(err, INFER_E_ARGUMENT, "infer_generation_next needs a generation, and a piece with its size");
     infer_piece p = { .size = piece->size };
-    struct text text;
-    const infer_status status = next_piece(generation, &p.part, &text, err);
-    p.text = text.p;
-    p.length = text.n;
+    struct piece next;
+    const infer_status status = next_piece(generation, &next, err);
+    p.part = next.part;
+    p.text = next.text.p;
+    p.length = next.text.n;
     memcpy(piece, &p, piece->size < sizeof p ? piece->size : sizeof p);
     return status;
 }
@@ -291,24 +292,17 @@ const char *infer_generation_message(infer_generation *generation, size_t *lengt
 
 /* ---- Received ---- */
 
-static bool receive(const infer_generate_options *o, infer_chat_part part, struct text text)
-{
-    if (o->on_part && !o->on_part(o->user, part, text.p, text.n))
-        return false;
-    return part != INFER_CHAT_CONTENT || !o->on_text || o->on_text(o->user, text.p, text.n);
-}
-
 /* `status`: of preparing it. */
 static infer_status run_through(infer_generation *run, infer_status status, infer_generate_result *result,
                                 infer_error *err)
 {
-    struct text text, message;
-    infer_chat_part part;
+    struct text message;
+    struct piece piece;
     while (status == INFER_OK) {
-        status = next_piece(run, &part, &text, err);
-        if (!text.p)
+        status = next_piece(run, &piece, err);
+        if (!piece.text.p)
             break;
-        if (!receive(&run->g.o, part, text)) {
+        if (!generation_tell(&run->g, &piece)) {
             generation_stop(&run->g, INFER_STOP_CALLBACK);
             break;
         }

@@ -3,23 +3,16 @@
 
 #include "src/base/context.h"
 #include "src/base/error.h"
+#include "src/base/seconds.h"
 #include "src/model/model.h"
 #include "src/runtime/sampler.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     PRIMING = 64, /* tokens before the text that the stream is shown: more than a character has */
     END_ROOM = 16 /* what a stream may hold back at its end */
 };
-
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- Setting up: all that may fail for want of memory or a wrong option comes before a session changes ---- */
 
@@ -61,7 +54,7 @@ infer_status generation_open(struct generation *g, const infer_model *model, inf
                              const infer_generate_options *options, infer_error *err)
 {
     *g = (struct generation){ .a = context_allocator(model->context), .model = model, .sampler = sampler,
-                              .tokenizer = infer_model_tokenizer(model), .opened = seconds() };
+                              .tokenizer = infer_model_tokenizer(model), .opened = monotonic_seconds() };
     infer_model_info info = { .size = sizeof info };
     infer_model_get_info(model, &info);
     if (!g->tokenizer)
@@ -92,8 +85,7 @@ void generation_close(struct generation *g)
     stops_close(&g->stops);
     mem_free(g->a, g->piece);
     mem_free(g->a, g->banned);
-    mem_free(g->a, g->pieces.item);
-    mem_free(g->a, g->pieces.bytes);
+    pieces_close(&g->pieces, g->a);
     mem_free(g->a, g->token_seconds);
     *g = (struct generation){ 0 };
 }
@@ -128,20 +120,25 @@ infer_status generation_encode(const struct generation *g, const char *text, siz
     return INFER_OK;
 }
 
+void generation_queued(struct generation *g)
+{
+    g->r.queue_seconds = monotonic_seconds() - g->opened;
+}
+
 void generation_count(struct generation *g, const int32_t *ids, size_t n, size_t n_computed)
 {
     for (size_t i = 0; i < n; i++)
         sampler_count(g->sampler, ids[i]);
     g->r.n_prompt += n_computed;
     g->r.n_cached += n - n_computed;
-    g->r.prompt_seconds = seconds() - g->opened;
+    g->r.prompt_seconds = monotonic_seconds() - g->opened - g->r.queue_seconds;
 }
 
 /* The stream is shown what precedes the text, so that a first token keeps its leading space. */
 infer_status generation_begin(struct generation *g, const int32_t *timeline, size_t n, bool anew, infer_error *err)
 {
-    g->begun = g->last = seconds();
-    g->r.prompt_seconds = g->begun - g->opened;
+    g->begun = g->last = monotonic_seconds();
+    g->r.prompt_seconds = g->begun - g->opened - g->r.queue_seconds;
     if (anew)
         sampler_begin(g->sampler);
     for (size_t i = n > PRIMING ? n - PRIMING : 0; i < n; i++) {
@@ -160,30 +157,21 @@ infer_status generation_begin(struct generation *g, const int32_t *timeline, siz
 
 static infer_status show(struct generation *g, infer_chat_part part, const char *text, size_t n, infer_error *err)
 {
-    struct pieces *p = &g->pieces;
-    if (!n)
-        return INFER_OK;
-    if (!mem_grow(g->a, &p->item, &p->item_room, p->n_items + 1, sizeof *p->item) ||
-        !mem_grow(g->a, &p->bytes, &p->byte_room, p->n_bytes + n + 1, 1))
-        return fail_memory(err, "text");
-    memcpy(p->bytes + p->n_bytes, text, n);
-    p->bytes[p->n_bytes + n] = 0;
-    p->item[p->n_items++] = (struct piece){ part, p->n_bytes, n };
-    p->n_bytes += n + 1;
-    return INFER_OK;
+    return pieces_add(&g->pieces, g->a, &(struct piece){ part, 0, { text, n } }, err);
 }
 
-bool generation_piece(struct generation *g, infer_chat_part *part, struct text *text)
+bool generation_piece(struct generation *g, struct piece *piece)
 {
-    struct pieces *p = &g->pieces;
-    if (p->next == p->n_items) {
-        p->next = p->n_items = p->n_bytes = 0;
+    return pieces_next(&g->pieces, piece);
+}
+
+bool generation_tell(const struct generation *g, const struct piece *piece)
+{
+    const infer_generate_options *o = &g->o;
+    const struct text text = piece->text;
+    if (o->on_part && !o->on_part(o->user, piece->part, text.p, text.n))
         return false;
-    }
-    const struct piece *piece = &p->item[p->next++];
-    *part = piece->part;
-    *text = (struct text){ p->bytes + piece->at, piece->n };
-    return true;
+    return piece->part != INFER_CHAT_CONTENT || !o->on_text || o->on_text(o->user, text.p, text.n);
 }
 
 /* A part of an answer. */
@@ -212,7 +200,7 @@ static infer_status give_text(struct generation *g, const char *text, size_t n, 
 static void end_answer(struct generation *g, infer_stop_reason reason)
 {
     g->ended = true;
-    g->last = seconds();
+    g->last = monotonic_seconds();
     g->r.reason = reason;
     if (g->turn.chat)
         g->truncated |= infer_chat_parser_end(g->turn.parser, NULL) != INFER_OK;
@@ -301,7 +289,7 @@ static infer_status fail_choice(const struct generation *g, const float *logits,
 
 static void note_time(struct generation *g)
 {
-    const double now = seconds();
+    const double now = monotonic_seconds();
     if (g->r.n_generated == 1)
         g->r.first_token_seconds = now - g->opened;
     else
@@ -340,12 +328,16 @@ static infer_status choose(struct generation *g, const float *logits, int32_t *i
     return status;
 }
 
-static void tell_token(const struct generation *g, const float *logits, int32_t id)
+static void tell_token(struct generation *g, const float *logits, int32_t id)
 {
     infer_logprob top[INFER_MAX_TOP];
     float logprob;
-    if (g->o.on_token && infer_logprobs(logits, (int32_t)g->model->net.h.n_vocab, id, &logprob, top, g->o.n_top, NULL) ==
-                             INFER_OK)
+    if ((!g->o.on_token && !g->ranked) ||
+        infer_logprobs(logits, (int32_t)g->model->net.h.n_vocab, id, &logprob, top, g->o.n_top, NULL) != INFER_OK)
+        return;
+    g->logprobs += (double)logprob;
+    g->n_logprobs++;
+    if (g->o.on_token)
         g->o.on_token(g->o.user, id, logprob, top, g->o.n_top);
 }
 
@@ -391,7 +383,8 @@ void generation_result(struct generation *g, infer_generate_result *result)
     if (g->n_times) /* their order is of no use to anybody else */
         qsort(g->token_seconds, g->n_times, sizeof *g->token_seconds, compare_times);
     g->r.size = result->size;
-    g->r.generate_seconds = g->begun > 0 ? (g->ended ? g->last : seconds()) - g->begun : 0;
+    g->r.generate_seconds = g->begun > 0 ? (g->ended ? g->last : monotonic_seconds()) - g->begun : 0;
+    g->r.mean_logprob = g->n_logprobs ? g->logprobs / (double)g->n_logprobs : 0;
     g->r.token_p50 = percentile(g->token_seconds, g->n_times, 50);
     g->r.token_p95 = percentile(g->token_seconds, g->n_times, 95);
     g->r.token_p99 = percentile(g->token_seconds, g->n_times, 99);

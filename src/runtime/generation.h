@@ -14,20 +14,9 @@
 #ifndef RUNTIME_GENERATION_H
 #define RUNTIME_GENERATION_H
 
-#include "src/base/table.h"
+#include "src/runtime/pieces.h"
 #include "src/runtime/stops.h"
 #include "src/runtime/turn.h"
-
-/** Parts of text that have come and that nobody has fetched. */
-struct pieces {
-    struct piece {
-        infer_chat_part part;
-        size_t at, n; /* in bytes[], terminated */
-    } *item;
-    size_t n_items, item_room, next; /* next: the first one not fetched */
-    char *bytes;
-    size_t n_bytes, byte_room;
-};
 
 struct generation {
     const infer_allocator *a;
@@ -38,6 +27,7 @@ struct generation {
     infer_generate_result r;  /* without the times that generation_result() makes of token_seconds */
     bool ended;               /* for r.reason, or because a step failed */
     bool truncated;           /* memory was out for the end of the text */
+    bool ranked;              /* the mean of the log-probabilities is wanted */
     /* its own */
     int32_t n_choices; /* ids below this have text */
     int32_t *banned;
@@ -49,6 +39,8 @@ struct generation {
     struct pieces pieces;
     struct turn turn; /* of a conversation; turn.chat NULL: the text is no more than text */
     double opened, begun, last; /* when: opened, begun, the last token came */
+    double logprobs;            /* the sum of n_logprobs tokens' */
+    size_t n_logprobs;
     float *token_seconds;       /* from one token to the next */
     size_t n_times, time_room;
 };
@@ -62,6 +54,8 @@ infer_status generation_answer(struct generation *g, infer_chat *chat, const cha
 /** Ids of a prompt, *n of them at *ids, which mem_free takes. `begins`: nothing precedes it. */
 infer_status generation_encode(const struct generation *g, const char *text, size_t length, bool begins, int32_t **ids,
                                size_t *n, infer_error *err);
+/** It waited until now, behind others. */
+void generation_queued(struct generation *g);
 /** The timeline has n tokens more of the prompt, n_computed of them evaluated for it. */
 void generation_count(struct generation *g, const int32_t *ids, size_t n, size_t n_computed);
 /** The prompt is evaluated, and the timeline has n tokens. anew: the sampler's grammar begins here. */
@@ -73,7 +67,9 @@ infer_status generation_step(struct generation *g, const float *logits, int32_t 
 /** End it from outside: text that was held back comes out. After the end this does nothing. */
 void generation_stop(struct generation *g, infer_stop_reason reason);
 /** The next part of the text, valid until the next step or stop. false: there is none now. */
-bool generation_piece(struct generation *g, infer_chat_part *part, struct text *text);
+bool generation_piece(struct generation *g, struct piece *piece);
+/** Give it to the callbacks of the options. false: one of them wants no more. */
+bool generation_tell(const struct generation *g, const struct piece *piece);
 /** What has been done so far; `result` is filled as far as its size goes. */
 void generation_result(struct generation *g, infer_generate_result *result);
 

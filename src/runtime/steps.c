@@ -23,7 +23,7 @@ static uint32_t share_out(struct advance *a, size_t n, uint32_t room, infer_stat
         infer_error why;
         const uint32_t left = x->status == INFER_OK ? x->end - x->at : 0, most = room - taken;
         x->n = left < most ? left : most;
-        x->n_out = x->all ? x->n : x->n && x->at + x->n == x->end;
+        x->n_out = x->all ? x->n : x->n && x->at + x->n == x->end && !x->open_end;
         if (!x->n)
             continue;
         infer_status status = INFER_OK;

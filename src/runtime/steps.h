@@ -11,6 +11,7 @@ struct advance {
     float *all;          /* what comes out of each of them, or NULL: of the last one, into the session's output */
     bool alone;          /* each of them has the bits that it would have in a step of its own, if that is asked for all
                           * sessions of the step */
+    bool open_end;       /* nothing comes out of it: the text goes on */
     infer_status status; /* of this session; in: INFER_OK */
     uint32_t n, n_out;   /* in the step at hand */
 };

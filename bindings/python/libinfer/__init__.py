@@ -14,23 +14,25 @@ from .chat import (Answer, Chat, ChatParser, ChatTemplate, Part, Piece, ToolChoi
 from .context import Context, LogLevel, Numa, version
 from .embedder import Embedder, EmbedderInfo, Pooling
 from .errors import (ArgumentError, Cancelled, ContextFull, FileError, FormatError, InferError, OutOfMemory, Status,
-                     Unsupported)
+                     TimedOut, Unsupported)
 from .generation import GenerateResult, Generation, Speculation, StopReason, WhenFull
 from .grammar import Grammar, Matcher
 from .logprobs import Likely, logprobs
 from .model import Model, ModelInfo, Tensor
 from .sampler import Sampler, Stage
+from .scheduler import AnswerPiece, Request, Scheduler, SchedulerInfo
 from .session import KvType, Precision, Session, SessionInfo, batch_eval, kv_bytes
 from .store import Store, StoreStats
 from .tokenizer import Stream, Tokenizer
 
 __version__ = ".".join(map(str, version()))
 __all__ = [
-    "Adapter", "AdapterInfo", "Answer", "ArgumentError", "Cache", "CacheStats", "Cancelled", "Chat", "ChatParser", "ChatTemplate", "Context",
-    "ContextFull", "Embedder", "EmbedderInfo", "FileError", "FormatError", "GenerateResult", "Generation", "Grammar",
-    "InferError", "KvType", "Likely", "Listed", "LogLevel", "Matcher", "Model", "ModelInfo", "Numa", "OutOfMemory",
-    "Part", "Piece", "Pooling", "Precision", "Sampler", "Session", "SessionInfo", "Speculation", "Stage", "Status",
-    "StopReason", "Store", "StoreStats", "Stream", "Tensor", "Tokenizer", "ToolChoice", "Unsupported", "WhenFull",
-    "batch_eval", "format_names",
-    "kv_bytes", "list_models", "logprobs", "parse_answer", "template_names", "template_source", "version",
+    "Adapter", "AdapterInfo", "Answer", "AnswerPiece", "ArgumentError", "Cache", "CacheStats", "Cancelled", "Chat",
+    "ChatParser", "ChatTemplate", "Context", "ContextFull", "Embedder", "EmbedderInfo", "FileError", "FormatError",
+    "GenerateResult", "Generation", "Grammar", "InferError", "KvType", "Likely", "Listed", "LogLevel", "Matcher",
+    "Model", "ModelInfo", "Numa", "OutOfMemory", "Part", "Piece", "Pooling", "Precision", "Request", "Sampler",
+    "Scheduler", "SchedulerInfo", "Session", "SessionInfo", "Speculation", "Stage", "Status", "StopReason", "Store",
+    "StoreStats", "Stream", "Tensor", "TimedOut", "Tokenizer", "ToolChoice", "Unsupported", "WhenFull", "batch_eval",
+    "format_names", "kv_bytes", "list_models", "logprobs", "parse_answer", "template_names", "template_source",
+    "version",
 ]

@@ -18,6 +18,7 @@ class Status(IntEnum):
     UNKNOWN = 11
     FULL = 20
     CANCELLED = 21
+    TIMEOUT = 22
 
 
 class InferError(Exception):
@@ -56,7 +57,7 @@ class Unsupported(InferError):
 
 
 class ContextFull(InferError):
-    """The context holds no more tokens; the session is unchanged."""
+    """The context holds no more tokens, or a scheduler's queue no more requests; nothing has changed."""
 
     status = Status.FULL
 
@@ -67,8 +68,14 @@ class Cancelled(InferError):
     status = Status.CANCELLED
 
 
+class TimedOut(InferError, TimeoutError):
+    """It is not there yet; nothing has changed."""
+
+    status = Status.TIMEOUT
+
+
 _CLASSES: dict[int, type[InferError]] = {
-    c.status: c for c in (OutOfMemory, FileError, ArgumentError, FormatError, Unsupported, ContextFull, Cancelled)
+    c.status: c for c in (OutOfMemory, FileError, ArgumentError, FormatError, Unsupported, ContextFull, Cancelled, TimedOut)
 }
 
 

@@ -55,6 +55,7 @@ class GenerateResult:
     n_calls: int
     n_drafted: int
     n_accepted: int
+    mean_logprob: float
 
 
 @dataclass(frozen=True)

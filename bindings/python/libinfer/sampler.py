@@ -36,6 +36,18 @@ class Stage(IntEnum):
         return string(lib.infer_sampler_stage_name(int(self)))
 
 
+def sampler_options(*, stages: Optional[Iterable[Stage]] = None, biases: Optional[Mapping[int, float]] = None,
+                    **values: Any) -> Options:
+    """infer_sampler_options: what Sampler is made with, by the same names."""
+    options = Options("infer_sampler_options", lib.infer_sampler_defaults, **values)
+    if stages is not None:
+        order = [int(s) for s in stages]
+        options.set(stages=ffi.new("infer_sampler_stage[]", order), n_stages=len(order))
+    if biases is not None:
+        options.set(biases=ffi.new("infer_logit_bias[]", list(biases.items())), n_biases=len(biases))
+    return options
+
+
 class Sampler(Handle):
     """Picks the next token from logits. Used by one thread at a time. The options are those of infer_sampler_options in
     infer.h, which tells what they do; None leaves what infer_sampler_defaults() has.
@@ -56,19 +68,14 @@ class Sampler(Handle):
                  mirostat_tau: Optional[float] = None, mirostat_eta: Optional[float] = None,
                  stages: Optional[Iterable[Stage]] = None, biases: Optional[Mapping[int, float]] = None,
                  context: Optional[Context] = None) -> None:
-        options = Options("infer_sampler_options", lib.infer_sampler_defaults, seed=seed, temperature=temperature,
-                          top_k=top_k, top_p=top_p, min_p=min_p, repeat_penalty=repeat_penalty,
-                          repeat_last_n=repeat_last_n, frequency_penalty=frequency_penalty,
-                          presence_penalty=presence_penalty, typical_p=typical_p, top_n_sigma=top_n_sigma,
-                          xtc_probability=xtc_probability, xtc_threshold=xtc_threshold, dynatemp_range=dynatemp_range,
-                          dynatemp_exponent=dynatemp_exponent, dry_multiplier=dry_multiplier, dry_base=dry_base,
-                          dry_allowed_length=dry_allowed_length, dry_last_n=dry_last_n, mirostat=mirostat,
-                          mirostat_tau=mirostat_tau, mirostat_eta=mirostat_eta)
-        if stages is not None:
-            order = [int(s) for s in stages]
-            options.set(stages=ffi.new("infer_sampler_stage[]", order), n_stages=len(order))
-        if biases is not None:
-            options.set(biases=ffi.new("infer_logit_bias[]", list(biases.items())), n_biases=len(biases))
+        options = sampler_options(seed=seed, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+                                  repeat_penalty=repeat_penalty, repeat_last_n=repeat_last_n,
+                                  frequency_penalty=frequency_penalty, presence_penalty=presence_penalty,
+                                  typical_p=typical_p, top_n_sigma=top_n_sigma, xtc_probability=xtc_probability,
+                                  xtc_threshold=xtc_threshold, dynatemp_range=dynatemp_range,
+                                  dynatemp_exponent=dynatemp_exponent, dry_multiplier=dry_multiplier, dry_base=dry_base,
+                                  dry_allowed_length=dry_allowed_length, dry_last_n=dry_last_n, mirostat=mirostat,
+                                  mirostat_tau=mirostat_tau, mirostat_eta=mirostat_eta, stages=stages, biases=biases)
         context = context or Context(1)
         super().__init__(made(lib.infer_sampler_open, context._pointer, options.struct), lib.infer_sampler_close,
                          context)

@@ -48,7 +48,7 @@ class SessionInfo:
     kv_bytes_per_token: int
 
 
-def _options(**values: Any) -> Options:
+def session_options(**values: Any) -> Options:
     return Options("infer_session_options", lib.infer_session_defaults, **values)
 
 
@@ -56,8 +56,8 @@ def kv_bytes(model: Model, n_tokens: int, *, n_ctx: int = 0, n_batch: int = 0, p
              kv_type_k: KvType = KvType.DEFAULT, kv_type_v: KvType = KvType.DEFAULT,
              deterministic: bool = False) -> int:
     """Bytes of the cache of a Session with these options that has evaluated n_tokens."""
-    options = _options(n_ctx=n_ctx, n_batch=n_batch, precision=int(precision), kv_type_k=int(kv_type_k),
-                       kv_type_v=int(kv_type_v), deterministic=deterministic)
+    options = session_options(n_ctx=n_ctx, n_batch=n_batch, precision=int(precision), kv_type_k=int(kv_type_k),
+                              kv_type_v=int(kv_type_v), deterministic=deterministic)
     error = new_error()
     n = int(lib.infer_kv_bytes(model._pointer, options.struct, n_tokens, error))
     if error.code:
@@ -80,9 +80,9 @@ class Session(Handle):
     def __init__(self, model: Model, *, n_ctx: int = 0, n_batch: int = 0, precision: Precision = Precision.FAST,
                  kv_type_k: KvType = KvType.DEFAULT, kv_type_v: KvType = KvType.DEFAULT,
                  deterministic: bool = False, store: Optional[Store] = None) -> None:
-        options = _options(n_ctx=n_ctx, n_batch=n_batch, precision=int(precision), kv_type_k=int(kv_type_k),
-                           kv_type_v=int(kv_type_v), deterministic=deterministic,
-                           store=store._pointer if store else None)
+        options = session_options(n_ctx=n_ctx, n_batch=n_batch, precision=int(precision), kv_type_k=int(kv_type_k),
+                                  kv_type_v=int(kv_type_v), deterministic=deterministic,
+                                  store=store._pointer if store else None)
         self._take(made(lib.infer_session_open, model._pointer, options.struct), model, store)
 
     def _take(self, pointer: Any, model: Model, store: Optional[Store]) -> None:

@@ -45,19 +45,24 @@ OPTIONS: dict[str, list[Callable[..., Any]]] = {
     "infer_embedder_options": [libinfer.Embedder],
     "infer_chat_setup": [libinfer.Chat],
     "infer_adapter_options": [libinfer.Adapter],
+    "infer_scheduler_options": [libinfer.Scheduler],
+    "infer_request_options": [libinfer.Scheduler.submit],
 }
 WITHOUT = {("kv_bytes", "store")}  # it takes no memory
 OTHERWISE = {  # field: the parameter, or why there is none
     "size": None, "user": None,
     "n_threads": "threads", "log": "logger", "log_user": None,
     "allocator": None,  # C calls it from several threads at once, for every block
-    "on_read": "progress", "grammar": "triggers",
+    "on_read": "progress", "infer_tools_options.grammar": "triggers",
+    "infer_scheduler_options.session": None, "infer_request_options.generate": None,  # their fields are parameters
+    "users": None, "on_end": None, "end_user": None,  # of callbacks: a Request is iterated
     "on_text": None,  # Generation.run(on_text)
     "on_part": None, "on_message": None,  # ChatParser.feed() returns parts, Answer is iterated and has the message
 }
 INFOS = {
     "infer_model_info": libinfer.ModelInfo, "infer_adapter_info": libinfer.AdapterInfo, "infer_session_info": libinfer.SessionInfo,
     "infer_embedder_info": libinfer.EmbedderInfo, "infer_generate_result": libinfer.GenerateResult,
+    "infer_scheduler_info": libinfer.SchedulerInfo,
     "infer_cache_stats": libinfer.CacheStats, "infer_store_stats": libinfer.StoreStats,
     "infer_listed": libinfer.Listed,
 }
@@ -108,7 +113,7 @@ def test_every_option_of_the_header_is_a_parameter() -> None:
         for function in functions:
             parameters = inspect.signature(function).parameters
             for field in struct_fields(kind):
-                wanted = OTHERWISE.get(field, field)
+                wanted = OTHERWISE.get(f"{kind}.{field}", OTHERWISE.get(field, field))
                 if wanted and field not in counted and (function.__name__, field) not in WITHOUT:
                     assert wanted in parameters, f"{function.__qualname__} lacks {kind}.{field}"
 
