@@ -56,9 +56,9 @@ static const struct arch rows[] = {
       .must = LAYER | BIASES | T(PARALLEL) | T(NO_GATE) | T(OUTPUT_BIAS), .may = T(FUSED_QKV) | T(OUTPUT) },
     { "Command R7B", "cohere2", "cohere2", PAIRS, PAIRS, .window_period = 4, .still_period = 4,
       .must = T(LAYER_NORM) | T(PARALLEL), .may = T(OUTPUT) },
-    { "GLM 4.5, Solar Open", "glm4moe", "glm4_moe|solar_open", HALVES, HALVES, .gating = GATING_SIGMOID, .second_names = true,
-      .must = T(EXPERTS) | T(SHARED_EXPERT) | T(CHOICE_BIAS) | T(NORMALISE), .may = T(QKV_BIAS) | T(QK_NORM) |
-      T(OUTPUT) },
+    { "GLM 4.5, Solar Open", "glm4moe", "glm4_moe|solar_open", HALVES, HALVES, .gating = GATING_SIGMOID,
+      .second_names = true, .must = T(EXPERTS) | T(SHARED_EXPERT) | T(CHOICE_BIAS) | T(NORMALISE),
+      .may = T(QKV_BIAS) | T(QK_NORM) | T(OUTPUT) },
     { "dots.llm1", "dots1", "dots1", HALVES, HALVES, .gating = GATING_SIGMOID,
       .must = T(QK_NORM) | T(EXPERTS) | T(SHARED_EXPERT) | T(CHOICE_BIAS), .may = T(QKV_BIAS) | T(OUTPUT) },
     { "ERNIE 4.5", "ernie4_5", "ernie4_5", PAIRS, PAIRS, .may = BIASES | T(OUTPUT) },
@@ -138,8 +138,8 @@ static const struct arch rows[] = {
     { "BERT", "bert", "bert", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1,
       .must = (BERT & ~T(TOKEN_TYPES)) | BIASES | T(NO_GATE) | T(POSITIONS),
       .may = T(TOKEN_TYPES) | T(POOLER) | T(CLASSES) | T(PROJECTION) },
-    { "DistilBERT", "bert", "distilbert", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1, .eps_usual = 1e-12f,
-      .must = (BERT & ~T(TOKEN_TYPES)) | BIASES | T(NO_GATE) | T(POSITIONS) },
+    { "DistilBERT", "bert", "distilbert", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1,
+      .eps_usual = 1e-12f, .must = (BERT & ~T(TOKEN_TYPES)) | BIASES | T(NO_GATE) | T(POSITIONS) },
     { "RoBERTa", "bert", "roberta|camembert", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1,
       .must = BERT | BIASES | T(NO_GATE) | T(POSITIONS) | T(PAD_POSITIONS), .may = T(POOLER) | T(CLASSES) },
     { "XLM-RoBERTa", "bert", "xlm-roberta", HALVES, HALVES, .activation = FFN_GELU, .still_period = 1,
@@ -251,8 +251,8 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
     H "self_attn." letter "_norm.weight|" H "self_attn." word "_layernorm.weight|" ATTENTION(word "_layernorm.weight")
 #define FUSED_HF(kind) \
     H "self_attn.qkv_proj." kind "|" NOMIC "attn.Wqkv." kind "|" GPT2 "attn.c_attn." kind "|" \
-    ATTENTION("query_key_value.") kind "|" CHATGLM "self_attention.query_key_value." kind "|" H "self_attn.W_pack." kind \
-    "|" H "attn.Wqkv." kind "|" NOMIC "mixer.Wqkv." kind
+    ATTENTION("query_key_value.") kind "|" CHATGLM "self_attention.query_key_value." kind "|" \
+    H "self_attn.W_pack." kind "|" H "attn.Wqkv." kind "|" NOMIC "mixer.Wqkv." kind
 #define ATTN_DENSE(kind) \
     "|" NEOX "attention.dense." kind "|" FALCON "self_attention.dense." kind "|" GPT2 "attn.c_proj." kind "|" \
     BERT_LAYER "attention.output.dense." kind "|" NOMIC "attn.out_proj." kind "|" ATTENTION("wo.") kind "|" \
@@ -308,10 +308,10 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [ATTN_POST_NORM] = { L "post_attention_norm.weight",
                          H "post_self_attn_layernorm.weight|" H "post_attention_layernorm.weight",
                          DIM_ONE, DIM_EMBD, .trait = T(POST_NORM), .norm = true },
-    [ATTN_STREAM_NORM] = { L "attn_output_norm.weight", STREAM_NORM("attention.output", "norm1", "sa", "weight"), DIM_ONE,
-                           DIM_EMBD, .trait = T(STREAM_NORM), .norm = true },
-    [ATTN_STREAM_NORM_BIAS] = { L "attn_output_norm.bias", STREAM_NORM("attention.output", "norm1", "sa", "bias"), DIM_ONE,
-                                DIM_EMBD, .trait = T(STREAM_NORM) },
+    [ATTN_STREAM_NORM] = { L "attn_output_norm.weight", STREAM_NORM("attention.output", "norm1", "sa", "weight"),
+                           DIM_ONE, DIM_EMBD, .trait = T(STREAM_NORM), .norm = true },
+    [ATTN_STREAM_NORM_BIAS] = { L "attn_output_norm.bias", STREAM_NORM("attention.output", "norm1", "sa", "bias"),
+                                DIM_ONE, DIM_EMBD, .trait = T(STREAM_NORM) },
     [FFN_NORM] = { L "ffn_norm.weight|" L "post_attention_norm.weight",
                    H "pre_feedforward_layernorm.weight|" H "post_attention_layernorm.weight|" SECOND_NORM("weight"),
                    DIM_ONE, DIM_EMBD,
@@ -337,9 +337,11 @@ const struct tensor_spec layer_tensors[LAYER_ROLES] = {
     [FFN_POST_NORM] = { L "post_ffw_norm.weight", H "post_mlp_layernorm.weight|" H "post_feedforward_layernorm.weight",
                         DIM_ONE, DIM_EMBD,
                         .trait = T(POST_NORM), .norm = true },
-    [FFN_STREAM_NORM] = { L "layer_output_norm.weight", STREAM_NORM("output", "norm2", "output", "weight"), DIM_ONE, DIM_EMBD,
+    [FFN_STREAM_NORM] = { L "layer_output_norm.weight", STREAM_NORM("output", "norm2", "output", "weight"), DIM_ONE,
+                          DIM_EMBD,
                           .trait = T(STREAM_NORM), .norm = true },
-    [FFN_STREAM_NORM_BIAS] = { L "layer_output_norm.bias", STREAM_NORM("output", "norm2", "output", "bias"), DIM_ONE, DIM_EMBD,
+    [FFN_STREAM_NORM_BIAS] = { L "layer_output_norm.bias", STREAM_NORM("output", "norm2", "output", "bias"), DIM_ONE,
+                               DIM_EMBD,
                                .trait = T(STREAM_NORM) },
     [ROUTER] = { L "ffn_gate_inp.weight", H "mlp.gate.weight|"
                  H "mlp.router.weight|" MOE "gate.weight|" MOE "router.layer.weight|" H "mlp.gate.wg.weight",
