@@ -72,6 +72,9 @@ static const struct arch rows[] = {
       .must = T(NO_PRE_NORM) | T(POST_NORM) | T(WIDE_QK_NORM) | T(QK_NORM), .may = T(OUTPUT) },
     { "EXAONE 4", "exaone4", "exaone4", HALVES, HALVES, .window_period = 4, .still_period = 4,
       .must = T(NO_PRE_NORM) | T(POST_NORM) | T(QK_NORM), .may = T(OUTPUT) | T(ROPE_FREQS) },
+    { "EXAONE MoE", "exaone-moe", "exaone_moe", HALVES, HALVES, .gating = GATING_SIGMOID, .window_period = 4,
+      .still_period = 4, .must = T(QK_NORM) | T(EXPERTS) | T(SHARED_EXPERT) | T(CHOICE_BIAS) | T(NORMALISE),
+      .may = T(OUTPUT) | T(ROPE_FREQS) },
     { "InternLM 3", "llama", "internlm3", PAIRS, HALVES, .may = BIASES | T(OUTPUT) },
     { "GLM 4", "chatglm", "glm", PAIRS, PAIRS, .must = T(FUSED_GATE_UP),
       .may = T(QKV_BIAS) | T(FUSED_QKV) | T(OUTPUT) },
@@ -224,7 +227,7 @@ const struct tensor_spec model_tensors[MODEL_ROLES] = {
     H "mlp.shared_expert." name ".weight|" H "mlp.shared_experts." name ".weight|" H "mlp.shared_mlp." name ".weight"
 #define CHOICE_HF \
     H "mlp.gate.e_score_correction_bias|" H "mlp.moe_statics.e_score_correction_bias|" MOE "e_score_correction_bias|" \
-    H "mlp.gate.expert_bias"
+    H "mlp.gate.expert_bias|" H "mlp.e_score_correction_bias"
 #define FIRST_NORM(kind) \
     H "input_layernorm." kind "|" NEOX "input_layernorm." kind "|" FALCON "ln_mlp." kind "|" FALCON \
     "input_layernorm." kind "|" GPT2 "ln_1." kind "|" H "attention_norm." kind "|" CHATGLM "input_layernorm." kind \

@@ -96,7 +96,7 @@ static void directories_become_what_llama_cpp_makes_of_them(void **unused)
         "minicpm", "internlm2", "exaone", "bailingmoe", "bailingmoe2", "orion", "xverse", "baichuan", "chatglm3",
         "codeshell",
         "starcoder", "ministral3", "mistral3", "qwen2vl", "qwen3vl", "gpt-oss", "gpt-oss-mxfp4", "solar_open",
-        "iquestcoder",
+        "iquestcoder", "exaone-moe",
     };
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         char path[64], file[64];

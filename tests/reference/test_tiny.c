@@ -18,7 +18,7 @@ static const char *const folders[] = {
     OURS "youtu", OURS "kimi-k2", OURS "gpt2", OURS "bert", OURS "bert-rank", OURS "nomic-bert", OURS "colbert",
     OURS "modernbert", OURS "embeddinggemma", OURS "bert-dense", OURS "roberta", OURS "xlm-roberta", 
     OURS "xlm-roberta-rank", OURS "distilbert", OURS "eurobert",
-    OURS "jina-embeddings-v3", OURS "camembert", OURS "solar_open", OURS "iquestcoder",
+    OURS "jina-embeddings-v3", OURS "camembert", OURS "solar_open", OURS "iquestcoder", OURS "exaone-moe",
     OURS "gptneox-fast", OURS "hunyuan-dense", OURS "hunyuan-moe", OURS "granitemoeshared", OURS "arcee",
     OURS "nemotron", OURS "jais2", OURS "helium", OURS "olmo",
     OURS "minicpm", OURS "internlm2", OURS "exaone", OURS "bailingmoe", OURS "bailingmoe2", OURS "orion", OURS "xverse",

@@ -130,6 +130,8 @@ CASES = {
     "solar_open": (T.SolarOpenConfig, dict(EXPERTS, n_routed_experts=4, n_shared_experts=1, head_dim=16, routed_scaling_factor=1.5),
                    "glm4moe", False),
     "iquestcoder": (T.IQuestCoderConfig, dict(head_dim=8), "llama", True),
+    "exaone-moe": (T.ExaoneMoeConfig, dict(EXPERTS, num_experts=4, num_shared_experts=1, sliding_window=5, num_hidden_layers=4,
+                                           first_k_dense_replace=1, routed_scaling_factor=1.5), "exaone-moe", False),
     # New cases come last, as the seeds are counted.
 }
 
@@ -250,7 +252,7 @@ def write_numbers(w, arch, c, apart):
         w.add_parallel_residual(c.use_parallel_residual)
     if arch == "deepseek2":
         write_latent(w, arch, c, apart)
-    if arch in ("glm4moe", "minimax-m2", "dots1"):
+    if arch in ("glm4moe", "minimax-m2", "dots1", "exaone-moe"):
         w.add_uint32(f"{arch}.expert_gating_func", 2)
     if arch == "dots1":
         w.add_bool(f"{arch}.expert_weights_norm", c.norm_topk_prob)
@@ -296,7 +298,7 @@ def split_latent(weights, c):
     return out
 
 
-WINDOWED = {"olmo2", "exaone4", "gemma2", "gemma3", "gpt-oss", "cohere2"}
+WINDOWED = {"olmo2", "exaone4", "exaone-moe", "gemma2", "gemma3", "gpt-oss", "cohere2"}
 PLUS_ONE = {"gemma", "gemma2", "gemma3", "nemotron"}
 
 
