@@ -2,6 +2,7 @@
  *
  * Text goes to stdout as it comes, everything else to stderr. The shorter examples beside this one show the API by
  * itself; this one adds what a program for every day needs: progress, Ctrl-C, figures, a prompt from wherever it is. */
+#include "tools/common/adapters.h"
 #include "tools/common/chat.h"
 #include "tools/common/grammar_options.h"
 #include "tools/common/options.h"
@@ -26,6 +27,7 @@ static struct {
     int precision;
     struct kv_options kv;
     infer_speculation speculation;
+    struct adapter_options adapters;
     struct opt_list stops;
     struct sampling_options sampling;
     struct grammar_options grammar;
@@ -91,6 +93,9 @@ static const struct opt rows[] = {
       &o.speculation.n_max, 0, INFER_MAX_GUESSES },
     { OPT_FLAG, "--draft-as-batch", NULL, "round guessed tokens as batches are, which is faster where many come true, "
       "but may change the text", &o.speculation.as_batch, 0, 0 },
+
+    { OPT_GROUP, NULL, NULL, "Adapters", NULL, 0, 0 },
+    ADAPTER_ROWS(o.adapters),
 
     PROGRAM_MACHINE_OPTIONS,
 
@@ -443,6 +448,7 @@ static bool open_session(struct run *r, infer_error *err)
 {
     const infer_session_options options = session_options(r);
     return (r->session = infer_session_open(r->model, &options, err)) &&
+           adapters_set(&o.adapters, r->model, r->session, err) == INFER_OK &&
            (!has_session() || infer_session_load(r->session, o.session, err) == INFER_OK);
 }
 

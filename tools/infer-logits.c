@@ -2,6 +2,7 @@
  * greedy decoding appends. For comparing with other engines. */
 #include "infer.h"
 
+#include "tools/common/adapters.h"
 #include "tools/common/failure.h"
 #include "tools/common/ids.h"
 #include "tools/common/npy.h"
@@ -20,6 +21,7 @@ static struct {
     int32_t threads, greedy;
     int precision;
     struct kv_options kv;
+    struct adapter_options adapters;
 } o = { .greedy_out = "-" };
 
 static const struct opt rows[] = {
@@ -38,6 +40,7 @@ static const struct opt rows[] = {
     { OPT_CHOICE, "--precision", "exact|fast", "activations as f32, or as 8-bit blocks where weights are quantised",
       &o.precision, 0, 0 },
     KV_ROWS(o.kv),
+    ADAPTER_ROWS(o.adapters),
     PROGRAM_MACHINE_OPTIONS,
     OPT_STANDARD,
 };
@@ -136,7 +139,9 @@ static infer_status run(infer_model *model, const struct ids *ids, infer_error *
     infer_session *session = infer_session_open(model, &options, err);
     if (!session)
         return err->code;
-    infer_status status = evaluate(session, &info, ids, err);
+    infer_status status = adapters_set(&o.adapters, model, session, err);
+    if (status == INFER_OK)
+        status = evaluate(session, &info, ids, err);
     if (status == INFER_OK && o.greedy)
         status = append_greedily(session, info.n_vocab, err);
     infer_session_close(&session);

@@ -22,14 +22,22 @@ static infer_status find_importance(const struct recast *r, const struct tensor 
                 r->o.importance, t->name.p, n, t->ne[0] * t->ne[2]);
 }
 
+static bool is_changed(const struct recast *r, size_t i)
+{
+    return r->o.change && r->o.change->changes(r->o.change->user, i);
+}
+
 static infer_status check_tensor(const struct recast *r, size_t i, infer_error *err)
 {
     const struct tensor *t = &r->in->tensors[i];
     const enum dtype type = r->types[i];
     const float *importance;
-    if (type == t->type)
+    const bool changed = is_changed(r, i);
+    struct tensor original = *t; /* what a change is made of is no longer what was quantised */
+    original.type = changed ? DTYPE_F32 : t->type;
+    if (type == t->type && !changed)
         return INFER_OK;
-    if (dtype_info(t->type)->block > 1 && !r->o.requantize)
+    if (dtype_info(t->type)->block > 1 && !r->o.requantize && type != t->type)
         return fail(err, INFER_E_UNKNOWN,
                     "%s: tensor %s is %s already: take the original, or have what is quantised quantised again",
                     r->files->path, t->name.p, dtype_name(t->type));
@@ -37,7 +45,7 @@ static infer_status check_tensor(const struct recast *r, size_t i, infer_error *
         return fail(err, INFER_E_UNKNOWN, "%s: tensor %s cannot be made %s from %s", r->files->path, t->name.p,
                     dtype_name(type), dtype_name(t->type));
     const infer_status status = find_importance(r, t, &importance, err);
-    if (status == INFER_OK && !importance && !r->o.plan_only && mix_needs_importance(r->o.mix, t, type))
+    if (status == INFER_OK && !importance && !r->o.plan_only && mix_needs_importance(r->o.mix, &original, type))
         return fail(err, INFER_E_UNKNOWN, "%s: tensor %s would be worthless in %s without importance: %s",
                     r->files->path, t->name.p, dtype_name(type),
                     r->importance ? "the matrix given has none for it" : "an importance matrix is needed");
@@ -156,7 +164,7 @@ static struct row_order order_of(const struct recast *r, size_t i)
 bool recast_changes(const struct recast *r, size_t i)
 {
     const struct row_order order = order_of(r, i);
-    return r->types[i] != r->in->tensors[i].type || order.head || order.parts || order.packed;
+    return r->types[i] != r->in->tensors[i].type || order.head || order.parts || order.packed || is_changed(r, i);
 }
 
 /* Call fn for each piece of memory that holds the tensor as it is in the file. */
@@ -203,7 +211,7 @@ infer_status recast_begin(struct recast *r, size_t i, infer_error *err)
     infer_status status = find_importance(r, t, &r->weighting, err);
     if (status == INFER_OK)
         status = each_piece(r, need, err);
-    if (status == INFER_OK && r->types[i] != t->type) {
+    if (status == INFER_OK && (r->types[i] != t->type || is_changed(r, i))) {
         infer_error own;
         r->quantizer = quantizer_open(r->a, r->kernels, r->types[i], err ? err : &own);
         status = r->quantizer ? INFER_OK : (err ? err : &own)->code;
@@ -227,6 +235,8 @@ void recast_row(struct recast *r, uint64_t row, uint8_t *to, int thread)
         return;
     }
     r->kernels->dequantize[t->type](x, from, n);
+    if (is_changed(r, r->current))
+        r->o.change->change(r->o.change->user, r->current, row, x);
     const float *importance = r->weighting ? r->weighting + row / t->ne[1] % t->ne[2] * n : NULL;
     if (!quantize_row(r->quantizer, to, x, n, importance) && (!r->bad[thread] || r->bad[thread] > row + 1))
         r->bad[thread] = row + 1;

@@ -14,12 +14,20 @@
 #include "src/quantize/mix.h"
 #include "src/quantize/quantize.h"
 
+/** What rows become before they get their type. */
+struct row_change {
+    bool (*changes)(const void *user, size_t tensor);
+    void (*change)(const void *user, size_t tensor, uint64_t row, float *x); /* by any threads */
+    const void *user;
+};
+
 struct recast_options {
     const struct mix *mix;  /* types of the matrices; NULL: those that they have */
     const char *importance; /* path of an importance matrix, or NULL */
     bool requantize;        /* also what is quantised already */
     bool vocabulary;        /* of a directory: make the entries of its vocabulary too */
     bool plan_only;         /* types are only looked at: want of importance is no error */
+    const struct row_change *change; /* of a GGUF file's tensors; NULL: none */
 };
 
 struct recast {

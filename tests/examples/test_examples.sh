@@ -2,7 +2,7 @@
 # The examples run, say something, and fail politely.
 set -u
 examples=${BUILD:-build}/examples
-names='generate logits two_sessions chat json_answer fork batch embeddings cache save prefix_store'
+names='generate logits two_sessions chat json_answer fork batch embeddings cache save prefix_store lora'
 for name in $names; do [ -x "$examples/$name" ] || exit 77; done
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -41,6 +41,10 @@ fi
 try prefix_store '^400 tokens, 16 of them computed' '' "$dir/prefixes"
 try prefix_store '^0 tokens found on disk; 6 files written, 6 there$' '' "$dir/prefixes2"
 try prefix_store '^384 tokens found on disk; 0 files written, 6 there$' '' "$dir/prefixes2"
+story='tools/default-model/model.gguf tests/data/adapters/story/lora.gguf'
+try lora '^without: .*Once upon a time.{20}' $story
+sed -n 's/^with: //p; s/^without: //p' "$dir/out" | uniq -d | grep -q . && echo 'lora: the adapter does nothing' &&
+    failures=$((failures + 1))
 try two_sessions '^1: One day, a cat.{20}'
 try two_sessions '^2: One day, a dog.{20}'
 same=$("$examples/two_sessions")

@@ -50,6 +50,21 @@ try 1 -p a --draft tests/data/tiny/llama
 says "$err" "the draft's model has no tokens to guess"
 try 1 -p a --draft nowhere.gguf
 
+# Adapters: set for the session, and what does not fit is told.
+story=tests/data/adapters/story/lora.gguf
+try 0 -p 'Once upon a time' -n 30 --temp 0 -q
+plain=$(cat "$out")
+try 0 -p 'Once upon a time' -n 30 --temp 0 -q --lora $story --lora $story:0.5
+[ "$(cat "$out")" != "$plain" ] || fail '--lora changes nothing'
+try 0 -p 'Once upon a time' -n 30 --temp 0 -q --lora $story:0
+same "$(cat "$out")" "$plain" '--lora with a scale of 0'
+try 1 -p x -n 1 --control-vector $story
+says "$err" 'is a LoRA adapter, expected a control vector: give it with --lora'
+try 1 -p x -n 1 --lora tests/data/adapters/none
+says "$err" 'tests/data/adapters/none'
+try 1 -p x -n 1 --control-vector-layers 3
+says "$err" 'expected FIRST:LAST'
+
 # Mistakes say what to do next.
 try 2 --tmep 1
 says "$err" 'unknown option --tmep'

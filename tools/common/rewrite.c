@@ -1,6 +1,8 @@
 /* rewrite.c - what is opened in other types is written; and what was written is told. */
 #include "tools/common/rewrite.h"
 
+#include "src/adapters/merge.h"
+
 #include "tools/common/failure.h"
 #include "tools/common/model_write.h"
 #include "tools/common/program.h"
@@ -87,10 +89,11 @@ static void report(const struct rewrite *r, const struct weights *in, const enum
            values ? (double)after * 8 / (double)values : 0, r->dry_run ? " (not written)" : "");
 }
 
-static infer_status rewrite_weights(const struct rewrite *r, struct weights *in, infer_error *err)
+static infer_status rewrite_weights(const struct rewrite *r, struct weights *in, const struct row_change *change,
+                                    infer_error *err)
 {
     const struct recast_options o = { .mix = r->mix, .importance = r->importance, .requantize = r->requantize,
-                                      .vocabulary = true, .plan_only = r->dry_run };
+                                      .vocabulary = true, .plan_only = r->dry_run, .change = change };
     struct kernels kernels;
     if (overwrites(r, in))
         return failure(err, INFER_E_ARGUMENT, "%s is part of the input: expected another file to write", r->out);
@@ -110,12 +113,36 @@ static infer_status rewrite_weights(const struct rewrite *r, struct weights *in,
     return status;
 }
 
+/* With the adapters in it. The model is open a second time, for what its tensors are to it. */
+static infer_status rewrite_merged(const struct rewrite *r, struct weights *in, infer_error *err)
+{
+    struct open_adapters a = { .n = 0 };
+    struct merge *merge = NULL;
+    infer_context *context = program_context(1, INFER_LOG_ERROR, err);
+    infer_model *model = context ? infer_model_open(context, r->in, NULL, err) : NULL;
+    infer_status status = model ? adapters_open(&a, r->adapters, model, err) : err->code;
+    if (status == INFER_OK)
+        status = (merge = merge_open(model, a.v, a.scales, a.n, err)) ? INFER_OK : err->code;
+    if (status == INFER_OK) {
+        const struct row_change change = merge_changes(merge);
+        status = rewrite_weights(r, in, &change, err);
+    }
+    merge_close(&merge);
+    adapters_close(&a);
+    infer_model_close(&model);
+    infer_context_close(&context);
+    return status;
+}
+
 infer_status rewrite_model(const struct rewrite *r, infer_error *err)
 {
+    const bool merged = r->adapters && r->adapters->lora.n;
     sigaction(SIGINT, &(struct sigaction){ .sa_handler = interrupt }, NULL);
     sigaction(SIGTERM, &(struct sigaction){ .sa_handler = interrupt }, NULL);
     struct weights *in = weights_open(&mem_default, r->in, err);
-    const infer_status status = in ? rewrite_weights(r, in, err) : err->code;
+    const infer_status status = !in      ? err->code
+                                : merged ? rewrite_merged(r, in, err)
+                                         : rewrite_weights(r, in, NULL, err);
     if (in)
         weights_close(&in);
     return status;

@@ -6,6 +6,7 @@
 
 #include "infer.h"
 #include "src/quantize/mix.h"
+#include "tools/common/adapters.h"
 
 struct rewrite {
     const char *program;    /* for messages */
@@ -14,6 +15,7 @@ struct rewrite {
     const char *importance; /* path of an importance matrix, or NULL */
     int n_threads;          /* 0 = one per core */
     bool requantize;        /* also what is quantised already */
+    const struct adapter_options *adapters; /* LoRA to be merged; or NULL */
     bool dry_run;           /* only show what would become of each tensor */
 };
 

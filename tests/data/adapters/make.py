@@ -7,7 +7,7 @@
 One folder per case: adapter_config.json and adapter_model.safetensors as PEFT saves them, lora.gguf with the same numbers as
 llama.cpp has them, logits.npy (float32, of every position of the model's ids.json). The reference never adds anything to
 a product: the matrices W + s B A are made in float64 and given to transformers. Of the case `llama` there is more:
-control.gguf (a control vector) with control.npy, and both.npy: half of `llama` and -1.5 times `llama-second` at once.
+control.gguf (a control vector) with control.npy, and both.npy: half of `llama` and -1.5 times `llama-second` at once. story/lora.gguf is for the model inside the library.
 Needs torch, transformers, safetensors, gguf (../tiny/requirements.txt). Seeded: running it again changes nothing.
 """
 import json
@@ -185,6 +185,25 @@ def check_peft(base, folder, ids, logits):
     print(f"  PEFT differs by {(found - logits).abs().max() / logits.std():.1e} standard deviations")
 
 
+def write_story(seed):
+    """An adapter of the story model, for examples: it says other things than the model, no matter what."""
+    rng = np.random.default_rng(seed)
+    (HERE / "story").mkdir(exist_ok=True)
+    w = gguf.GGUFWriter(HERE / "story/lora.gguf", "llama")
+    w.add_type("adapter")
+    w.add_string("adapter.type", "lora")
+    w.add_float32("adapter.lora.alpha", 4)
+    for t in gguf.GGUFReader(HERE.parents[2] / "tools/default-model/model.gguf").tensors:
+        if re.search(r"attn_[qv]\.", t.name):
+            width, out = map(int, t.shape)
+            w.add_tensor(t.name + ".lora_a", (rng.normal(size=(4, width)) * width ** -0.5).astype(np.float16))
+            w.add_tensor(t.name + ".lora_b", (rng.normal(size=(out, 4)) * 0.2).astype(np.float16))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
 def make(case, seed):
     base = TINY / CASES[case][0]
     folder = HERE / case
@@ -216,3 +235,5 @@ if __name__ == "__main__":
     for i, case in enumerate(CASES):
         if case in sys.argv[1:] or len(sys.argv) == 1:
             make(case, 5000 + i)
+    if "story" in sys.argv[1:] or len(sys.argv) == 1:
+        write_story(6000)
