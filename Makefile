@@ -59,7 +59,7 @@ objects  := $(call object,src/*/*.c src/*/*/*.c kernels/*.c $(isas:%=kernels/%/*
 common   := $(call object,tools/common/*.c)
 limits   := $(call object,benches/limits/limits.c $(isas:%=benches/limits/%.c))
 bench    := $(limits) $(call object,tools/bench/*.c)
-suites   := tensor_ops inference cache pool tokenizer grammar embeddings
+suites   := tensor_ops inference cache pool tokenizer grammar embeddings speculation
 suite     = $(call object,benches/$1/*.c)
 tools    := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/infer-*.c))
 apps     := $(patsubst examples/%.c,$(BUILD)/%,$(wildcard examples/infer-*.c))

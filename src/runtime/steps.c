@@ -42,19 +42,20 @@ static uint32_t share_out(struct advance *a, size_t n, uint32_t room, infer_stat
     return taken;
 }
 
-/* Some tokens of a session become a segment, or lengthen the last one; `alone`: each becomes one. */
+/* Some tokens of a session become a segment, or lengthen the last one; as if alone, each becomes one if need be. */
 static void add_segment(struct workspace *w, struct span *span, const struct advance *x, uint32_t at, uint32_t n,
                         bool alone)
 {
     struct kv *const kv = &x->s->history->kv;
     const struct adaptation *const how = x->s->adapters ? &x->s->adapters->how : NULL;
-    const uint32_t each = alone ? 1 : n;
+    const bool apart = alone && n && !cpu_cuts_alike(w->device, kv, at, n);
+    const uint32_t each = apart ? 1 : n;
     span->adapted = span->adapted || (n && how);
     if (n)
         memcpy(w->ids + span->n, x->s->history->tokens + at, n * sizeof *w->ids);
     for (uint32_t i = 0; i < n; i += each) {
         struct segment *const last = span->n_segments ? &w->segments[span->n_segments - 1] : NULL;
-        if (last && last->kv == kv && !alone) {
+        if (last && last->kv == kv && !apart) {
             last->n += each;
         } else {
             w->segments[span->n_segments++] = (struct segment){ kv, at + i, each, span->n + i, NULL, how };

@@ -3,7 +3,7 @@
 
 #include "src/runtime/ahead.h"
 
-enum { N_CTX = 700, MOST = 12 };
+enum { N_CTX = 1200, MOST = 12 };
 
 struct subject {
     const char *model; /* NULL: the embedded one */
@@ -18,6 +18,7 @@ static const struct subject subjects[] = {
     { NULL, INFER_FAST, INFER_KV_F32, INFER_KV_BF16, 240, 40 }, /* the second piece begins */
     { NULL, INFER_EXACT, INFER_KV_Q8_0, INFER_KV_Q4_0, 100, 30 },
     { "tests/data/tiny/gemma3/model.gguf", INFER_FAST, INFER_KV_DEFAULT, INFER_KV_DEFAULT, 50, 60 }, /* windows */
+    { "tests/data/tiny/gemma3/model.gguf", INFER_FAST, INFER_KV_F32, INFER_KV_F32, 1000, 60 }, /* ... and pieces */
     { "tests/data/tiny/gpt-oss/model.gguf", INFER_EXACT, INFER_KV_DEFAULT, INFER_KV_F16, 50, 60 }, /* experts, sinks */
     { "tests/data/tiny/qwen3moe/model.gguf", INFER_FAST, INFER_KV_DEFAULT, INFER_KV_DEFAULT, 10, 30 },
     { "tests/data/tiny/deepseek3", INFER_FAST, INFER_KV_DEFAULT, INFER_KV_DEFAULT, 10, 60 }, /* a latent vector */

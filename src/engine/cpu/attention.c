@@ -11,8 +11,8 @@
  *
  * The cuts do not depend on the number of threads, nor on how many of the tokens' queries are wanted, and a row's result
  * does not depend on the other rows. On a deterministic device pieces begin at fixed places, so that it does not depend
- * on the length of the segment or of the context either. A token that is to have the bits it would have alone is a
- * segment: its pieces are cut as they would be, and joined by one task where there is no room for several. */
+ * on the length of the segment or of the context either. Tokens that are to have the bits they would have alone
+ * see pieces that are cut as they would be, and joined by one task where there is no room for several. */
 #include "src/engine/cpu/cpu.h"
 
 #include <math.h>
@@ -452,6 +452,15 @@ static uint32_t piece_pages(const struct attention_job *job, const struct attent
     const uint32_t n_pages = job->d->deterministic ? a->s->kv->max_pages : a->end_page - a->first_page;
     const uint32_t pages = n_pages / most + (n_pages % most != 0);
     return pages > least ? pages : least;
+}
+
+/* One piece is no cut. Several begin at the same places as long as they do not grow with the context, where no window
+ * moves the first. */
+bool cpu_cuts_alike(const struct device *d, const struct kv *kv, uint32_t first, uint32_t n)
+{
+    const struct kv_shape *shape = &kv->pool->shape;
+    const uint32_t n_pages = (first + n - 1) / ATTEND_KEYS + 1;
+    return n_pages <= (shape->window ? 1 : most_pieces(&d->net->h)) * shape->slab_pages;
 }
 
 /* Whether a segment's pieces are tasks: *parts floats of the device's are taken. */

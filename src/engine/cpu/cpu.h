@@ -16,8 +16,10 @@ struct device *cpu_open(infer_context *c, const struct network *net, const struc
                         enum precision precision, bool deterministic, infer_error *err);
 void cpu_close(struct device *d);
 /** Of the steps that follow, or not any more: a token's results have the bits that it would have as the only one of its
- *  step. Its segment is its own. */
+ *  step. Tokens are segments of their own unless attention cuts them alike. */
 void cpu_alone(struct device *d, bool alone);
+/** Whether n tokens from `first` on, as one segment, see their context in the pieces in which each would see it alone. */
+bool cpu_cuts_alike(const struct device *d, const struct kv *kv, uint32_t first, uint32_t n);
 size_t cpu_bytes(const struct device *d);
 
 /* ---- Inside the folder ---- */
