@@ -580,7 +580,7 @@ static void a_directory_that_cannot_be_written_to_is_read_only(void **state)
     struct process p = start(QWEN, NULL);
     assert_true(stats(&p).read_only);
     assert_int_equal(computed_for(&p, ids, 300), 300 - 256);
-    assert_int_equal(computed_for(&p, other, 500), 500 - 256);
+    assert_int_equal(computed_for(&p, other, 500), 500 - 192);
     end(&p);
     assert_int_equal(chmod(folder, 0700), 0);
     assert_int_equal(each_file(NULL), 4);
