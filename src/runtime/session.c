@@ -303,11 +303,22 @@ uint64_t session_variant(const infer_session *s)
     return way ^ adapter_set_identity(s->adapters);
 }
 
+static void publish(infer_session *s, uint32_t n)
+{
+    kv_publish(&s->history->kv, session_variant(s), s->history->tokens, n);
+    if (s->store)
+        store_offer(s->store, s, n);
+}
+
 void session_publish(infer_session *s)
 {
-    kv_publish(&s->history->kv, session_variant(s), s->history->tokens, s->n_done);
-    if (s->store)
-        store_offer(s->store, s);
+    publish(s, s->n_done);
+}
+
+void session_publish_step(infer_session *s, uint32_t n)
+{
+    if (s->synced && s->history->kv.pool->shape.n_layers[KV_WINDOW])
+        publish(s, n);
 }
 
 infer_status session_aim(infer_session *s, const int32_t *tokens, size_t n, infer_error *err)

@@ -163,6 +163,8 @@ infer_status advance_all(struct advance *a, size_t n, infer_error *err)
             if (a[i].n && status != INFER_OK)
                 drop(&a[i], status, &first);
             a[i].at += a[i].n;
+            if (status == INFER_OK && a[i].n && a[i].at < a[i].end)
+                session_publish_step(a[i].s, a[i].at);
             if (a[i].all)
                 a[i].all += (size_t)a[i].n * a[i].s->n_out;
         }

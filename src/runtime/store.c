@@ -88,9 +88,8 @@ static bool make_known(struct kv_known *known, const infer_allocator *a, uint32_
     return known->of[KV_ALL] && known->of[KV_WINDOW];
 }
 
-static struct task *make_task(infer_store *store, const infer_session *s)
+static struct task *make_task(infer_store *store, const infer_session *s, uint32_t n_pages)
 {
-    const uint32_t n_pages = s->n_done / ATTEND_KEYS;
     struct task *const t = mem_new(store->a, 1, sizeof *t);
     if (!t)
         return NULL;
@@ -110,12 +109,11 @@ static struct task *make_task(infer_store *store, const infer_session *s)
     return t;
 }
 
-void store_offer(infer_store *store, const infer_session *s)
+void store_offer(infer_store *store, const infer_session *s, uint32_t n)
 {
-    if (!store->has_thread || s->n_done < ATTEND_KEYS || s->n_done < store->min_tokens ||
-        model_intact(s->model, NULL) != INFER_OK)
+    if (!store->has_thread || n < ATTEND_KEYS || n < store->min_tokens || model_intact(s->model, NULL) != INFER_OK)
         return;
-    struct task *const t = make_task(store, s);
+    struct task *const t = make_task(store, s, n / ATTEND_KEYS);
     pthread_mutex_lock(&store->lock);
     const bool taken = t && (!store->tasks || store->waiting + t->bytes <= MOST_WAITING);
     store->stats.failures += !taken;
