@@ -4,6 +4,7 @@
 #include "infer.h"
 #include "src/engine/context.h"
 #include "tools/bench/bench.h"
+#include "tools/common/adapters.h"
 #include "tools/common/failure.h"
 #include "tools/common/options.h"
 #include "tools/common/program.h"
@@ -24,6 +25,7 @@ static struct {
     int32_t runs, batch, texts;
     int precision, output;
     struct kv_options kv;
+    struct adapter_options adapters;
     bool limits;
 } o = { .threads = "0", .depths = "0", .runs = 5, .batch = 512, .texts = 32 };
 
@@ -217,6 +219,8 @@ static infer_status measure(infer_model *m, struct test *t, struct meter *meter,
     infer_session_get_info(s, &t->cache);
     int32_t *ids = calloc((size_t)so.n_ctx, sizeof *ids);
     infer_status status = ids ? INFER_OK : failure(err, INFER_E_NOMEM, "out of memory for %d tokens", so.n_ctx);
+    if (status == INFER_OK)
+        status = adapters_set(&o.adapters, m, s, err);
     if (ids) {
         struct work work;
         fill_ids(ids, (size_t)so.n_ctx, info.n_vocab);
@@ -345,6 +349,7 @@ static const struct opt rows[] = {
     { OPT_INT, "-b, --batch-size", "N", "most tokens computed at once", &o.batch, 1, 4096 },
     { OPT_CHOICE, "--precision", "fast|exact", "form of activations", &o.precision, 0, 0 },
     KV_ROWS(o.kv),
+    ADAPTER_ROWS(o.adapters),
     PROGRAM_MACHINE_OPTIONS,
     { OPT_GROUP, NULL, NULL, "How", NULL, 0, 0 },
     { OPT_INT, "-r, --repetitions", "N", "runs of each test, after one that is not counted", &o.runs, 1, MAX_RUNS },
