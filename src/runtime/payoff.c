@@ -1,25 +1,29 @@
 /* payoff.c - running estimates, and the choice by them. */
 #include "src/runtime/payoff.h"
 
-#include <string.h>
+#include <math.h>
 
 #define ALLOWANCE 0.015    /* of a step without guesses is put by for trying them */
 #define MOST_CREDIT 4.0    /* steps of one column */
 #define FIRST_CREDIT 1.25
+#define FIRST_DRAFTS 1.75  /* a model that is not used at once falls behind, which makes trying it dear */
 #define TRIAL_CREDIT 1.0   /* what does not seem to pay is tried with so much */
 #define COLUMN_SHARE 0.3   /* of a step that one column more takes at first */
+#define CURIOSITY 1.3      /* so much better a width is thought to be now and then that was seldom seen */
 #define DRAFT_SHARE 0.25   /* that a drafted token takes, until it is known */
 enum {
     PLAIN_EVERY = 64, /* steps: without guesses, to see what that takes by now */
     TRIAL_WIDTH = 2,
+    CURIOUS_EVERY = 8, /* steps with guesses */
+    SETTLED = 4, /* steps, after which an estimate is no more off by its beginning */
     MEMORY = 24       /* guesses of a kind, or steps of a width, that count */
 };
 
-void payoff_open(struct payoff *p, bool always)
+void payoff_open(struct payoff *p, bool drafts, bool always)
 {
     static const double at_first[GUESS_KINDS] = { 0.3, 0.4, 0.5, 0.65, 0.8, 0.9, /* 2, 3, 4.. tokens alike */
-                                                  0.15, 0.4, 0.6, 0.75, 0.9, 0.6 };
-    *p = (struct payoff){ .always = always, .credit = FIRST_CREDIT };
+                                                  0.15, 0.4, 0.6, 0.75, 0.9, 0.7 };
+    *p = (struct payoff){ .always = always, .credit = drafts ? FIRST_DRAFTS : FIRST_CREDIT };
     for (int i = 0; i < GUESS_KINDS; i++) {
         p->kinds[i].often = at_first[i];
         p->kinds[i].n = 2;
@@ -89,9 +93,20 @@ static void credit(struct payoff *p, double steps)
     p->credit = p->credit > MOST_CREDIT ? MOST_CREDIT : p->credit;
 }
 
+/* What makes steps of one width longer or shorter, such as others on the machine, does so with all: half of it is believed
+ * at once. */
+static void drift(struct payoff *p, uint32_t n_columns, double by)
+{
+    for (uint32_t i = 1; i < MOST_GUESSES + 2 && p->n_steps[n_columns] > SETTLED; i++)
+        p->step[i] *= i == n_columns ? 1 : sqrt(by);
+}
+
 void payoff_step(struct payoff *p, uint32_t n_columns, double seconds)
 {
+    const double before = p->step[n_columns];
     follow(&p->step[n_columns], seconds);
+    p->n_steps[n_columns]++;
+    drift(p, n_columns, before > 0 ? p->step[n_columns] / before : 1);
     p->since_plain = n_columns == 1 ? 0 : p->since_plain + 1;
     if (n_columns == 1)
         credit(p, ALLOWANCE);
@@ -157,12 +172,14 @@ uint32_t payoff_width(const struct payoff *p, const uint8_t *kinds, uint32_t n, 
 {
     if (p->always || !n || is_plain(p))
         return p->always ? n : 0;
+    const bool curious = p->since_plain % CURIOUS_EVERY == CURIOUS_EVERY - 1;
     double alive = 1, tokens = 1, most = 1 / (paid + p->step[1]);
     uint32_t best = 0;
     for (uint32_t i = 0; i < n; i++) {
         alive *= p->kinds[kinds[i]].often;
         tokens += alive;
-        const double rate = tokens / (paid + step_of(p, i + 2));
+        const bool seldom = p->n_steps[i + 2] <= SETTLED;
+        const double rate = tokens / (paid + step_of(p, i + 2)) * (curious && seldom ? CURIOSITY : 1);
         best = rate > most ? i + 1 : best;
         most = rate > most ? rate : most;
     }
@@ -196,6 +213,12 @@ bool payoff_goes_on(const struct payoff *p, const uint8_t *kinds, uint32_t n)
         alive *= p->kinds[kinds[i]].often;
         tokens += alive;
     }
-    const double now = n * draft_of(p) + step_of(p, n + 1), more = draft_of(p) + step_of(p, n + 2) - step_of(p, n + 1);
-    return alive * p->kinds[GUESS_DRAFT_ANY].often * now > tokens * more;
+    const double now = tokens / (n * draft_of(p) + step_of(p, n + 1));
+    for (uint32_t i = n; i < MOST_GUESSES; i++) { /* one more may not pay where some more do */
+        alive *= p->kinds[GUESS_DRAFT_ANY].often;
+        tokens += alive;
+        if (tokens / ((i + 1) * draft_of(p) + step_of(p, i + 2)) > now)
+            return true;
+    }
+    return false;
 }

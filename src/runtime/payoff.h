@@ -22,6 +22,7 @@ enum guess_kind {
 
 struct payoff {
     double step[MOST_GUESSES + 2]; /* seconds of a step of so many columns; 0: not known */
+    uint32_t n_steps[MOST_GUESSES + 2]; /* that were of so many columns */
     double draft, draft_many;      /* seconds of the draft's one token, and of each of many at once; 0: not known */
     struct {
         double often;
@@ -32,7 +33,8 @@ struct payoff {
     uint32_t since_plain; /* steps */
 };
 
-void payoff_open(struct payoff *p, bool always);
+/** `drafts`: there is a draft model. */
+void payoff_open(struct payoff *p, bool drafts, bool always);
 /** The kind of a guess behind so many tokens alike; of one that the draft model finds so likely. */
 enum guess_kind payoff_lookup_kind(uint32_t n_alike);
 enum guess_kind payoff_draft_kind(double likely);

@@ -48,7 +48,7 @@ infer_status speculator_open(struct speculator *p, infer_session *s, infer_sampl
     if (status != INFER_OK || !given || (o.no_lookup && !o.draft))
         return status;
     p->as_batch = o.as_batch;
-    payoff_open(&p->payoff, o.always);
+    payoff_open(&p->payoff, o.draft, o.always);
     if (o.draft)
         status = draft_open(&p->draft, o.draft, s->model, sampler, err);
     if (status == INFER_OK && !o.no_lookup && !lookup_open(&p->lookup, &s->model->context->a, s->n_ctx))
@@ -75,10 +75,16 @@ void speculator_begin(struct speculator *p)
 {
     if (!p->s || !p->draft.s || !p->s->n_tokens)
         return;
-    const uint32_t n_behind = draft_behind(&p->draft, p->s->history->tokens, p->s->n_tokens);
+    const int32_t *const tokens = p->s->history->tokens;
+    const uint32_t n = p->s->n_tokens, n_behind = n > 1 ? draft_behind(&p->draft, tokens, n - 1) : 1;
     const double start = seconds_now();
-    if (draft_follow(&p->draft, p->s->history->tokens, p->s->n_tokens, &p->s->cancel) && n_behind > FEW_BEHIND)
-        payoff_drafted(&p->payoff, n_behind, true, seconds_now() - start);
+    if (n > 1 && !draft_follow(&p->draft, tokens, n - 1, &p->s->cancel))
+        return;
+    const double last = seconds_now();
+    if (n_behind > FEW_BEHIND)
+        payoff_drafted(&p->payoff, n_behind, true, last - start);
+    if (draft_follow(&p->draft, tokens, n, &p->s->cancel)) /* apart, to see how long one takes */
+        payoff_drafted(&p->payoff, 1, false, seconds_now() - last);
 }
 
 /* ---- What came true ---- */

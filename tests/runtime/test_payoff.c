@@ -63,7 +63,8 @@ static double write_text(struct payoff *p, const struct text *t, int n)
 static double time_of(const struct text *t, int n)
 {
     struct payoff p;
-    payoff_open(&p, false);
+    payoff_open(&p, t->draft > 0, false);
+    payoff_drafted(&p, 1, false, t->draft);
     state = 7;
     return write_text(&p, t, n);
 }
@@ -119,7 +120,7 @@ static void it_is_tried_again_where_a_text_changes(void **unused)
     const struct text never = { .column = 0.25, .found = 1, .alike = 8 };
     const struct text sure = { .column = 0.25, .often = 1, .found = 1, .alike = 8 };
     state = 7;
-    payoff_open(&p, false);
+    payoff_open(&p, false, false);
     assert_true(write_text(&p, &never, 1000) < 1020);
     assert_true(write_text(&p, &sure, 2000) < 2000 * 0.6);
     assert_true(write_text(&p, &never, 1000) < 1000 * 1.02);
@@ -130,7 +131,7 @@ static void it_guesses_always_where_that_is_asked_for(void **unused)
     (void)unused;
     struct payoff p;
     const uint8_t kinds[8] = { 0 };
-    payoff_open(&p, true);
+    payoff_open(&p, true, true);
     assert_int_equal(payoff_width(&p, kinds, 8, 0), 8);
     assert_int_equal(payoff_drafts(&p, 5, 1000), 5);
     assert_true(payoff_goes_on(&p, kinds, 3));
