@@ -93,8 +93,8 @@ static void credit(struct payoff *p, double steps)
     p->credit = p->credit > MOST_CREDIT ? MOST_CREDIT : p->credit;
 }
 
-/* What makes steps of one width longer or shorter, such as others on the machine, does so with all: half of it is believed
- * at once. */
+/* What makes steps of one width longer or shorter, such as others on the machine, does so with all: half of that is
+ * believed. */
 static void drift(struct payoff *p, uint32_t n_columns, double by)
 {
     for (uint32_t i = 1; i < MOST_GUESSES + 2 && p->n_steps[n_columns] > SETTLED; i++)
