@@ -153,6 +153,7 @@ void session_replace(infer_session *s, struct history *history, struct output *o
     if (s->synced)
         session_publish(s);
     s->synced = false;
+    s->n_offered = 0;
     ahead_forget(s);
     history_release(s->history);
     output_release(&s->model->context->a, s->output);
@@ -397,6 +398,7 @@ infer_status infer_session_rewind(infer_session *s, size_t n_keep, infer_error *
     ahead_forget(s);
     s->has_logits = s->has_logits && n_keep == s->n_tokens;
     s->n_tokens = (uint32_t)n_keep;
+    s->n_offered = 0; /* what comes now may be another text, and that it begins like this one is a use of it */
     if (s->n_done > s->n_tokens)
         s->n_done = s->n_tokens;
     if (atomic_load(&s->history->refs) == 1)

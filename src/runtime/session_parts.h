@@ -37,6 +37,7 @@ struct infer_session {
     bool has_logits;
     bool synced;   /* its pages are made known to the others */
     infer_store *store; /* where they are kept on disk; or NULL */
+    uint32_t n_offered; /* of its first pages, which the store has been given since the last rewind */
     bool in_batch; /* an item of the batch that is being checked */
     atomic_bool cancel;
 };

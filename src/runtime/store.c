@@ -109,9 +109,10 @@ static struct task *make_task(infer_store *store, const infer_session *s, uint32
     return t;
 }
 
-void store_offer(infer_store *store, const infer_session *s, uint32_t n)
+void store_offer(infer_store *store, infer_session *s, uint32_t n)
 {
-    if (!store->has_thread || n < ATTEND_KEYS || n < store->min_tokens || model_intact(s->model, NULL) != INFER_OK)
+    if (!store->has_thread || n / ATTEND_KEYS <= s->n_offered || n < store->min_tokens ||
+        model_intact(s->model, NULL) != INFER_OK)
         return;
     struct task *const t = make_task(store, s, n / ATTEND_KEYS);
     pthread_mutex_lock(&store->lock);
@@ -121,6 +122,7 @@ void store_offer(infer_store *store, const infer_session *s, uint32_t n)
         *store->end = t;
         store->end = &t->next;
         store->waiting += t->bytes;
+        s->n_offered = n / ATTEND_KEYS;
         pthread_cond_signal(&store->given);
     }
     pthread_mutex_unlock(&store->lock);

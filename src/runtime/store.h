@@ -8,7 +8,7 @@ infer_store *store_retain(infer_store *store); /* NULL is allowed */
 /** Take pages from the store that neither the session nor its pool has, of its first n tokens; s->n_done tells how far
  *  that went. */
 void store_find(infer_store *store, infer_session *s, uint32_t n);
-/** Have the full pages of its first n tokens written, which are computed. */
-void store_offer(infer_store *store, const infer_session *s, uint32_t n);
+/** Have the full pages of its first n tokens written, which are computed, if there are more than at the last time. */
+void store_offer(infer_store *store, infer_session *s, uint32_t n);
 
 #endif

@@ -99,12 +99,14 @@ struct process {
     infer_model *model;
 };
 
+/* NULL: the embedded model, which has a vocabulary. */
 static struct process start(const char *model, const infer_store_options *o)
 {
     infer_error err;
     struct process p = { .context = open_context(NULL, 2) };
     p.store = infer_store_open(p.context, folder, o, &err);
-    if (!p.store || !(p.model = infer_model_open(p.context, model, NULL, &err)))
+    p.model = model ? infer_model_open(p.context, model, NULL, &err) : infer_model_open_default(p.context, NULL, &err);
+    if (!p.store || !p.model)
         fail_msg("%s", err.message);
     return p;
 }
@@ -329,6 +331,58 @@ static void other_ways_to_compute_are_others(void **state)
     const bool is_scalar = getenv("INFER_CPU") && !strcmp(getenv("INFER_CPU"), "scalar");
     assert_int_equal(computed_for(&p, ids, 200), is_scalar ? 8 : 200);
     end(&p);
+}
+
+static void adapters_are_another_way_to_compute(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 2; round++) { /* without and with what the first one has left */
+        struct process p = start(QWEN, NULL);
+        infer_adapter *a = infer_adapter_open(p.model, "tests/data/adapters/qwen3", NULL, NULL);
+        assert_non_null(a);
+        infer_session *plain = open_session(&p), *adapted = open_session(&p);
+        assert_int_equal(sync_to(plain, ids, 200), round ? 8 : 200);
+        assert_int_equal(infer_session_set_adapters(adapted, &a, NULL, 1, NULL), INFER_OK);
+        assert_int_equal(sync_to(adapted, ids, 200), round ? 8 : 200);
+        assert_memory_not_equal(infer_session_logits(plain), infer_session_logits(adapted), N_VOCAB * sizeof(float));
+        infer_session_close(&plain);
+        infer_session_close(&adapted);
+        infer_adapter_close(&a);
+        end(&p);
+    }
+    assert_int_equal(each_file(NULL), 6);
+}
+
+/* How many tokens of the prompt somebody else had. */
+static size_t cached_for_request(void)
+{
+    struct process p = start(NULL, NULL);
+    infer_scheduler_options o = infer_scheduler_defaults();
+    infer_session_options session = options(&p);
+    o.session = &session;
+    infer_scheduler *scheduler = infer_scheduler_open(p.model, &o, NULL);
+    infer_generate_options generate = infer_generate_defaults();
+    infer_generate_result result = { .size = sizeof result };
+    infer_request_options request_options = infer_request_defaults();
+    request_options.generate = &generate;
+    generate.n_predict = 3;
+    infer_request *r = infer_scheduler_submit_ids(scheduler, ids, 400, &request_options, NULL);
+    assert_non_null(r);
+    assert_int_equal(infer_request_wait(r, -1, NULL), INFER_OK);
+    assert_int_equal(infer_request_get_result(r, 0, &result, NULL), INFER_OK);
+    assert_int_equal(result.n_prompt + result.n_cached, 400);
+    infer_request_close(&r);
+    infer_scheduler_close(&scheduler);
+    end(&p);
+    return result.n_cached;
+}
+
+static void schedulers_find_and_keep_prompts_too(void **state)
+{
+    (void)state;
+    assert_int_equal(cached_for_request(), 0);
+    assert_int_equal(cached_for_request(), 384);
+    assert_int_equal(computed_anew(NULL, other, 300), 300 - 192);
 }
 
 /* ---- Files that are no good ---- */
@@ -797,6 +851,8 @@ int main(void)
         IN_FOLDER(what_is_written_after_a_sync_is_kept_too),
         IN_FOLDER(short_texts_are_not_worth_a_file),
         IN_FOLDER(other_ways_to_compute_are_others),
+        IN_FOLDER(adapters_are_another_way_to_compute),
+        IN_FOLDER(schedulers_find_and_keep_prompts_too),
         IN_FOLDER(files_that_are_no_good_are_made_anew),
         IN_FOLDER(what_is_no_file_stays_and_is_no_error),
         IN_FOLDER(texts_not_used_for_longest_go_first),
