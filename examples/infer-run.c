@@ -5,6 +5,7 @@
 #include "tools/common/adapters.h"
 #include "tools/common/chat.h"
 #include "tools/common/grammar_options.h"
+#include "tools/common/likely.h"
 #include "tools/common/options.h"
 #include "tools/common/program.h"
 #include "tools/common/sampling.h"
@@ -17,12 +18,12 @@
 enum { EXIT_INTERRUPTED = 130 };
 
 static struct {
-    const char *model, *prompt, *file, *session, *store, *draft;
+    const char *model, *prompt, *file, *session, *store, *draft, *logprobs;
     int64_t store_bytes;
     infer_chat_setup chat;
     const char *system;
     bool talk, interactive, echo, escape, special, ignore_end, verbose, quiet, lookup;
-    int32_t n_predict, n_ctx, n_batch, n_threads;
+    int32_t n_predict, n_ctx, n_batch, n_threads, n_top;
     int64_t seed;
     int precision;
     struct kv_options kv;
@@ -102,6 +103,9 @@ static const struct opt rows[] = {
     { OPT_GROUP, NULL, NULL, "What is shown", NULL, 0, 0 },
     { OPT_OFF, "--no-display-prompt, --no-prompt-echo", NULL, "write only what follows the prompt", &o.echo, 0, 0 },
     { OPT_FLAG, "-sp, --special", NULL, "write control tokens by name", &o.special, 0, 0 },
+    { OPT_TEXT, "--logprobs", "FILE", "write how likely each token of prompt and text was, a line of JSON for each; all "
+      "of the prompt is computed then", &o.logprobs, 0, 0 },
+    { OPT_INT, "--top-logprobs", "N", "and the N most likely tokens at its place", &o.n_top, 0, INFER_MAX_TOP },
     { OPT_FLAG, "-v, --verbose", NULL, "more about model, memory and machine on stderr", &o.verbose, 0, 0 },
     { OPT_FLAG, "-q, --quiet", NULL, "no figures on stderr", &o.quiet, 0, 0 },
     OPT_STANDARD,
@@ -133,6 +137,8 @@ struct run {
     infer_sampler *sampler;
     struct chat *chat; /* NULL: text goes on as it is */
     infer_generate_options options;
+    struct likely lines; /* file NULL: none are asked for */
+    infer_error unwritten; /* why not all of them are there */
     char *stops[sizeof o.stops.item / sizeof *o.stops.item];
     double load_seconds, began; /* the model or an answer */
     infer_generate_result sum; /* of all answers; the reason is the last one's */
@@ -169,6 +175,13 @@ static bool write_text(void *user, const char *text, size_t length)
     if (length)
         last_written = text[length - 1];
     return fwrite(text, 1, length, stdout) == length && fflush(stdout) == 0 && !interrupted;
+}
+
+static void write_likely(void *user, int32_t id, float logprob, const infer_logprob *top, size_t n_top)
+{
+    struct run *r = user;
+    if (r->unwritten.code == INFER_OK)
+        likely_write(&r->lines, id, (double)logprob, top, n_top, &r->unwritten);
 }
 
 static void end_line(void)
@@ -380,6 +393,16 @@ static int converse(struct run *r)
     return interrupted ? EXIT_INTERRUPTED : code;
 }
 
+static int end_likely(struct run *r, int code)
+{
+    if (r->lines.file && fclose(r->lines.file) != 0 && r->unwritten.code == INFER_OK) {
+        r->unwritten.code = INFER_E_IO;
+        snprintf(r->unwritten.message, sizeof r->unwritten.message, "%s: %s", o.logprobs, strerror(errno));
+    }
+    r->lines.file = NULL;
+    return r->unwritten.code == INFER_OK ? code : complain(&r->unwritten, NULL);
+}
+
 /* What was interrupted is worth as much as what came to its end. */
 static int save_session(const struct run *r, int code)
 {
@@ -402,7 +425,7 @@ static int run(struct run *r, const char *prompt, size_t length)
     }
     if (code == EXIT_SUCCESS && o.interactive)
         code = converse(r);
-    code = save_session(r, code);
+    code = end_likely(r, save_session(r, code));
     if (!o.quiet && r->sum.n_prompt && (code == EXIT_SUCCESS || code == EXIT_INTERRUPTED))
         print_figures(r);
     return code;
@@ -466,6 +489,22 @@ static bool open_draft(struct run *r, infer_error *err)
     return r->draft;
 }
 
+static bool open_likely(struct run *r, infer_error *err)
+{
+    FILE *const file = fopen(o.logprobs, "w");
+    if (!file) {
+        err->code = INFER_E_ARGUMENT;
+        snprintf(err->message, sizeof err->message, "%.400s: %s", o.logprobs, strerror(errno));
+        return false;
+    }
+    r->options.on_token = write_likely;
+    r->options.n_top = (size_t)o.n_top;
+    r->options.echo = true;
+    r->lines.file = file;
+    const infer_tokenizer *tokenizer = infer_model_tokenizer(r->model);
+    return !tokenizer || likely_open(&r->lines, file, tokenizer); /* without one no text is begun, and that is told */
+}
+
 static bool open_all(struct run *r, infer_error *err)
 {
     r->began = seconds_now();
@@ -499,13 +538,16 @@ static bool open_all(struct run *r, infer_error *err)
             return false;
     }
     running = r->session;
-    return true;
+    return !o.logprobs || open_likely(r, err);
 }
 
 static void close_all(struct run *r)
 {
     running = NULL;
     chat_close(&r->chat);
+    if (r->lines.file)
+        fclose(r->lines.file);
+    likely_close(&r->lines);
     for (size_t i = 0; i < r->options.n_stops; i++)
         free(r->stops[i]);
     infer_sampler_close(&r->sampler);
@@ -532,6 +574,8 @@ int main(int argc, char **argv)
         return options == OPTIONS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
     if (!o.talk && (o.system || o.chat.template_name || o.chat.variables))
         return options_complain(&command, "-sys, --chat-template and --chat-template-kwargs go with --chat");
+    if (o.n_top && !o.logprobs)
+        return options_complain(&command, "--top-logprobs goes with --logprobs");
     o.interactive |= o.talk && !o.prompt && !o.file;
     catch_interrupt();
     char *prompt;

@@ -19,8 +19,11 @@ typedef bool infer_part_fn(void *user, infer_chat_part part, const char *text, s
 /** Receives the message that an answer is: JSON as infer_chat_parse() makes it. */
 typedef void infer_message_fn(void *user, const char *json, size_t length);
 
-/** Receives each token that is chosen, before its text: the one that ends a text too.
- *  @param top n_top most likely tokens at its place. */
+/** Receives each token that is chosen, before its text: the one that ends a text too. With `echo` those of the prompt
+ *  before them.
+ *  @param logprob natural logarithm of its probability; NAN for the first token of a session, which follows nothing.
+ *  @param top n_top most likely tokens at its place, as infer_logprobs() has them; id is -1 at the first of a
+ *             session. */
 typedef void infer_token_fn(void *user, int32_t id, float logprob, const infer_logprob *top, size_t n_top);
 
 typedef enum infer_stop_reason {
@@ -33,7 +36,6 @@ typedef enum infer_stop_reason {
     INFER_STOP_ERROR = 6    /**< a failure or a cancellation, which the status tells */
 } infer_stop_reason;
 
-/** Options of infer_generate() and its kind. */
 /** What generation does when the session's context is full and more text is wanted. A prompt that does not fit is
  *  INFER_E_FULL in any case. */
 typedef enum infer_full {
@@ -60,11 +62,16 @@ typedef struct infer_generate_options {
                                    *   alone. NULL = none (default) */
     infer_message_fn *on_message; /**< of an answer, at its end: all of it, also where it was stopped or failed. NULL =
                                    *   none (default) */
-    infer_token_fn *on_token;     /**< log-probabilities of the tokens chosen; NULL = none (default) */
+    infer_token_fn *on_token;     /**< log-probabilities of the tokens chosen, with `echo` of the prompt's too; NULL =
+                                   *   none (default) */
     size_t n_top;                 /**< alternatives that on_token gets, at most INFER_MAX_TOP (default 0) */
     infer_full on_full;           /**< INFER_FULL_STOP (default) */
     size_t n_full_keep;           /**< tokens of the session that are never forgotten (default 0) */
     const infer_speculation *speculation; /**< guess tokens before they are chosen; NULL = do not (default) */
+    bool echo;                    /**< on_token gets the tokens of the prompt first, those that were put before it
+                                   *   included; with n_predict 0 these alone. They are all evaluated then: nothing of
+                                   *   the prompt is taken from other sessions, of a conversation nothing from this one.
+                                   *   Logits of no more than 64 MB, or 8 tokens, are held at once (default false) */
 } infer_generate_options;
 
 static inline infer_generate_options infer_generate_defaults(void)
@@ -109,9 +116,11 @@ typedef struct infer_generate_result {
  *  but the end can follow.
  *  @param prompt length bytes; may be NULL if length is 0.
  *  @param result may be NULL. Filled on failure too, as far as it went.
+ *  Of the prompt, what any session of the model has computed after the same tokens is used: infer_session_sync(). The
+ *  result's n_cached tells how many tokens.
  *  @return INFER_OK; INFER_E_FULL with the session unchanged if the prompt does not fit; INFER_E_CANCELLED with the
- *          session holding what was evaluated (n_prompt tokens of the prompt): to undo, rewind to the length before;
- *          other failures before the prompt is evaluated leave the session unchanged. */
+ *          session holding what it has of the prompt until then (n_prompt + n_cached tokens): to undo, rewind to the
+ *          length before; other failures before the prompt is evaluated leave the session's tokens unchanged. */
 INFER_API infer_status infer_generate(infer_session *session, infer_sampler *sampler, const char *prompt, size_t length,
                                       const infer_generate_options *options, infer_generate_result *result,
                                       infer_error *err);

@@ -6,7 +6,7 @@
 #include "src/base/error.h"
 #include "src/engine/context.h"
 #include "src/model/model.h"
-#include "src/runtime/generation.h"
+#include "src/runtime/prompt.h"
 #include "src/runtime/session.h"
 #include "src/runtime/speculate.h"
 
@@ -15,11 +15,9 @@ struct infer_generation {
     struct generation g;
     struct speculator speculator;
     infer_session *session;
-    int32_t *prompt; /* n_prompt ids; those from next_prompt on are evaluated after n_keep tokens of the session's */
-    size_t n_prompt, next_prompt, n_keep;
+    struct prompt prompt;
     size_t length; /* of the session, as the last step left it */
-    bool anew;     /* the sampler's grammar begins after the prompt */
-    bool begun;
+    bool begun;    /* the prompt is evaluated */
     infer_status status; /* of the step that failed, told after the text before it */
     infer_error error;
 };
@@ -32,8 +30,7 @@ static infer_status begin(infer_generation *run, infer_session *session, infer_s
     if (!session || !sampler || (!prompt && length))
         return fail(err, INFER_E_ARGUMENT, "generation needs a session, a sampler and a prompt; found NULL");
     run->session = session;
-    run->n_keep = run->length = infer_session_length(session);
-    run->anew = length > 0;
+    run->length = infer_session_length(session);
     const infer_status status = generation_open(&run->g, session_model(session), sampler, options, err);
     return status == INFER_OK ? speculator_open(&run->speculator, session, sampler, run->g.o.speculation, err) : status;
 }
@@ -41,32 +38,8 @@ static infer_status begin(infer_generation *run, infer_session *session, infer_s
 static infer_status prepare(infer_generation *run, infer_session *session, infer_sampler *sampler, const char *prompt,
                             size_t length, const infer_generate_options *options, infer_error *err)
 {
-    infer_status status = begin(run, session, sampler, prompt, length, options, err);
-    if (status == INFER_OK)
-        status = generation_encode(&run->g, prompt, length, run->length == 0, &run->prompt, &run->n_prompt, err);
-    if (status != INFER_OK)
-        return status;
-    const size_t capacity = infer_session_capacity(session);
-    if (run->n_prompt > capacity - run->length)
-        return fail(err, INFER_E_FULL, "the prompt has %zu tokens, but the context of %zu has room for %zu",
-                    run->n_prompt, capacity, capacity - run->length);
-    return INFER_OK;
-}
-
-/* The session keeps what it holds of the conversation, but for the last token, whose logits are wanted. */
-static infer_status share(infer_generation *run, infer_error *err)
-{
-    const size_t n = run->n_prompt, capacity = infer_session_capacity(run->session);
-    const int32_t *held = infer_session_tokens(run->session);
-    if (!n)
-        return fail(err, INFER_E_ARGUMENT, "the chat template writes nothing for these messages");
-    if (n > capacity)
-        return fail(err, INFER_E_FULL, "the conversation has %zu tokens, the context has room for %zu", n, capacity);
-    size_t keep = 0;
-    while (keep + 1 < n && keep < run->length && held[keep] == run->prompt[keep])
-        keep++;
-    run->n_keep = run->next_prompt = run->g.r.n_cached = keep;
-    return INFER_OK;
+    const infer_status status = begin(run, session, sampler, prompt, length, options, err);
+    return status == INFER_OK ? prompt_read(&run->prompt, &run->g, session, prompt, length, err) : status;
 }
 
 static infer_status prepare_chat(infer_generation *run, infer_chat *chat, infer_session *session,
@@ -79,77 +52,33 @@ static infer_status prepare_chat(infer_generation *run, infer_chat *chat, infer_
         return fail(err, INFER_E_ARGUMENT, "an answer needs messages, and a conversation with the session's model");
     if (status != INFER_OK)
         return status;
-    run->anew = true;
     status = chat_write_prompt(chat, messages, n, &prompt, err);
     if (status == INFER_OK)
-        status = generation_encode(&run->g, prompt, strlen(prompt), false, &run->prompt, &run->n_prompt, err);
+        status = prompt_read_conversation(&run->prompt, &run->g, session, prompt, err);
     if (status == INFER_OK)
         status = generation_answer(&run->g, chat, prompt, err);
     mem_free(run->g.a, prompt);
-    return status == INFER_OK ? share(run, err) : status;
+    return status;
 }
 
 static void tear_down(infer_generation *run)
 {
-    if (run->g.a)
-        mem_free(run->g.a, run->prompt);
+    prompt_close(&run->prompt);
     speculator_close(&run->speculator);
     generation_close(&run->g);
 }
 
-/* n tokens more of the prompt. Conversations begin alike, so other sessions of the model may have computed some. */
-static infer_status eval_more(infer_generation *run, size_t done, size_t n, infer_error *err)
-{
-    const int32_t *ids = run->prompt + run->next_prompt + done;
-    size_t n_computed = n;
-    const infer_status status = run->g.turn.chat ? infer_session_sync(run->session, run->prompt,
-                                                                      run->next_prompt + done + n, &n_computed, err)
-                                                 : infer_session_eval(run->session, ids, n, err);
-    if (status == INFER_OK)
-        generation_count(&run->g, ids, n, n_computed);
-    return status;
-}
-
-/* In steps of as many tokens as the session computes at once, where somebody wants to know how far it is. */
-static infer_status eval_prompt(infer_generation *run, infer_error *err)
-{
-    struct generation *g = &run->g;
-    const size_t n = run->n_prompt - run->next_prompt, step = g->o.on_prompt ? session_batch(run->session) : n;
-    infer_status status = infer_session_rewind(run->session, run->n_keep, err);
-    for (size_t done = 0; done < n && status == INFER_OK;) {
-        const size_t now = n - done < step ? n - done : step;
-        status = eval_more(run, done, now, err);
-        if (status != INFER_OK)
-            break;
-        done += now;
-        if (g->o.on_prompt && !g->o.on_prompt(g->o.user, (float)done / (float)n))
-            status = fail(err, INFER_E_CANCELLED, "cancelled after %zu of %zu tokens of the prompt", done, n);
-    }
-    if (status != INFER_OK)
-        return status;
-    run->begun = true;
-    speculator_begin(&run->speculator);
-    return generation_begin(g, infer_session_tokens(run->session), infer_session_length(run->session), run->anew, err);
-}
-
 /* ---- Tokens ---- */
 
-/* Have the logits after the last token, which may be waiting, or be left over from a rewind. */
+/* Have the logits after the last token. */
 static infer_status logits_ready(infer_generation *run, infer_error *err)
 {
     infer_session *const s = run->session;
     struct speculator *const p = &run->speculator;
     if (infer_session_logits(s))
         return INFER_OK;
-    infer_status status = INFER_OK;
-    if (s->n_done == s->n_tokens) {
-        const int32_t last = s->history->tokens[s->n_tokens - 1];
-        status = infer_session_rewind(s, s->n_tokens - 1, err);
-        if (status == INFER_OK)
-            status = session_append(s, last, err); /* stays even if eval fails */
-    }
-    if (status == INFER_OK)
-        status = p->s ? speculator_advance(p, err) : infer_session_eval(s, NULL, 0, err);
+    session_await(s);
+    const infer_status status = p->s ? speculator_advance(p, err) : infer_session_eval(s, NULL, 0, err);
     run->g.r.n_drafted = p->n_drafted;
     run->g.r.n_accepted = p->n_accepted;
     return status;
@@ -173,7 +102,10 @@ static infer_status advance(infer_generation *run, infer_error *err)
     if (infer_session_length(s) != run->length)
         return fail(err, INFER_E_ARGUMENT, "the session has %zu tokens, but its generation left it with %zu",
                     infer_session_length(s), run->length);
-    infer_status status = run->begun ? INFER_OK : eval_prompt(run, err);
+    infer_status status = run->begun ? INFER_OK : prompt_eval(&run->prompt, err);
+    if (status == INFER_OK && !run->begun)
+        speculator_begin(&run->speculator);
+    run->begun = run->begun || status == INFER_OK;
     run->length = infer_session_length(s);
     const size_t room = infer_session_capacity(s) - run->length;
     if (status != INFER_OK || !generation_wants(&run->g, room + (run->g.o.on_full != INFER_FULL_STOP)))

@@ -92,6 +92,11 @@ void generation_close(struct generation *g)
 
 /* ---- The prompt ---- */
 
+bool generation_echoes(const struct generation *g)
+{
+    return g->o.echo && g->o.on_token;
+}
+
 infer_status generation_encode(const struct generation *g, const char *text, size_t length, bool begins, int32_t **ids,
                                size_t *n, infer_error *err)
 {

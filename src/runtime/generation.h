@@ -51,6 +51,8 @@ infer_status generation_open(struct generation *g, const infer_model *model, inf
 void generation_close(struct generation *g);
 /** The text is an answer after this prompt (terminated). Called after generation_open; g is not moved any more. */
 infer_status generation_answer(struct generation *g, infer_chat *chat, const char *prompt, infer_error *err);
+/** Whether the prompt's tokens are told too. */
+bool generation_echoes(const struct generation *g);
 /** Ids of a prompt, *n of them at *ids, which mem_free takes. `begins`: nothing precedes it. */
 infer_status generation_encode(const struct generation *g, const char *text, size_t length, bool begins, int32_t **ids,
                                size_t *n, infer_error *err);

@@ -68,44 +68,78 @@ infer_status infer_logprobs(const float *logits, int32_t n_vocab, int32_t id, fl
 struct echo {
     infer_session *session;
     const int32_t *tokens;
-    float *logprobs;
-    infer_logprob *top;
-    size_t n_top;
+    size_t n, n_top;
+    infer_token_fn *tell;
+    void *teller;
+    session_step_fn *on_step;
+    void *user;
     int32_t n_vocab;
 };
 
-/* Token i, after what gave these logits. */
+/* Token i, after what gave these logits; NULL: nothing. */
 static infer_status tell(const struct echo *e, size_t i, const float *logits, infer_error *err)
 {
-    infer_logprob *top = e->n_top ? e->top + i * e->n_top : NULL;
-    return infer_logprobs(logits, e->n_vocab, e->tokens[i], &e->logprobs[i], top, e->n_top, err);
-}
-
-static infer_status tell_first(const struct echo *e, infer_error *err)
-{
-    const bool begins = infer_session_length(e->session) == 0;
+    infer_logprob top[INFER_MAX_TOP];
+    float logprob = NAN;
     infer_status status = INFER_OK;
-    if (!begins && !infer_session_logits(e->session))
-        status = infer_session_eval(e->session, NULL, 0, err);
-    if (status == INFER_OK && !begins && infer_session_logits(e->session))
-        return tell(e, 0, infer_session_logits(e->session), err);
-    e->logprobs[0] = NAN;
-    for (size_t i = 0; i < e->n_top; i++)
-        e->top[i] = (infer_logprob){ -1, -INFINITY };
+    for (size_t k = 0; k < e->n_top; k++)
+        top[k] = (infer_logprob){ -1, -INFINITY };
+    if (logits)
+        status = infer_logprobs(logits, e->n_vocab, e->tokens[i], &logprob, top, e->n_top, err);
+    if (status == INFER_OK)
+        e->tell(e->teller, e->tokens[i], logprob, top, e->n_top);
     return status;
 }
 
-static infer_status tell_rest(const struct echo *e, size_t n, float *rows, size_t n_rows, infer_error *err)
+/* The session's logits tell of a step's first token, the rows of those after it. */
+static infer_status tell_all(const struct echo *e, float *rows, size_t n_rows, infer_error *err)
 {
-    infer_status status = INFER_OK;
-    for (size_t done = 0; done < n && status == INFER_OK;) {
-        const size_t now = n - done < n_rows ? n - done : n_rows;
-        status = infer_session_eval_all(e->session, e->tokens + done, now, rows, err);
-        for (size_t i = 0; i < now && done + i + 1 < n && status == INFER_OK; i++)
-            status = tell(e, done + i + 1, rows + i * (size_t)e->n_vocab, err);
+    const size_t there = infer_session_length(e->session);
+    infer_status status = session_ready(e->session, err);
+    for (size_t done = 0; done < e->n && status == INFER_OK;) {
+        const size_t now = e->n - done < n_rows ? e->n - done : n_rows;
+        status = tell(e, done, infer_session_logits(e->session), err);
+        if (status == INFER_OK)
+            status = infer_session_eval_all(e->session, e->tokens + done, now, rows, err);
+        for (size_t i = 1; i < now && status == INFER_OK; i++)
+            status = tell(e, done + i, rows + (i - 1) * (size_t)e->n_vocab, err);
         done += now;
+        if (status == INFER_OK && e->on_step)
+            status = e->on_step(e->user, there + done, now, err);
     }
     return status;
+}
+
+infer_status session_echo(infer_session *session, const int32_t *tokens, size_t n, infer_token_fn *tell, size_t n_top,
+                          void *teller, session_step_fn *on_step, void *user, infer_error *err)
+{
+    const infer_model *m = session_model(session);
+    const size_t row = m->net.h.n_vocab * sizeof(float), batch = session_batch(session);
+    size_t n_rows = ROWS_BYTES / row > MIN_ROWS ? ROWS_BYTES / row : MIN_ROWS;
+    n_rows = n_rows < batch ? n_rows : batch;
+    n_rows = n_rows < n ? n_rows : n;
+    const struct echo e = { session, tokens, n, n_top, tell, teller, on_step, user, (int32_t)m->net.h.n_vocab };
+    const infer_allocator *a = context_allocator(m->context);
+    float *rows = mem_raw(a, n_rows, row);
+    if (!rows)
+        return fail_memory(err, "the logits of a text");
+    const infer_status status = tell_all(&e, rows, n_rows, err);
+    mem_free(a, rows);
+    return status;
+}
+
+struct list {
+    float *logprob;
+    infer_logprob *top;
+};
+
+static void keep(void *user, int32_t id, float logprob, const infer_logprob *top, size_t n_top)
+{
+    struct list *l = user;
+    (void)id;
+    *l->logprob++ = logprob;
+    for (size_t k = 0; k < n_top; k++)
+        *l->top++ = top[k];
 }
 
 infer_status infer_session_logprobs(infer_session *session, const int32_t *tokens, size_t n, float *logprobs,
@@ -116,23 +150,14 @@ infer_status infer_session_logprobs(infer_session *session, const int32_t *token
                     "found NULL");
     if (n_top > INFER_MAX_TOP)
         return fail(err, INFER_E_ARGUMENT, "n_top is %zu, expected at most %d", n_top, INFER_MAX_TOP);
-    const infer_model *m = session_model(session);
     infer_model_info info = { .size = sizeof info };
-    infer_model_get_info(m, &info);
+    infer_model_get_info(session_model(session), &info);
     if (info.encoder)
         return fail(err, INFER_E_ARGUMENT, "%s: the model is an encoder, which does not say what follows", info.name);
-    const struct echo e = { session, tokens, logprobs, top, n_top, info.n_vocab };
-    const infer_allocator *a = context_allocator(m->context);
-    const size_t there = infer_session_length(session), row = (size_t)info.n_vocab * sizeof(float);
-    const size_t most = ROWS_BYTES / row > MIN_ROWS ? ROWS_BYTES / row : MIN_ROWS, n_rows = n < most ? n : most;
-    float *rows = mem_raw(a, n_rows, row);
-    if (!rows)
-        return fail_memory(err, "the logits of a text");
-    infer_status status = n ? tell_first(&e, err) : INFER_OK;
-    if (status == INFER_OK)
-        status = tell_rest(&e, n, rows, n_rows, err);
+    const size_t there = infer_session_length(session);
+    struct list list = { logprobs, top };
+    const infer_status status = n ? session_echo(session, tokens, n, keep, n_top, &list, NULL, NULL, err) : INFER_OK;
     if (status != INFER_OK && infer_session_length(session) > there)
         infer_session_rewind(session, there, NULL);
-    mem_free(a, rows);
     return status;
 }

@@ -345,27 +345,52 @@ infer_status session_aim(infer_session *s, const int32_t *tokens, size_t n, infe
     return INFER_OK;
 }
 
-infer_status infer_session_sync(infer_session *s, const int32_t *tokens, size_t n, size_t *n_computed,
-                                infer_error *err)
+/* Whether a session may have this timeline. */
+static infer_status check_timeline(const infer_session *s, const int32_t *tokens, size_t n, infer_error *err)
 {
     if (arch_has(&s->model->net.h, TRAIT_ENCODER))
         return fail(err, INFER_E_ARGUMENT, "an encoder computes a text at once: there is nothing to keep of it");
     if (n > s->n_ctx)
         return fail(err, INFER_E_FULL, "the context holds %u tokens, expected room for %zu", s->n_ctx, n);
-    if (n_computed)
-        *n_computed = 0;
-    if (!n)
-        return infer_session_rewind(s, 0, err);
-    infer_status status = check_ids(s, tokens, n, err);
-    if (status == INFER_OK)
-        status = session_aim(s, tokens, n, err);
-    const uint32_t left = (uint32_t)n - s->n_done;
-    if (status == INFER_OK && left)
-        status = advance(s, (uint32_t)n, NULL, err);
-    if (status == INFER_OK && n_computed)
-        *n_computed = left;
+    return check_ids(s, tokens, n, err);
+}
+
+infer_status session_sync(infer_session *s, const int32_t *tokens, size_t n, size_t most, session_step_fn *on_step,
+                          void *user, infer_error *err)
+{
+    infer_status status = check_timeline(s, tokens, n, err);
+    if (status != INFER_OK || !n)
+        return status == INFER_OK ? infer_session_rewind(s, 0, err) : status;
+    status = session_aim(s, tokens, n, err);
+    for (uint32_t from = s->n_done, end; status == INFER_OK && s->n_done < n; from = end) {
+        end = n - from < most ? (uint32_t)n : from + (uint32_t)most;
+        status = advance(s, end, NULL, err);
+        if (status == INFER_OK)
+            status = on_step(user, end, end - from, err);
+    }
+    if (s->n_done > s->n_tokens) /* pages were found, but nothing behind them was computed */
+        infer_session_rewind(s, s->n_tokens, NULL);
     if (status == INFER_OK)
         session_publish(s);
+    return status;
+}
+
+static infer_status count_computed(void *user, size_t end, size_t n_computed, infer_error *err)
+{
+    (void)end, (void)err;
+    *(size_t *)user += n_computed;
+    return INFER_OK;
+}
+
+infer_status infer_session_sync(infer_session *s, const int32_t *tokens, size_t n, size_t *n_computed,
+                                infer_error *err)
+{
+    size_t computed = 0;
+    if (n_computed)
+        *n_computed = 0;
+    const infer_status status = session_sync(s, tokens, n, n, count_computed, &computed, err);
+    if (status == INFER_OK && n_computed)
+        *n_computed = computed;
     return status;
 }
 
@@ -415,6 +440,20 @@ infer_status session_append(infer_session *s, int32_t id, infer_error *err)
     s->n_tokens++;
     s->has_logits = false;
     return INFER_OK;
+}
+
+void session_await(infer_session *s)
+{
+    if (s->has_logits || !s->n_tokens || s->n_done < s->n_tokens)
+        return;
+    s->n_done--;
+    infer_session_rewind(s, s->n_tokens, NULL);
+}
+
+infer_status session_ready(infer_session *s, infer_error *err)
+{
+    session_await(s);
+    return s->has_logits ? INFER_OK : infer_session_eval(s, NULL, 0, err);
 }
 
 void infer_session_cancel(infer_session *s)

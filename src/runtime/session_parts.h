@@ -58,8 +58,8 @@ infer_status session_check(const infer_session *s, const int32_t *tokens, size_t
 infer_status session_write(infer_session *s, const int32_t *tokens, size_t n, infer_error *err);
 /** Aim at a timeline of n tokens, at least 1, that fit and are in the vocabulary: what the session shares with it is
  *  kept, the rest written; the pages of what others have computed are taken. Then the tokens from s->n_done on are to be
- *  computed, at least one unless all is there with its logits. On failure the session has some of the tokens that it
- *  shares with these. */
+ *  computed, at least one unless all is there with its logits. If that comes to nothing, n_done may be more than
+ *  n_tokens: rewind to these. On failure the session has some of the tokens that it shares with these. */
 infer_status session_aim(infer_session *s, const int32_t *tokens, size_t n, infer_error *err);
 /** Tokens stay, but what was computed of them does not count: the next evaluation computes them. */
 void session_forget(infer_session *s);

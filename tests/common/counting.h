@@ -7,6 +7,7 @@
 struct counting {
     infer_allocator allocator;
     size_t calls, bytes; /* asked for so far */
+    size_t largest;      /* bytes asked for in one call */
     size_t live;         /* blocks not freed */
     size_t refuse_from;  /* number of the first call that gets NULL */
 };
@@ -17,6 +18,7 @@ static void *counting_alloc(void *user, size_t size)
     if (c->calls++ >= c->refuse_from)
         return NULL;
     c->bytes += size;
+    c->largest = size > c->largest ? size : c->largest;
     void *p = mem_default.alloc(mem_default.user, size);
     c->live += p != NULL;
     return p;

@@ -231,6 +231,24 @@ says "$err" "$dir/none.json"
 try 1 --regex a -j '{}'
 says "$err" 'exclude each other'
 
+# Log-probabilities: of the prompt those that infer-perplexity tells, of the text the best that there were.
+printf 'Once upon a time there was a dog. The dog had a red ball.' >"$dir/prompt"
+try 0 -m tests/data/default-model -f "$dir/prompt" -n 5 --temp 0 --ignore-eos --precision exact --logprobs "$dir/lines" --top-logprobs 2
+"${run%run}perplexity" -m tests/data/default-model -f "$dir/prompt" --precision exact --logprobs -c 256 >"$dir/told"
+n=$(wc -l <"$dir/told")
+[ "$n" -gt 10 ] && [ "$(wc -l <"$dir/lines")" = $((n + 5)) ] || fail "$(wc -l <"$dir/lines") lines, expected $n and 5"
+logprobs() { sed -n 's/.*"id": \([0-9]*\).*"logprob": \([-+.e0-9a-z]*\).*/\1 \2/p' "$@"; }
+logprobs "$dir/lines" | head -n "$n" >"$dir/a"
+logprobs "$dir/told" | paste -d ' ' "$dir/a" - >"$dir/both"
+awk -v n="$n" '$1 != $3 || ($2 == "null") != ($4 == "null") || ($2 - $4) ^ 2 > 1e-6 { bad = 1 }
+    END { exit bad || NR != n }' "$dir/both" || fail "other log-probabilities: $(head -n 3 "$dir/both")"
+tail -n 5 "$dir/lines" | sed 's/.*"id": \([0-9]*\).*"top": \[\[\([0-9]*\), .*/\1 \2/' |
+    awk '$1 != $2 || NF != 2 { bad = 1 } END { exit bad || NR != 5 }' || fail "not the best: $(tail -n 5 "$dir/lines")"
+try 2 --top-logprobs 2 -n 1
+says "$err" 'goes with --logprobs'
+try 1 -n 1 --logprobs "$dir/none/lines"
+says "$err" "$dir/none/lines"
+
 # A text that is saved goes on as if it had not been interrupted; a file that is none is refused and left as it is.
 try 0 -p 'Once upon a time' -n 24 --temp 0 --ignore-eos
 whole=$(cat "$out")

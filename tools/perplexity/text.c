@@ -5,10 +5,10 @@
  *   "_logits_", i32 n_ctx, i32 n_vocab, i32 n_chunks, i32 ids[n_chunks * n_ctx], then the rows of each chunk's tokens
  *   from n_ctx / 2 + 1 on */
 #include "tools/common/failure.h"
+#include "tools/common/likely.h"
 #include "tools/perplexity/perplexity.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,30 +246,14 @@ infer_status divergence_from(const struct scorer *s, const char *path, int32_t n
 
 struct tokens {
     const struct scorer *s;
-    infer_stream stream;
-    char *text; /* room for a piece */
+    struct likely lines;
 };
 
-/* One line of JSON: {"id", "text", "logprob"}: the text that the token completes, and null for the first token's
- * probability, which nothing foretells. */
 static infer_status print_token(void *arg, const float *logits, int32_t id, infer_error *err)
 {
     struct tokens *t = arg;
-    size_t length = 0;
-    infer_status status = infer_tokenizer_stream(t->s->tokenizer, &t->stream, id, t->text,
-                                                 infer_tokenizer_max_piece(t->s->tokenizer), &length, err);
-    if (status != INFER_OK)
-        return status;
-    json_t *const line = json_pack("{s:i, s:s%, s:o}", "id", (int)id, "text", t->text, length, "logprob",
-                                   logits ? json_real(logits[id] - log_total(logits, t->s->n_vocab)) : json_null());
-    char *const out = line ? json_dumps(line, 0) : NULL;
-    if (out)
-        puts(out);
-    else
-        status = failure(err, INFER_E_NOMEM, "no memory for a line of output");
-    free(out);
-    json_decref(line);
-    return status;
+    const double logprob = logits ? logits[id] - log_total(logits, t->s->n_vocab) : NAN;
+    return likely_write(&t->lines, id, logprob, NULL, 0, err);
 }
 
 infer_status token_probabilities(const struct scorer *s, const struct text_options *o, infer_error *err)
@@ -281,16 +265,14 @@ infer_status token_probabilities(const struct scorer *s, const struct text_optio
     infer_status status = INFER_OK;
     if (!n || n > s->n_ctx)
         status = failure(err, INFER_E_ARGUMENT, "%s: has %zu tokens, expected 1 to %zu (-c)", o->name, n, s->n_ctx);
-    struct tokens tokens = { s,
-                             { .flags = INFER_UNPARSE_SPECIAL },
-                             malloc(infer_tokenizer_max_piece(s->tokenizer) + 1) };
-    if (!tokens.text)
+    struct tokens tokens = { .s = s };
+    if (!likely_open(&tokens.lines, stdout, s->tokenizer))
         status = failure(err, INFER_E_NOMEM, "no memory for a token's text");
     if (status == INFER_OK)
         status = print_token(&tokens, NULL, ids[0], err);
     if (status == INFER_OK)
         status = scorer_read(s, ids, n, 1, print_token, &tokens, err);
-    free(tokens.text);
+    likely_close(&tokens.lines);
     free(ids);
     return status;
 }

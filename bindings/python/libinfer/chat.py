@@ -213,7 +213,7 @@ class Chat(Handle):
     def answer(self, session: Session, messages: Messages, sampler: Optional[Sampler] = None, *, n_predict: int = -1,
                ignore_end: bool = False, stops: Iterable[str] = (), on_prompt: Optional[Progress] = None,
                on_token: Optional[OnToken] = None, n_top: int = 0, on_full: WhenFull = WhenFull.STOP,
-               n_full_keep: int = 0, speculation: Optional[Speculation] = None) -> "Answer":
+               n_full_keep: int = 0, speculation: Optional[Speculation] = None, echo: bool = False) -> "Answer":
         """Answer a conversation, of which the session may hold a beginning: an iterator of pieces.
 
             messages.append(chat.answer(session, messages).run())
@@ -221,7 +221,8 @@ class Chat(Handle):
         Parameters as those of Session.generate()."""
         sampler = sampler or Sampler(context=session.model.context)
         options = GenerateOptions(on_prompt, stops, on_token, speculation, n_predict=n_predict,
-                                  ignore_end=ignore_end, n_top=n_top, on_full=int(on_full), n_full_keep=n_full_keep)
+                                  ignore_end=ignore_end, n_top=n_top, on_full=int(on_full), n_full_keep=n_full_keep,
+                                  echo=echo)
         return Answer(self, session, json_text(messages), sampler, options)
 
 

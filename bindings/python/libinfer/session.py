@@ -241,7 +241,7 @@ class Session(Handle):
                  ignore_end: bool = False, unparse_special: bool = False, raw_prompt: bool = False,
                  stops: Iterable[str] = (), on_prompt: Optional[Progress] = None, on_token: Optional[OnToken] = None,
                  n_top: int = 0, on_full: WhenFull = WhenFull.STOP, n_full_keep: int = 0,
-                 speculation: Optional[Speculation] = None) -> Generation:
+                 speculation: Optional[Speculation] = None, echo: bool = False) -> Generation:
         """Append a prompt, then generate: an iterator of pieces of text.
 
             for piece in session.generate("Once upon a time", n_predict=100): print(piece, end="")
@@ -258,10 +258,11 @@ class Session(Handle):
         @param n_top           how many of the most likely tokens on_token is told
         @param on_full         what is done when the context is full: end, raise ContextFull, or forget and go on
         @param n_full_keep     tokens of the session that are never forgotten
-        @param speculation     guess tokens before they are chosen: the same text in less time"""
+        @param speculation     guess tokens before they are chosen: the same text in less time
+        @param echo            on_token is told the tokens of the prompt first, which is evaluated whole then"""
         options = GenerateOptions(on_prompt, stops, on_token, speculation, n_predict=n_predict, ignore_end=ignore_end,
                                   unparse_special=unparse_special, raw_prompt=raw_prompt, n_top=n_top,
-                                  on_full=int(on_full), n_full_keep=n_full_keep)
+                                  on_full=int(on_full), n_full_keep=n_full_keep, echo=echo)
         return Generation(self, sampler or Sampler(context=self.model.context), prompt, options)
 
 

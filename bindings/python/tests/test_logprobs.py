@@ -44,6 +44,19 @@ def test_a_generation_tells_how_likely_its_tokens_were(session: Session) -> None
     assert all(t.top[0] == (t.id, t.logprob) and len(t.top) == 2 and t.logprob <= 0 for t in told)
 
 
+def test_an_echo_tells_of_the_prompt_too(session: Session) -> None:
+    told: list[Likely] = []
+    sampler = Sampler(temperature=0)
+    session.generate("Once upon a time", sampler, n_predict=3, on_token=told.append, n_top=1, echo=True).run()
+    assert [t.id for t in told] == session.tokens
+    assert math.isnan(told[0].logprob) and told[0].top == []
+    ids = session.tokens[:-3]
+    session.rewind(0)
+    prompt = session.logprobs(ids, 1)
+    for got, want in zip(told[1:-3], prompt[1:]):
+        assert got.id == want.id and abs(got.logprob - want.logprob) < 1e-3
+
+
 def test_what_the_callback_raises_is_raised(session: Session) -> None:
     def fail(token: Likely) -> None:
         raise ZeroDivisionError(token)
