@@ -145,9 +145,15 @@ INFER_API void infer_session_get_info(const infer_session *session, infer_sessio
  *  @return 0 with err filled if the options are refused or n_tokens do not fit n_ctx; 0 for 0 tokens. */
 INFER_API uint64_t infer_kv_bytes(const infer_model *model, const infer_session_options *options, size_t n_tokens,
                                   infer_error *err);
-/** Make a running or the next eval or generate return INFER_E_CANCELLED soon. May be called from any thread and from a
- *  signal handler. */
+/** Stop what the session computes: the call that is running or, between two calls, the next one that computes returns
+ *  INFER_E_CANCELLED soon, and with that it is over. So none is lost that comes just before a call. infer_generate(),
+ *  infer_generate_chat() and a generation that is fetched are one call each, from beginning to end: one that came too late
+ *  for it is forgotten at its end. After single evaluations infer_session_uncancel() forgets it. May be called from any
+ *  thread and from a signal handler. */
 INFER_API void infer_session_cancel(infer_session *session);
+/** Forget a cancellation that no call has heeded: to be called where something new begins, if one that was meant for what
+ *  was before may still have come. From any thread. */
+INFER_API void infer_session_uncancel(infer_session *session);
 
 /** Write the session to a file: its tokens, what its cache holds of them, its logits if there are any. Of layers with
  *  a sliding window that is what the window sees, and a little more. Tokens that wait are saved as such; work buffers

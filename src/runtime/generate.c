@@ -18,6 +18,7 @@ struct infer_generation {
     struct prompt prompt;
     size_t length; /* of the session, as the last step left it */
     bool begun;    /* the prompt is evaluated */
+    bool over;     /* its end was told */
     infer_status status; /* of the step that failed, told after the text before it */
     infer_error error;
 };
@@ -201,6 +202,9 @@ infer_status infer_generation_next(infer_generation *generation, infer_piece *pi
     p.part = next.part;
     p.text = next.text.p;
     p.length = next.text.n;
+    if (!next.text.p && !generation->over)
+        infer_session_uncancel(generation->session); /* came too late */
+    generation->over |= !next.text.p;
     memcpy(piece, &p, piece->size < sizeof p ? piece->size : sizeof p);
     return status;
 }
@@ -247,6 +251,8 @@ static infer_status run_through(infer_generation *run, infer_status status, infe
     }
     if (result)
         generation_result(&run->g, result);
+    if (run->session)
+        infer_session_uncancel(run->session); /* came too late */
     tear_down(run);
     return status;
 }

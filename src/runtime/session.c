@@ -461,6 +461,11 @@ void infer_session_cancel(infer_session *s)
     atomic_store(&s->cancel, true);
 }
 
+void infer_session_uncancel(infer_session *s)
+{
+    atomic_store(&s->cancel, false);
+}
+
 /* ---- Asking ---- */
 
 void infer_model_set_prefix_bytes(infer_model *m, uint64_t bytes)

@@ -497,6 +497,22 @@ static void cancelling_keeps_what_was_written_and_the_text_can_go_on(void **stat
     close_writer(whole);
 }
 
+static void a_cancellation_that_comes_too_late_does_not_stop_the_next_text(void **state)
+{
+    (void)state;
+    struct writer *whole = whole_text(), *w = open_writer();
+    w->o.ignore_end = true;
+    w->cancel_after = whole->n_pieces; /* nothing is computed after the last piece */
+    write_text(w, prompt);
+    assert_string_equal(w->text, whole->text);
+    w->cancel_after = 0;
+    w->o.n_predict = 3;
+    write_text(w, "");
+    assert_int_equal(w->r.n_generated, 3);
+    close_writer(w);
+    close_writer(whole);
+}
+
 static void *cancel_soon(void *session)
 {
     usleep(20000);
@@ -641,6 +657,7 @@ int main(void)
         cmocka_unit_test(no_tokens_asked_for_means_the_prompt_alone),
         cmocka_unit_test(progress_comes_once_a_batch_and_may_cancel),
         cmocka_unit_test(cancelling_keeps_what_was_written_and_the_text_can_go_on),
+        cmocka_unit_test(a_cancellation_that_comes_too_late_does_not_stop_the_next_text),
         cmocka_unit_test(another_thread_may_cancel),
         cmocka_unit_test(wrong_arguments_are_refused_with_a_sentence_and_change_nothing),
         cmocka_unit_test(an_older_result_struct_is_filled_as_far_as_it_goes),

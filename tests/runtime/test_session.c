@@ -122,6 +122,14 @@ static void cancelling_stops_the_next_evaluation_once(void **state)
     assert_int_equal(infer_session_eval(f->session, text, N, NULL), INFER_OK);
 }
 
+static void a_cancellation_that_nobody_heeded_can_be_forgotten(void **state)
+{
+    struct fixture *f = *state;
+    infer_session_cancel(f->session);
+    infer_session_uncancel(f->session);
+    assert_int_equal(infer_session_eval(f->session, text, N, NULL), INFER_OK);
+}
+
 static void options_outside_their_range_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -378,6 +386,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_context_is_an_error_that_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_token_outside_the_vocabulary_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cancelling_stops_the_next_evaluation_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_cancellation_that_nobody_heeded_can_be_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(options_outside_their_range_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(types_of_the_cache_give_logits_near_those_of_floats, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_latent_vector_is_all_that_the_cache_holds_of_a_token, set_up, tear_down),

@@ -141,11 +141,9 @@ class Session(Handle):
                 check(lib.infer_session_eval_all, pointer, array, n, out)
 
     def _settle(self, n_keep: int) -> None:
-        """The session is asked to stop, but nothing is running: have a step take that, and forget the step."""
-        pointer, n_keep = self._pointer, min(n_keep, self.capacity - 1)
-        lib.infer_session_rewind(pointer, n_keep, ffi.NULL)
-        lib.infer_session_eval(pointer, [0], 1, ffi.NULL)
-        lib.infer_session_rewind(pointer, n_keep, ffi.NULL)
+        """A call was cancelled, maybe too late: have what was there before it."""
+        self.uncancel()
+        lib.infer_session_rewind(self._pointer, min(n_keep, len(self)), ffi.NULL)
 
     @property
     def logits(self) -> Floats:
@@ -234,8 +232,12 @@ class Session(Handle):
         return SessionInfo(**values)
 
     def cancel(self) -> None:
-        """Make a running or the next call raise Cancelled soon. From any thread."""
+        """Make the running call, or between two calls the next one, raise Cancelled soon. From any thread."""
         lib.infer_session_cancel(self._pointer)
+
+    def uncancel(self) -> None:
+        """Forget a cancel() that no call has heeded. From any thread."""
+        lib.infer_session_uncancel(self._pointer)
 
     def generate(self, prompt: str = "", sampler: Optional[Sampler] = None, *, n_predict: int = -1,
                  ignore_end: bool = False, unparse_special: bool = False, raw_prompt: bool = False,

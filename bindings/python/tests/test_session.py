@@ -155,6 +155,10 @@ def test_cancel_is_an_exception_and_the_session_is_as_before(session: Session) -
     with pytest.raises(Cancelled):
         session.eval([3, 4])
     assert session.tokens == [1, 2]
+    session.cancel()
+    session.uncancel()
+    session.eval([3, 4])
+    assert session.tokens == [1, 2, 3, 4]
 
 
 def test_the_cache_has_the_types_and_the_size_foretold(model: Model) -> None:
