@@ -26,6 +26,8 @@ static struct {
     int32_t n_predict, n_ctx, n_batch, n_threads, n_top;
     int64_t seed;
     int precision;
+    int32_t n_beams; /* 0: no search */
+    float length_penalty;
     struct kv_options kv;
     infer_speculation speculation;
     struct adapter_options adapters;
@@ -75,6 +77,12 @@ static const struct opt rows[] = {
     SAMPLING_ROWS(o.sampling),
     { OPT_INT64, "-s, --seed", "N", "same seed, same text; -1 = another text each time",
       &o.seed, -1, (double)INT64_MAX },
+
+    { OPT_GROUP, NULL, NULL, "Or searched for", NULL, 0, 0 },
+    { OPT_INT, "--beams", "N", "write the likeliest text that a beam search of N beams finds, at its end; of what chooses "
+      "tokens only penalties, DRY, biases, bans and grammars count", &o.n_beams, 1, INFER_MAX_BEAMS },
+    { OPT_FLOAT, "--length-penalty", "X", "texts are compared by the sum of their log-probabilities, divided by length to "
+      "the power of X", &o.length_penalty, -100, 100 },
 
     { OPT_GROUP, NULL, NULL, "How it is computed", NULL, 0, 0 },
     { OPT_INT, "-t, --threads", "N", "threads; default 0: one per physical core", &o.n_threads, 0, 256 },
@@ -341,6 +349,33 @@ static void add_figures(struct run *r, const infer_generate_result *one)
     r->n_passes += one->n_generated - (one->n_generated && one->reason != INFER_STOP_END);
 }
 
+/* Write the best of the texts that are found, and have the session go on after it. */
+static infer_status find_text(struct run *r, const char *prompt, size_t length, infer_generate_result *one,
+                              infer_error *err)
+{
+    infer_beam_options options = infer_beam_defaults();
+    infer_beam best = { .size = sizeof best };
+    options.n_beams = o.n_beams;
+    options.length_penalty = o.length_penalty;
+    options.generate = &r->options;
+    infer_beams *found = infer_beam_search(r->session, r->sampler, prompt, length, &options, err);
+    if (!found)
+        return err->code;
+    infer_beams_get_result(found, one);
+    infer_status status = infer_beams_get(found, 0, &best, err);
+    if (status == INFER_OK && !write_text(NULL, best.text, best.length))
+        one->reason = INFER_STOP_CALLBACK;
+    for (size_t i = 0; o.verbose && !o.quiet && i < infer_beams_count(found); i++) {
+        infer_beam b = { .size = sizeof b };
+        if (infer_beams_get(found, i, &b, err) == INFER_OK)
+            fprintf(stderr, "\n%8.4f  %s", b.score, b.text);
+    }
+    if (status == INFER_OK && (o.interactive || o.session))
+        status = infer_session_eval(r->session, best.tokens, best.n_tokens, err);
+    infer_beams_close(&found);
+    return status;
+}
+
 static int answer(struct run *r, const char *prompt, size_t length)
 {
     infer_error err = { 0 };
@@ -348,7 +383,8 @@ static int answer(struct run *r, const char *prompt, size_t length)
     r->began = seconds_now();
     const infer_status status =
         r->chat ? chat_say(r->chat, r->session, r->sampler, prompt, length, &r->options, &one, &err)
-                : infer_generate(r->session, r->sampler, prompt, length, &r->options, &one, &err);
+        : o.n_beams ? find_text(r, prompt, length, &one, &err)
+                    : infer_generate(r->session, r->sampler, prompt, length, &r->options, &one, &err);
     const int write_error = errno;
     add_figures(r, &one);
     if (interrupted)
@@ -569,11 +605,14 @@ int main(int argc, char **argv)
     o.seed = -1;
     o.store_bytes = (int64_t)infer_store_defaults().max_bytes;
     o.n_batch = 512;
+    o.length_penalty = infer_beam_defaults().length_penalty;
     const enum options_result options = options_parse(&command, argc, argv);
     if (options != OPTIONS_RUN)
         return options == OPTIONS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
     if (!o.talk && (o.system || o.chat.template_name || o.chat.variables))
         return options_complain(&command, "-sys, --chat-template and --chat-template-kwargs go with --chat");
+    if (o.n_beams && (o.talk || o.logprobs))
+        return options_complain(&command, "--beams goes with neither --chat nor --logprobs");
     if (o.n_top && !o.logprobs)
         return options_complain(&command, "--top-logprobs goes with --logprobs");
     o.interactive |= o.talk && !o.prompt && !o.file;

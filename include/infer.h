@@ -17,6 +17,7 @@
  * infer_grammar    what texts may look like; constant once open, shared by any number of samplers and threads
  * infer_matcher    one text on its way through a grammar; used by one thread at a time
  * infer_generation  a text that is fetched piece by piece; used by one thread at a time
+ * infer_beams      texts that a search has found; constant, used by any number of threads
  * infer_embedder   makes vectors and scores of whole texts; used by one thread at a time
  *
  *     infer_error err;
@@ -52,6 +53,7 @@
 #include "infer/model.h"
 #include "infer/sampler.h"
 #include "infer/scheduler.h"
+#include "infer/search.h"
 #include "infer/session.h"
 #include "infer/speculate.h"
 #include "infer/store.h"

@@ -9,6 +9,16 @@ bool dry_open(struct dry *d, const infer_allocator *a, int32_t window)
     return id_map_open(&d->lengths, a, 64);
 }
 
+bool dry_fork(struct dry *d, const struct dry *from)
+{
+    *d = (struct dry){ .a = from->a, .window = from->window, .n = from->n, .room = from->n,
+                       .unbroken = from->unbroken };
+    d->token = mem_new(from->a, from->n, sizeof *d->token);
+    if (d->token && from->n)
+        memcpy(d->token, from->token, from->n * sizeof *d->token);
+    return id_map_copy(&d->lengths, &from->lengths) && phrases_fork(&d->breakers, &from->breakers) && d->token;
+}
+
 void dry_close(struct dry *d)
 {
     if (!d->a)

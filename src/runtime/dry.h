@@ -18,6 +18,9 @@ struct dry {
 
 /** window: tokens that are searched, -1 = all. False if memory is out. */
 bool dry_open(struct dry *d, const infer_allocator *a, int32_t window);
+/** One that goes on from the same tokens; `from` outlives it. False if memory is out. dry_close() is due in any
+ *  case. */
+bool dry_fork(struct dry *d, const struct dry *from);
 void dry_close(struct dry *d);
 void dry_clear(struct dry *d);
 /** False if memory is out: the token is not there. */

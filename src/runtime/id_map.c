@@ -42,6 +42,15 @@ bool id_map_open(struct id_map *m, const infer_allocator *a, size_t n)
     return reserve(m, n);
 }
 
+bool id_map_copy(struct id_map *m, const struct id_map *from)
+{
+    *m = *from;
+    m->slots = mem_new(from->a, from->n_slots, sizeof *m->slots);
+    if (m->slots && from->n_slots)
+        memcpy(m->slots, from->slots, from->n_slots * sizeof *m->slots);
+    return m->slots;
+}
+
 void id_map_close(struct id_map *m)
 {
     if (m->a)

@@ -16,6 +16,8 @@ struct id_map {
 
 /** Room for n ids from the start on; false if memory is out. */
 bool id_map_open(struct id_map *m, const infer_allocator *a, size_t n);
+/** One of the same content; false if memory is out. */
+bool id_map_copy(struct id_map *m, const struct id_map *from);
 void id_map_close(struct id_map *m);
 void id_map_clear(struct id_map *m);
 /** The value of an id, valid until another one is put or removed; NULL if it is not there. */

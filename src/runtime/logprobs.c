@@ -1,5 +1,7 @@
 /* logprobs.c - how likely tokens are, as the model has it. The logarithm of the sum of exponentials is that of
  * candidates' weights (elementary.h), so that every machine tells the same. */
+#include "src/runtime/logprobs.h"
+
 #include "src/base/context.h"
 #include "src/base/error.h"
 #include "src/model/model.h"
@@ -33,6 +35,13 @@ static struct scale scale_of(const float *logits, int32_t n)
 static float logprob_of(const struct scale *s, float logit)
 {
     return is_finite(logit) ? (float)((double)logit - (double)s->largest - s->log_sum) : -INFINITY;
+}
+
+void logprobs_all(const float *logits, int32_t n, float *logprob)
+{
+    const struct scale s = scale_of(logits, n);
+    for (int32_t i = 0; i < n; i++)
+        logprob[i] = logprob_of(&s, logits[i]);
 }
 
 static void find_top(const float *logits, int32_t n, const struct scale *s, infer_logprob *top, size_t n_top)

@@ -102,13 +102,27 @@ void phrases_close(struct phrases *p)
 {
     if (!p->a)
         return;
-    mem_free(p->a, p->phrase);
-    mem_free(p->a, p->row_of);
-    mem_free(p->a, p->bytes);
     mem_free(p->a, p->tail);
-    mem_free(p->a, p->first);
-    mem_free(p->a, p->ids);
+    if (!p->lent) {
+        mem_free(p->a, p->phrase);
+        mem_free(p->a, p->row_of);
+        mem_free(p->a, p->bytes);
+        mem_free(p->a, p->first);
+        mem_free(p->a, p->ids);
+    }
     *p = (struct phrases){ 0 };
+}
+
+bool phrases_fork(struct phrases *p, const struct phrases *from)
+{
+    *p = *from;
+    if (!from->tokenizer)
+        return true;
+    p->lent = true;
+    p->tail = mem_new(from->a, from->most_tail, 1);
+    if (p->tail && from->n_tail)
+        memcpy(p->tail, from->tail, from->n_tail);
+    return p->tail;
 }
 
 void phrases_begin(struct phrases *p)

@@ -14,6 +14,7 @@ struct phrases {
     char *bytes;  /* of all phrases */
     char *tail;   /* the last bytes written, fewer than the longest phrase has */
     size_t n_tail, most_tail;
+    bool lent; /* all but the tail is another's */
     /* Tokens that end phrase p when its first i bytes are there (i = 0: that hold all of it): rows row_of[p] + i. */
     size_t *row_of;
     size_t *first; /* ids[first[r]] up to ids[first[r + 1]] */
@@ -24,6 +25,8 @@ struct phrases {
  *  be called. */
 infer_status phrases_open(struct phrases *p, const infer_allocator *a, const infer_tokenizer *tokenizer,
                           const char *const *texts, size_t n, bool with_tokens, infer_error *err);
+/** The same after the same text; `from` outlives it. False if memory is out. phrases_close() is due in any case. */
+bool phrases_fork(struct phrases *p, const struct phrases *from);
 void phrases_close(struct phrases *p);
 /** Forget what was written. */
 void phrases_begin(struct phrases *p);

@@ -14,6 +14,15 @@ bool recent_open(struct recent *r, const infer_allocator *a, int32_t window)
     return false;
 }
 
+bool recent_fork(struct recent *r, const struct recent *from)
+{
+    *r = *from;
+    r->ring = mem_new(from->a, from->room_ring, sizeof *r->ring);
+    if (r->ring && from->n_ring)
+        memcpy(r->ring, from->ring, from->n_ring * sizeof *r->ring);
+    return id_map_copy(&r->counts, &from->counts) && r->ring;
+}
+
 void recent_close(struct recent *r)
 {
     id_map_close(&r->counts);

@@ -14,6 +14,8 @@ struct recent {
 
 /** Takes the memory for windows of common size at once; larger ones grow as tokens come. */
 bool recent_open(struct recent *r, const infer_allocator *a, int32_t window);
+/** One that goes on from the same tokens; false if memory is out. recent_close() is due in any case. */
+bool recent_fork(struct recent *r, const struct recent *from);
 void recent_close(struct recent *r);
 void recent_clear(struct recent *r);
 /** False if memory is out: the token is not counted. */

@@ -125,6 +125,33 @@ infer_sampler *infer_sampler_open(infer_context *context, const infer_sampler_op
     return s;
 }
 
+static bool copy_state(infer_sampler *s, const infer_sampler *from, infer_error *err)
+{
+    s->biases = mem_new(s->a, s->o.n_biases, sizeof *s->biases);
+    if (!s->biases || !candidates_open(&s->candidates, s->a) || !recent_fork(&s->recent, &from->recent) ||
+        !dry_fork(&s->dry, &from->dry) || !phrases_fork(&s->banned, &from->banned))
+        return fail_memory(err, "a sampler"), false;
+    if (s->o.n_biases)
+        memcpy(s->biases, from->biases, s->o.n_biases * sizeof *s->biases);
+    s->matcher = from->matcher ? infer_matcher_fork(from->matcher, err) : NULL;
+    return s->matcher || !from->matcher;
+}
+
+infer_sampler *sampler_fork(const infer_sampler *from, infer_error *err)
+{
+    infer_sampler *s = mem_new(from->a, 1, sizeof *s);
+    if (!s)
+        return fail_memory(err, "a sampler"), NULL;
+    *s = (infer_sampler){ .context = context_retain(from->context), .a = from->a, .o = from->o,
+                          .n_stages = from->n_stages, .lost_count = from->lost_count, .n_ids = from->n_ids,
+                          .left_grammar = from->left_grammar, .random = from->random,
+                          .mirostat_mu = from->mirostat_mu };
+    memcpy(s->stages, from->stages, sizeof s->stages);
+    if (!copy_state(s, from, err))
+        infer_sampler_close(&s);
+    return s;
+}
+
 void infer_sampler_close(infer_sampler **sampler)
 {
     infer_sampler *s = sampler ? *sampler : NULL;
@@ -278,6 +305,20 @@ int32_t sampler_sample_except(infer_sampler *s, const float *logits, int32_t n_v
     for (size_t i = 0; i < s->n_stages && good; i++)
         good = s->stages[i]->run(s, c);
     return good && stages_gather(s, c) ? stages_draw(s, c) : -1;
+}
+
+size_t sampler_best(infer_sampler *s, const float *scores, int32_t n_vocab, const int32_t *banned, size_t n_banned,
+                    infer_logprob *best, size_t k)
+{
+    struct candidates *c = &s->candidates;
+    if (s->lost_count || s->left_grammar)
+        return SIZE_MAX;
+    candidates_begin(c, scores, s->matcher && n_vocab > s->n_ids ? s->n_ids : n_vocab);
+    if (!prepare(s, c, banned, n_banned) || !stages_best(s, c, k))
+        return SIZE_MAX;
+    for (size_t i = 0; i < c->n; i++)
+        best[i] = (infer_logprob){ candidates_id(c, i), c->logit[i] };
+    return c->n;
 }
 
 int32_t infer_sampler_sample(infer_sampler *s, const float *logits, int32_t n_vocab)

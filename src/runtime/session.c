@@ -456,6 +456,11 @@ infer_status session_ready(infer_session *s, infer_error *err)
     return s->has_logits ? INFER_OK : infer_session_eval(s, NULL, 0, err);
 }
 
+bool session_cancelled(infer_session *s)
+{
+    return atomic_exchange(&s->cancel, false);
+}
+
 void infer_session_cancel(infer_session *s)
 {
     atomic_store(&s->cancel, true);

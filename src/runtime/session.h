@@ -31,6 +31,8 @@ infer_status session_echo(infer_session *session, const int32_t *tokens, size_t 
                           void *teller, session_step_fn *on_step, void *user, infer_error *err);
 /** Where the last token's logits are gone, after a rewind, it waits to be computed again. */
 void session_await(infer_session *session);
+/** Whether somebody has asked to cancel what runs; that is answered with this. */
+bool session_cancelled(infer_session *session);
 /** Have the logits after the last token, which may be waiting, or left over from a rewind. An empty session has
  *  none. */
 infer_status session_ready(infer_session *session, infer_error *err);

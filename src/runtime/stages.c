@@ -352,6 +352,14 @@ int32_t stages_draw(struct infer_sampler *s, struct candidates *c)
     return candidates_id(c, i);
 }
 
+bool stages_best(struct infer_sampler *s, struct candidates *c, size_t k)
+{
+    for (size_t i = 0; i < s->n_stages; i++)
+        if (s->stages[i]->few && !s->stages[i]->run(s, c))
+            return false;
+    return take_best(s, c, k);
+}
+
 /* ---- The list ---- */
 
 static const struct stage rows[] = {

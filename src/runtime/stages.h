@@ -40,6 +40,9 @@ struct infer_sampler {
 bool stages_list(struct infer_sampler *s);
 /** Choose among the candidates, which become those of the last stage; -1 if there are none. */
 int32_t stages_draw(struct infer_sampler *s, struct candidates *c);
+/** Leave the k <= FEW best that the grammar allows, in order, after the stages that change few logits, and no others.
+ *  False if memory is out. */
+bool stages_best(struct infer_sampler *s, struct candidates *c, size_t k);
 /** As candidates_gather, with the grammar's mask. */
 bool stages_gather(struct infer_sampler *s, struct candidates *c);
 

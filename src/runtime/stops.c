@@ -37,12 +37,12 @@ void stops_close(struct stops *s)
 }
 
 /* Length of the longest stop string that ends with the text, 0 if there is none. */
-static size_t complete_at(const struct stops *s, size_t end)
+static size_t complete_at(const struct stops *s, const char *text, size_t end)
 {
     size_t longest = 0;
     for (size_t i = 0; i < s->n; i++) {
         const struct text stop = s->stop[i];
-        if (stop.n > longest && stop.n <= end && !memcmp(s->text + end - stop.n, stop.p, stop.n))
+        if (stop.n > longest && stop.n <= end && !memcmp(text + end - stop.n, stop.p, stop.n))
             longest = stop.n;
     }
     return longest;
@@ -67,12 +67,22 @@ const char *stops_take(struct stops *s, const char *piece, size_t length, size_t
     size_t end = s->held, stop = 0;
     for (size_t i = 0; i < length && !stop; i++) {
         s->text[end++] = piece[i];
-        stop = complete_at(s, end);
+        stop = complete_at(s, s->text, end);
     }
     *found = stop;
     s->held = stop ? 0 : begun_at(s, end);
     *n = s->shown = end - stop - s->held;
     return s->text;
+}
+
+size_t stops_find(const struct stops *s, struct text text, size_t from)
+{
+    for (size_t end = from + 1; end <= text.n; end++) {
+        const size_t n = complete_at(s, text.p, end);
+        if (n)
+            return end - n;
+    }
+    return SIZE_MAX;
 }
 
 const char *stops_end(struct stops *s, size_t *n)

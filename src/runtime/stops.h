@@ -26,6 +26,8 @@ void stops_close(struct stops *s);
 /** Take a piece; what may now be shown is *n bytes at the return value, valid until the next call. *found: a stop
  *  string came up and the text ends before it. */
 const char *stops_take(struct stops *s, const char *piece, size_t length, size_t *n, bool *found);
+/** Where the first stop string begins that is complete behind the first `from` bytes of a text, or SIZE_MAX. */
+size_t stops_find(const struct stops *s, struct text text, size_t from);
 /** The text ended otherwise: what is held back after all. */
 const char *stops_end(struct stops *s, size_t *n);
 

@@ -249,6 +249,20 @@ says "$err" 'goes with --logprobs'
 try 1 -n 1 --logprobs "$dir/none/lines"
 says "$err" "$dir/none/lines"
 
+# Beam search: one beam is the greedy text, more find a likelier one; what does not go together is told.
+try 0 -p 'Once upon a time' -n 20 --temp 0 --no-prompt-echo
+greedy=$(cat "$out")
+try 0 -p 'Once upon a time' -n 20 --beams 1 --no-prompt-echo
+same "$(cat "$out")" "$greedy" 'one beam'
+try 0 -p 'Once upon a time' -n 20 --beams 4 --length-penalty 0 -v
+says "$out" 'Once upon a time'
+[ "$(grep -c '^ *-[0-9]*\.[0-9]* ' "$err")" -ge 4 ] || fail 'not four texts and scores'
+try 0 -p 'Once upon a time' --beams 3 --no-prompt-echo --regex ' (cat|dog)'
+grep -qE '^ (cat|dog)$' "$out" || fail "neither cat nor dog: $(cat "$out")"
+try 2 --beams 2 --chat
+says "$err" 'neither --chat nor --logprobs'
+try 2 --beams 65
+
 # A text that is saved goes on as if it had not been interrupted; a file that is none is refused and left as it is.
 try 0 -p 'Once upon a time' -n 24 --temp 0 --ignore-eos
 whole=$(cat "$out")

@@ -8,6 +8,7 @@
 docs/python.md has an example of everything. A call that computes lets other Python threads run; Ctrl-C ends it."""
 
 from .adapter import Adapter, AdapterInfo
+from .beams import Beam, BeamEnd
 from .cache import Cache, CacheStats, Listed, list_models
 from .chat import (Answer, Chat, ChatParser, ChatTemplate, Part, Piece, ToolChoice, format_names, parse_answer,
                    template_names, template_source)
@@ -27,12 +28,12 @@ from .tokenizer import Stream, Tokenizer
 
 __version__ = ".".join(map(str, version()))
 __all__ = [
-    "Adapter", "AdapterInfo", "Answer", "AnswerPiece", "ArgumentError", "Cache", "CacheStats", "Cancelled", "Chat",
-    "ChatParser", "ChatTemplate", "Context", "ContextFull", "Embedder", "EmbedderInfo", "FileError", "FormatError",
-    "GenerateResult", "Generation", "Grammar", "InferError", "KvType", "Likely", "Listed", "LogLevel", "Matcher",
-    "Model", "ModelInfo", "Numa", "OutOfMemory", "Part", "Piece", "Pooling", "Precision", "Request", "Sampler",
-    "Scheduler", "SchedulerInfo", "Session", "SessionInfo", "Speculation", "Stage", "Status", "StopReason", "Store",
-    "StoreStats", "Stream", "Tensor", "TimedOut", "Tokenizer", "ToolChoice", "Unsupported", "WhenFull", "batch_eval",
-    "format_names", "kv_bytes", "list_models", "logprobs", "parse_answer", "template_names", "template_source",
-    "version",
+    "Adapter", "AdapterInfo", "Answer", "AnswerPiece", "ArgumentError", "Beam", "BeamEnd", "Cache", "CacheStats",
+    "Cancelled", "Chat", "ChatParser", "ChatTemplate", "Context", "ContextFull", "Embedder", "EmbedderInfo",
+    "FileError", "FormatError", "GenerateResult", "Generation", "Grammar", "InferError", "KvType", "Likely",
+    "Listed", "LogLevel", "Matcher", "Model", "ModelInfo", "Numa", "OutOfMemory", "Part", "Piece", "Pooling",
+    "Precision", "Request", "Sampler", "Scheduler", "SchedulerInfo", "Session", "SessionInfo", "Speculation",
+    "Stage", "Status", "StopReason", "Store", "StoreStats", "Stream", "Tensor", "TimedOut", "Tokenizer",
+    "ToolChoice", "Unsupported", "WhenFull", "batch_eval", "format_names", "kv_bytes", "list_models", "logprobs",
+    "parse_answer", "template_names", "template_source", "version",
 ]

@@ -9,9 +9,10 @@ from typing import Any, Callable, Optional, Union
 
 import numpy as np
 
-from ._core import Handle, Ids, Options, asked, check, fields, id_array, interruptible, made, new_error, turn
+from ._core import Handle, Ids, Options, asked, check, fields, id_array, interruptible, made, new_error, turn, with_callback
 from ._infer import ffi, lib
 from .adapter import Adapter
+from .beams import Beam, BeamEnd, found_beams
 from .errors import Status, exception
 from .generation import GenerateOptions, Generation, Speculation, WhenFull
 from .logprobs import Floats, Likely, OnToken, likely
@@ -266,6 +267,37 @@ class Session(Handle):
                                   unparse_special=unparse_special, raw_prompt=raw_prompt, n_top=n_top,
                                   on_full=int(on_full), n_full_keep=n_full_keep, echo=echo)
         return Generation(self, sampler or Sampler(context=self.model.context), prompt, options)
+
+
+    def beam_search(self, prompt: str = "", sampler: Optional[Sampler] = None, *, n_beams: int = 4,
+                    length_penalty: float = 1.0, end: BeamEnd = BeamEnd.LIKELY, n_predict: int = -1,
+                    ignore_end: bool = False, unparse_special: bool = False, raw_prompt: bool = False,
+                    stops: Iterable[str] = (), on_prompt: Optional[Progress] = None) -> list[Beam]:
+        """Append a prompt, and search for the likeliest texts after it: a list, the best first. The session is left with
+        the prompt; eval(beam.tokens) goes on with a text.
+
+        @param sampler        its biases, bans, penalties, DRY and grammar hold for each beam; None = none
+        @param n_beams        texts that are followed at once
+        @param length_penalty the score of a text is the sum of its log-probabilities, divided by the number of tokens to
+                              the power of this
+        @param end            when the search ends
+        Others as those of generate()."""
+        sampler = sampler or Sampler(temperature=0, context=self.model.context)
+        generate = GenerateOptions(on_prompt, stops, None, n_predict=n_predict, ignore_end=ignore_end,
+                                   unparse_special=unparse_special, raw_prompt=raw_prompt)
+        options = Options("infer_beam_options", lib.infer_beam_defaults, n_beams=n_beams, length_penalty=length_penalty,
+                          end=int(end), generate=generate.struct)
+        text = prompt.encode()
+        found: list[Beam] = []
+        with turn(self), turn(sampler):
+            pointer, of = self._pointer, sampler._pointer
+
+            def search() -> None:
+                found.extend(found_beams(made(lib.infer_beam_search, pointer, of, text, len(text), options.struct)))
+
+            interruptible(lambda: with_callback(generate.callback, search), self.cancel,
+                          lambda: self._settle(len(self)))
+        return found
 
 
 def batch_eval(items: Sequence[tuple[Session, Ids]]) -> None:

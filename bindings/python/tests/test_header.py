@@ -16,6 +16,7 @@ from libinfer._infer import ffi, lib
 LEFT_OUT = {
     "infer_generate": "Generation is the same; a callback is a loop over it",
     "infer_generate_chat": "Answer is the same",
+    "infer_beams_get_result": "Session.beam_search() returns the texts; who calls it can take the time",
     "infer_model_retain": "Python counts references",
     "infer_adapter_retain": "Python counts references",
     "infer_grammar_retain": "Python counts references",
@@ -26,6 +27,7 @@ ENUMS: dict[str, type[IntEnum]] = {
     "infer_chat_part": libinfer.Part, "infer_precision": libinfer.Precision, "infer_kv_type": libinfer.KvType,
     "infer_pooling": libinfer.Pooling, "infer_stop_reason": libinfer.StopReason, "infer_sampler_stage": libinfer.Stage,
     "infer_tool_choice": libinfer.ToolChoice, "infer_full": libinfer.WhenFull,
+    "infer_beam_end": libinfer.BeamEnd,
 }
 NOT_ENUMS = {"infer_notation": "the class methods of Grammar"}
 OPTIONS: dict[str, list[Callable[..., Any]]] = {
@@ -40,6 +42,7 @@ OPTIONS: dict[str, list[Callable[..., Any]]] = {
                               libinfer.Grammar.choices, libinfer.Grammar.tools],
     "infer_tools_options": [libinfer.Grammar.tools],
     "infer_generate_options": [libinfer.Session.generate],
+    "infer_beam_options": [libinfer.Session.beam_search],
     "infer_chat_options": [libinfer.ChatTemplate.render],
     "infer_chat_parser_options": [libinfer.ChatParser, libinfer.parse_answer],
     "infer_embedder_options": [libinfer.Embedder],
@@ -55,6 +58,7 @@ OTHERWISE = {  # field: the parameter, or why there is none
     "allocator": None,  # C calls it from several threads at once, for every block
     "on_read": "progress", "infer_tools_options.grammar": "triggers",
     "infer_scheduler_options.session": None, "infer_request_options.generate": None,  # their fields are parameters
+    "infer_beam_options.generate": None,
     "users": None, "on_end": None, "end_user": None,  # of callbacks: a Request is iterated
     "on_text": None,  # Generation.run(on_text)
     "on_part": None, "on_message": None,  # ChatParser.feed() returns parts, Answer is iterated and has the message
