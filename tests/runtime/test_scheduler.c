@@ -101,7 +101,7 @@ static void assert_as_alone(const struct wish *w, infer_request *r, int32_t n_ct
     const infer_generate_result result = result_of(r, 0);
     assert_int_equal(result.reason, alone.reason);
     assert_int_equal(result.n_generated, alone.n_generated);
-    assert_int_equal(result.n_prompt + result.n_cached, alone.n_prompt);
+    assert_int_equal(result.n_prompt + result.n_cached, alone.n_prompt + alone.n_cached);
 }
 
 /* ---- Texts ---- */
