@@ -149,7 +149,7 @@ static const struct arch rows[] = {
       .must = BERT | BIASES | T(NO_GATE) | T(POSITIONS) | T(PAD_POSITIONS), .may = T(POOLER) | T(CLASSES) },
     { "EuroBERT", "eurobert", "eurobert", HALVES, HALVES, .must = T(ENCODER) },
     { "Jina Embeddings 3", "jina-bert-v3", "jina_embeddings_v3", HALVES, HALVES, .activation = FFN_GELU,
-      .must = BERT | BIASES | T(NO_GATE) | T(FUSED_QKV), .may = T(POOLER) | T(CLASSES) },
+      .must = BERT | BIASES | T(NO_GATE) | T(FUSED_QKV) },
     { "Nomic BERT", "nomic-bert", "nomic_bert", HALVES, HALVES, .must = BERT | T(FUSED_QKV),
       .may = BIASES | T(POOLER) | T(CLASSES) },
     { "ModernBERT", "modern-bert", "modernbert", HALVES, HALVES, .activation = FFN_GELU, .window_period = 3,

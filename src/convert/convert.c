@@ -55,6 +55,27 @@ static infer_status convert_activation(struct weights *gguf, const struct hparam
                ? INFER_OK : convert_text(gguf, key, text_of(name->name), err);
 }
 
+/* What other readers of a family ask for although it follows from the rest. */
+static infer_status convert_formal(struct weights *gguf, const struct hparams *h, infer_error *err)
+{
+    const bool dense_latent = h->n_latent && !h->routing.n_expert;
+    const struct {
+        bool applies;
+        const char *key;
+        uint32_t value;
+    } numbers[] = {
+        { dense_latent, "deepseek2.expert_feed_forward_length", h->n_ff },
+        { dense_latent, "deepseek2.expert_shared_count", 0 },
+        { dense_latent, "deepseek2.leading_dense_block_count", h->n_layer },
+        { !strcmp(h->arch->gguf, "ernie4_5-moe"), "ernie4_5-moe.interleave_moe_layer_step", 1 },
+    };
+    infer_status status = INFER_OK;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers && status == INFER_OK; i++)
+        if (numbers[i].applies)
+            status = convert_u32(gguf, numbers[i].key, numbers[i].value, err);
+    return status;
+}
+
 infer_status convert_numbers(struct weights *gguf, const struct hparams *h, infer_error *err)
 {
     const char *name = h->arch->gguf;
@@ -74,8 +95,7 @@ infer_status convert_numbers(struct weights *gguf, const struct hparams *h, infe
         status = convert_text(gguf, key, text_of(h->rope.scaling == SCALING_YARN ? "yarn" : "linear"), err);
     }
     snprintf(key, sizeof key, "%s.expert_weights_norm", name);
-    const bool usual = arch_named(name, true)->must & TRAIT_NORMALISE; /* of the row that reads such a file */
-    if (status == INFER_OK && h->routing.n_expert && h->routing.normalise != usual)
+    if (status == INFER_OK && h->routing.n_expert)
         status = convert_bool(gguf, key, h->routing.normalise, err);
     snprintf(key, sizeof key, "%s.use_parallel_residual", name);
     if (status == INFER_OK && (h->arch->must & TRAIT_PARALLEL_NORMS))
@@ -85,11 +105,14 @@ infer_status convert_numbers(struct weights *gguf, const struct hparams *h, infe
         status = convert_u32(gguf, key, 2, err);
     if (status == INFER_OK)
         status = convert_activation(gguf, h, err);
+    if (status == INFER_OK)
+        status = convert_formal(gguf, h, err);
     snprintf(key, sizeof key, "%s.attention.causal", name);
     if (status == INFER_OK && arch_has(h, TRAIT_ENCODER))
         status = convert_bool(gguf, key, false, err);
-    if (status == INFER_OK && weights_tensor(gguf, text_of(model_tensors[TYPE_EMBD].gguf)))
-        status = convert_u32(gguf, "tokenizer.ggml.token_type_count", h->n_types, err);
+    const bool types = weights_tensor(gguf, text_of(model_tensors[TYPE_EMBD].gguf)); /* else they are all of one */
+    if (status == INFER_OK && arch_has(h, TRAIT_STREAM_NORM))
+        status = convert_u32(gguf, "tokenizer.ggml.token_type_count", types ? h->n_types : 1, err);
     snprintf(key, sizeof key, "%s.vocab_size", name);
     return status == INFER_OK ? convert_u32(gguf, key, h->n_vocab, err) : status;
 }
@@ -563,7 +586,8 @@ static bool may_be_left(const struct converting *k, const struct tensor *t)
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strstr(t->name.p, parts[i]))
             return true;
-    static const char *const heads[] = { "cls.predictions.", "cls.seq_relationship.", "lm_head.", "decoder.", "head." };
+    static const char *const heads[] = { "cls.predictions.", "cls.seq_relationship.", "lm_head.", "decoder.", "head.",
+                                         "pooler.", "vocab_" };
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) /* what encoders are trained with */
         if (arch_has(&k->h, TRAIT_ENCODER) && !strncmp(t->name.p, heads[i], strlen(heads[i])))
             return true;

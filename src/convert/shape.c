@@ -26,7 +26,7 @@ static uint64_t class_traits(const struct weights *config, struct hparams *h)
         h->n_classes++;
     h->n_classes = h->n_classes ? h->n_classes : 2; /* where no names are said */
     return (h->tied || base ? 0 : TRAIT_OUTPUT) | (scores ? TRAIT_CLASSES : 0) |
-           ((base && arch_has(h, TRAIT_NO_GATE)) || scores ? TRAIT_POOLER : 0) | (h->n_types ? TRAIT_TOKEN_TYPES : 0);
+           ((base && arch_has(h, TRAIT_POSITIONS)) || scores ? TRAIT_POOLER : 0) | (h->n_types ? TRAIT_TOKEN_TYPES : 0);
 }
 
 /* Traits that some models of a family have, and how a config.json says so. */

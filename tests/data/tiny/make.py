@@ -254,8 +254,10 @@ def write_numbers(w, arch, c, apart):
         write_latent(w, arch, c, apart)
     if arch in ("glm4moe", "minimax-m2", "dots1", "exaone-moe"):
         w.add_uint32(f"{arch}.expert_gating_func", 2)
-    if arch == "dots1":
+    if arch in ("dots1", "glm4moe", "exaone-moe"):
         w.add_bool(f"{arch}.expert_weights_norm", c.norm_topk_prob)
+    if arch == "ernie4_5-moe":
+        w.add_interleave_moe_layer_step(c.moe_layer_interval)
     if arch == "gemma2":  # no key tells the query's scale in files of real models, whose scale follows from their layers
         w.add_float32("gemma2.attention.scale", c.query_pre_attn_scalar ** -0.5)
     if arch == "deepseek":
@@ -274,6 +276,10 @@ def write_latent(w, arch, c, apart):
     if c.model_type in ("deepseek_v3", "glm4_moe_lite"):
         w.add_uint32(f"{arch}.expert_gating_func", 2)
         w.add_bool(f"{arch}.expert_weights_norm", c.norm_topk_prob)
+    if not hasattr(c, "n_routed_experts"):
+        w.add_expert_feed_forward_length(c.intermediate_size)
+        w.add_expert_shared_count(0)
+        w.add_leading_dense_block_count(c.num_hidden_layers)
     if c.rope_parameters["rope_type"] == "yarn":
         w.add_float32(f"{arch}.rope.scaling.yarn_log_multiplier", 0.1 * c.rope_parameters["mscale_all_dim"])
 

@@ -169,13 +169,13 @@ def make_bytes():
 MAKERS = {"words": make_words, "pieces": make_pieces, "bytes": make_bytes}
 
 
-def write_words(w):
+def write_words(w, n_types):
     def text(token):
         return token if token[0] == "[" else token[2:] if token[:2] == "##" else MARK + token
     w.add_tokenizer_model("bert")
     w.add_token_list([text(t) for t in VOCABULARY])
     w.add_token_types([gguf.TokenType.CONTROL if t[0] == "[" else gguf.TokenType.NORMAL for t in VOCABULARY])
-    w.add_token_type_count(2)
+    w.add_token_type_count(n_types)
     w.add_unk_token_id(1)
     w.add_pad_token_id(0)
     w.add_uint32("tokenizer.ggml.bos_token_id", 2)
@@ -183,7 +183,7 @@ def write_words(w):
     w.add_mask_token_id(4)
 
 
-def write_pieces(w):
+def write_pieces(w, n_types):
     """As llama.cpp's converter does it for XLM-RoBERTa."""
     w.add_tokenizer_model("t5")
     w.add_tokenizer_pre("default")
@@ -192,7 +192,7 @@ def write_pieces(w):
     w.add_token_types([gguf.TokenType.UNKNOWN if p == "<unk>" else gguf.TokenType.CONTROL if p[0] == "<" else
                        gguf.TokenType.NORMAL for p, _ in PIECES])
     w.add_add_space_prefix(True)
-    w.add_token_type_count(1)
+    w.add_token_type_count(n_types)
     w.add_remove_extra_whitespaces(True)
     for name, i in ("bos", 0), ("eos", 2), ("unknown", 3), ("seperator", 2), ("padding", 1), ("mask", len(PIECES) - 1):
         w.add_uint32(f"tokenizer.ggml.{name}_token_id", i)
@@ -234,10 +234,12 @@ def write_gguf(path, arch, pooling, c, weights, kind):
         w.add_sliding_window(2 * (c.sliding_window - 1))
     if "bert" in arch or "embedding" in arch:
         w.add_causal_attention(False)
-        (write_pieces if kind == "pieces" else write_words)(w)
+        (write_pieces if kind == "pieces" else write_words)(w, getattr(c, "type_vocab_size", 1))
     if pooling:
         w.add_pooling_type(POOLINGS[pooling][1])
     for name, tensor in weights.items():
+        if arch == "jina-bert-v3" and name.startswith("pooler"):  # such files have none
+            continue
         offset = arch == "gemma-embedding" and name.endswith("norm.weight")  # checkpoints hold such weights less one
         data = (tensor.float() + offset).numpy()[skipped if "position_emb" in name else 0:]
         turned = arch == "gpt2" and data.ndim == 2 and ".h." in name
