@@ -2,6 +2,7 @@
 #ifndef INFER_SCHEDULER_H
 #define INFER_SCHEDULER_H
 
+#include "adapters.h"
 #include "generate.h"
 #include "session.h"
 
@@ -68,6 +69,10 @@ typedef struct infer_request_options {
                            *   (default) */
     infer_request_end_fn *on_end; /**< NULL = none (default) */
     void *end_user;       /**< handed to on_end */
+    infer_adapter *const *adapters; /**< n_adapters of the model, as infer_session_set_adapters() has them;
+                           *   requests with others, or none, are in the same steps. Retained */
+    const float *adapter_scales; /**< n_adapters, or NULL: all 1 (default) */
+    size_t n_adapters;    /**< 0 = none (default) */
 } infer_request_options;
 
 static inline infer_request_options infer_request_defaults(void)

@@ -63,10 +63,10 @@ static infer_status sum_directions(struct adapter_set *set, const float *scales,
 }
 
 /* Only those that change anything are in it. */
-static struct adapter_set *open_set(const infer_session *s, infer_adapter *const *adapters, const float *scales,
-                                    size_t n, infer_error *err)
+static struct adapter_set *make_set(const infer_model *m, infer_adapter *const *adapters, const float *scales, size_t n,
+                                    infer_error *err)
 {
-    const infer_allocator *a = &s->model->context->a;
+    const infer_allocator *a = &m->context->a;
     struct adapter_set *set = mem_new(a, 1, sizeof *set + n * sizeof *set->held);
     struct adaptation_part *parts = mem_new(a, n, sizeof *parts);
     float *kept = mem_new(a, n, sizeof *kept);
@@ -94,7 +94,7 @@ static struct adapter_set *open_set(const infer_session *s, infer_adapter *const
             parts[set->how.n_parts++] = (struct adaptation_part){ x->low, scale, x->rank };
     }
     set->identity = hash_value(&h) | 1ull << 63; /* never 0, nor one of the numbers below 2^40 that ways have */
-    if (sum_directions(set, kept, &s->model->net, err) != INFER_OK) {
+    if (sum_directions(set, kept, &m->net, err) != INFER_OK) {
         adapter_set_release(set);
         set = NULL;
     }
@@ -102,7 +102,7 @@ static struct adapter_set *open_set(const infer_session *s, infer_adapter *const
     return set;
 }
 
-static infer_status check(const infer_session *s, infer_adapter *const *adapters, const float *scales, size_t n,
+static infer_status check(const infer_model *m, infer_adapter *const *adapters, const float *scales, size_t n,
                           size_t *n_used, infer_error *err)
 {
     enum { MOST = 64 };
@@ -111,7 +111,7 @@ static infer_status check(const infer_session *s, infer_adapter *const *adapters
         return fail(err, INFER_E_ARGUMENT, "a session can have %d adapters; found %zu%s", MOST, n,
                     adapters ? "" : " at NULL");
     for (size_t i = 0; i < n; i++) {
-        if (!adapters[i] || adapters[i]->model != s->model)
+        if (!adapters[i] || adapters[i]->model != m)
             return fail(err, INFER_E_ARGUMENT, "adapter %zu of %zu is %s, expected one that was opened for the session's "
                         "model", i, n, adapters[i] ? "of another model" : "NULL");
         if (scales && !isfinite(scales[i]))
@@ -121,16 +121,24 @@ static infer_status check(const infer_session *s, infer_adapter *const *adapters
     return INFER_OK;
 }
 
+struct adapter_set *adapter_set_open(const infer_model *m, infer_adapter *const *adapters, const float *scales, size_t n,
+                                     infer_status *status, infer_error *err)
+{
+    size_t n_used;
+    *status = check(m, adapters, scales, n, &n_used, err);
+    struct adapter_set *set = *status == INFER_OK && n_used ? make_set(m, adapters, scales, n, err) : NULL;
+    if (*status == INFER_OK && n_used && !set)
+        *status = INFER_E_NOMEM;
+    return set;
+}
+
 infer_status infer_session_set_adapters(infer_session *s, infer_adapter *const *adapters, const float *scales, size_t n,
                                         infer_error *err)
 {
-    size_t n_used;
-    const infer_status status = check(s, adapters, scales, n, &n_used, err);
+    infer_status status;
+    struct adapter_set *set = adapter_set_open(s->model, adapters, scales, n, &status, err);
     if (status != INFER_OK)
         return status;
-    struct adapter_set *set = n_used ? open_set(s, adapters, scales, n, err) : NULL;
-    if (n_used && !set)
-        return INFER_E_NOMEM;
     if (adapter_set_identity(set) == adapter_set_identity(s->adapters)) {
         adapter_set_release(set);
         return INFER_OK;

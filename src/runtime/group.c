@@ -44,7 +44,10 @@ static infer_status leave_if(struct member *m, infer_status status)
 infer_status member_enter(struct member *m, const infer_session *like, infer_error *err)
 {
     m->s = infer_session_fork(like, err);
-    return m->s ? leave_if(m, aim(m, err)) : INFER_E_NOMEM;
+    if (!m->s)
+        return INFER_E_NOMEM;
+    m->s->adapters = adapter_set_retain(m->adapters);
+    return leave_if(m, aim(m, err));
 }
 
 infer_status member_follow(struct member *m, struct member *other, infer_error *err)

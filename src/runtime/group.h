@@ -19,6 +19,7 @@ struct member {
     struct generation g;
     infer_sampler *sampler; /* its own */
     infer_session *s;       /* NULL: it has no place */
+    struct adapter_set *adapters; /* of its sessions, held by others; or NULL */
     int32_t *ids;           /* n_ids: the timeline, which is the prompt and what was chosen */
     size_t n_ids, id_room;
     size_t capacity;        /* most tokens of the timeline */
@@ -32,7 +33,7 @@ struct member {
 
 /** Let go of all that it has. */
 void member_close(struct member *m);
-/** Have a session like `like`, which is empty. */
+/** Have a session like `like`, which is empty and has no adapters. */
 infer_status member_enter(struct member *m, const infer_session *like, infer_error *err);
 /** Have a fork of the session of another one, which has just computed the same timeline. */
 infer_status member_follow(struct member *m, struct member *other, infer_error *err);

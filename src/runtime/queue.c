@@ -191,6 +191,8 @@ static uint32_t common_pages(const struct answer *x, const struct answer *y)
 {
     const size_t most = x->m.n_ids - 1 < y->m.n_ids ? x->m.n_ids - 1 : y->m.n_ids;
     size_t n = 0;
+    if (adapter_set_identity(x->m.adapters) != adapter_set_identity(y->m.adapters))
+        return 0;
     while (n + QUANTUM <= most && !memcmp(x->m.ids + n, y->m.ids + n, QUANTUM * sizeof *x->m.ids))
         n += QUANTUM;
     return (uint32_t)n;

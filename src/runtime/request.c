@@ -198,6 +198,7 @@ void request_release(infer_request *r)
     }
     for (size_t i = 0; i < r->n_stops; i++)
         mem_free(r->a, r->stops[i]);
+    adapter_set_release(r->adapters);
     pieces_close(&r->come, r->a);
     pieces_close(&r->taken, r->a);
     pthread_cond_destroy(&r->changed);

@@ -48,6 +48,7 @@ struct infer_request {
     void **users; /* n, or NULL */
     int32_t n_ended;
     struct answer *answers;
+    struct adapter_set *adapters; /* or NULL */
     /* under the lock */
     pthread_cond_t changed;
     struct pieces come; /* to be fetched; `taken` is what is being fetched of */

@@ -197,13 +197,19 @@ static infer_status fill(infer_request *r, struct order *order, infer_error *err
     r->n_answers = order->o.best_of;
     for (int32_t i = 0; i < r->n; i++)
         r->ranks[i] = i;
-    infer_status status = keep_stops(r, order, err);
+    infer_status status;
+    r->adapters = adapter_set_open(r->scheduler->model, order->o.adapters, order->o.adapter_scales, order->o.n_adapters,
+                                   &status, err);
+    if (status == INFER_OK)
+        status = keep_stops(r, order, err);
     for (int32_t i = 0; i < r->n_answers && status == INFER_OK; i++)
         status = make_answer(r, i, order, err);
     if (status == INFER_OK)
         status = make_prompt(r, order, err);
     for (int32_t i = 1; i < r->n_answers && status == INFER_OK; i++)
         status = copy_prompt(&r->answers[0].m, &r->answers[i].m, err);
+    for (int32_t i = 0; i < r->n_answers && status == INFER_OK; i++)
+        r->answers[i].m.adapters = r->adapters;
     return status;
 }
 

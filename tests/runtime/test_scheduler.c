@@ -125,6 +125,57 @@ static void texts_are_those_that_are_written_alone(void **state)
     infer_scheduler_close(&s);
 }
 
+/* Requests with adapters and without, whose prompts begin alike, are in the same steps. */
+static void each_request_has_its_own_adapters(void **state)
+{
+    (void)state;
+    infer_error err = { 0 };
+    infer_adapter *a = infer_adapter_open(model, "tests/data/adapters/story/lora.gguf", NULL, &err);
+    if (!a)
+        fail_msg("%s", err.message);
+    char *prompt = long_prompt(100, 3);
+    const struct wish w = { prompt, 20, 0, 0, NULL };
+    const float scales[] = { 0, 1, -1.5f, 1 };
+    infer_scheduler *s = open_manual();
+    infer_request *r[4];
+    for (int i = 0; i < 4; i++) {
+        infer_request_options o = infer_request_defaults();
+        o.adapters = &a;
+        o.adapter_scales = &scales[i];
+        o.n_adapters = i > 0;
+        if (!(r[i] = submit_with(s, &w, &o, &err)))
+            fail_msg("%s", err.message);
+    }
+    run(s);
+    static struct collected got, texts[4];
+    for (int i = 0; i < 4; i++) {
+        const infer_session_options session = deterministic(N_CTX);
+        const infer_sampler_options so = sampler_of(&w);
+        infer_generate_options o = generate_of(&w);
+        infer_session *alone = infer_session_open(model, &session, &err);
+        infer_sampler *sampler = infer_sampler_open(context, &so, &err);
+        texts[i] = got = (struct collected){ .n = 0 };
+        o.on_text = collect;
+        o.user = &texts[i];
+        assert_int_equal(infer_session_set_adapters(alone, &a, &scales[i], 1, &err), INFER_OK);
+        assert_int_equal(infer_generate(alone, sampler, prompt, strlen(prompt), &o, NULL, &err), INFER_OK);
+        assert_int_equal(fetch_all(r[i], &got, &err), INFER_OK);
+        assert_string_equal(got.text, texts[i].text);
+        infer_sampler_close(&sampler);
+        infer_session_close(&alone);
+        infer_request_close(&r[i]);
+    }
+    assert_string_not_equal(texts[0].text, texts[1].text);
+    assert_string_equal(texts[1].text, texts[3].text);
+    infer_request_options o = infer_request_defaults();
+    o.n_adapters = 1; /* but there are none */
+    assert_null(submit_with(s, &w, &o, &err));
+    assert_int_equal(err.code, INFER_E_ARGUMENT);
+    infer_scheduler_close(&s);
+    infer_adapter_close(&a);
+    free(prompt);
+}
+
 static void more_texts_than_there_are_places_take_turns(void **state)
 {
     (void)state;
@@ -478,6 +529,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_are_those_that_are_written_alone),
+        cmocka_unit_test(each_request_has_its_own_adapters),
         cmocka_unit_test(more_texts_than_there_are_places_take_turns),
         cmocka_unit_test(ids_are_taken_as_they_are),
         cmocka_unit_test(a_conversation_is_answered_as_alone),

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from os import PathLike, fsencode
-from typing import Union
+from typing import Any, Iterable, Union
 
 from ._core import Handle, Options, asked, fields, made
-from ._infer import lib
+from ._infer import ffi, lib
 from .model import Model
 
 
@@ -40,3 +40,13 @@ class Adapter(Handle):
     @property
     def info(self) -> AdapterInfo:
         return AdapterInfo(**fields(asked("infer_adapter_info", lib.infer_adapter_get_info, self._pointer)))
+
+
+Scaled = Union[Adapter, tuple[Adapter, float]]
+
+
+def adapter_arrays(adapters: Iterable[Scaled]) -> tuple[Any, Any, int]:
+    """The handles, their scales, and how many there are, as C has them."""
+    pairs = [a if isinstance(a, tuple) else (a, 1.0) for a in adapters]
+    return (ffi.new("infer_adapter *[]", [a._pointer for a, _ in pairs]), ffi.new("float[]", [s for _, s in pairs]),
+            len(pairs))

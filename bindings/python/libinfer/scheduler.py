@@ -7,6 +7,7 @@ from typing import Any, Callable, NamedTuple, Optional, Union, cast
 
 from ._core import Handle, Ids, Options, asked, check, fields, id_array, made, new_error, turn
 from ._infer import ffi, lib
+from .adapter import Scaled, adapter_arrays
 from .chat import Chat, Messages, Part
 from .errors import Status, exception
 from .generation import GenerateOptions, GenerateResult, StopReason, WhenFull
@@ -72,21 +73,25 @@ class Scheduler(Handle):
                chat: Optional[Chat] = None, grammar: Optional[Grammar] = None, banned: Iterable[str] = (),
                dry_breakers: Iterable[str] = (), priority: int = 0, n: int = 1, best_of: int = 0, n_predict: int = -1,
                ignore_end: bool = False, unparse_special: bool = False, raw_prompt: bool = False,
-               stops: Iterable[str] = (), on_full: WhenFull = WhenFull.STOP, n_full_keep: int = 0) -> "Request":
+               stops: Iterable[str] = (), on_full: WhenFull = WhenFull.STOP, n_full_keep: int = 0,
+               adapters: Iterable[Scaled] = ()) -> "Request":
         """Ask for text after a prompt, after token ids, or with `chat` for an answer to messages.
 
         @param sampler  options of Sampler by their names; answer i has the seed + i
         @param priority higher ones go first
         @param n        answers to the prompt, which is computed once
         @param best_of  so many are made, of which the n likeliest are given
+        @param adapters as those of Session.set_adapters(); other requests may have others
         The others are those of Session.generate()."""
-        generate = GenerateOptions(None, stops, None, n_predict=n_predict, ignore_end=ignore_end,
+        generate = GenerateOptions(None, stops, None, None, n_predict=n_predict, ignore_end=ignore_end,
                                    unparse_special=unparse_special, raw_prompt=raw_prompt, on_full=int(on_full),
                                    n_full_keep=n_full_keep)
         drawn = sampler_options(**(sampler or {}))
         options = Options("infer_request_options", lib.infer_request_defaults, generate=generate.struct,
                           sampler=drawn.struct, grammar=grammar._pointer if grammar else None, priority=priority, n=n,
                           best_of=best_of)
+        pointers, scales, n_adapters = adapter_arrays(adapters)
+        options.set(adapters=pointers, adapter_scales=scales, n_adapters=n_adapters)
         options.set_texts("banned", banned)
         options.set_texts("dry_breakers", dry_breakers)
         if grammar:

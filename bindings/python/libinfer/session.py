@@ -11,7 +11,7 @@ import numpy as np
 
 from ._core import Handle, Ids, Options, asked, check, fields, id_array, interruptible, made, new_error, turn, with_callback
 from ._infer import ffi, lib
-from .adapter import Adapter
+from .adapter import Scaled, adapter_arrays
 from .beams import Beam, BeamEnd, found_beams
 from .errors import Status, exception
 from .generation import GenerateOptions, Generation, Speculation, WhenFull
@@ -99,14 +99,12 @@ class Session(Handle):
             session._take(made(lib.infer_session_fork, self._pointer), self.model, self.store)
             return session
 
-    def set_adapters(self, *adapters: Union[Adapter, tuple[Adapter, float]]) -> None:
+    def set_adapters(self, *adapters: Scaled) -> None:
         """Compute with these adapters from now on, and with no others: each alone, or with its scale. None: with none.
         Tokens stay, and what was computed of them is computed anew with the next evaluation."""
-        pairs = [a if isinstance(a, tuple) else (a, 1.0) for a in adapters]
-        pointers = ffi.new("infer_adapter *[]", [a._pointer for a, _ in pairs])
+        pointers, scales, n = adapter_arrays(adapters)
         with turn(self):
-            check(lib.infer_session_set_adapters, self._pointer, pointers, ffi.new("float[]", [s for _, s in pairs]),
-                  len(pairs))
+            check(lib.infer_session_set_adapters, self._pointer, pointers, scales, n)
 
     def eval(self, tokens: Ids) -> None:
         """Append tokens and compute the logits that follow the last of them. After an error, and after Ctrl-C, the

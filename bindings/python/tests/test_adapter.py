@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from libinfer import Adapter, FormatError, Model, Session, batch_eval
+from libinfer import Adapter, FormatError, Model, Sampler, Scheduler, Session, batch_eval
 
 TINY = ROOT / "tests/data/tiny/llama/model.gguf"
 DATA = ROOT / "tests/data/adapters"
@@ -43,3 +43,16 @@ def test_a_session_keeps_its_adapter() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     with Model.open(TINY) as model, pytest.raises(FormatError, match="no matrix of"):
         Adapter(model, DATA / "mixtral/lora.gguf")
+
+
+def test_requests_have_their_own_adapters() -> None:
+    with Model.default() as model, Adapter(model, DATA / "story/lora.gguf") as lora, \
+            Scheduler(model, n_ctx=128, deterministic=True) as scheduler:
+        options = {"temperature": 0.0}
+        requests = [scheduler.submit("Once upon a time", options, n_predict=24, adapters=a)
+                    for a in ([], [lora], [(lora, 1.5)], [(lora, 0.0)])]
+        texts = ["".join(piece.text for piece in request) for request in requests]
+        assert texts[0] == texts[3] and texts[1] != texts[0]
+        with Session(model, n_ctx=128, deterministic=True) as session:
+            session.set_adapters((lora, 1.5))
+            assert session.generate("Once upon a time", Sampler(temperature=0.0), n_predict=24).run() == texts[2]

@@ -59,12 +59,14 @@ OTHERWISE = {  # field: the parameter, or why there is none
     "on_read": "progress", "infer_tools_options.grammar": "triggers",
     "infer_scheduler_options.session": None, "infer_request_options.generate": None,  # their fields are parameters
     "infer_beam_options.generate": None,
+    "adapter_scales": None,  # they stand beside the adapters
     "users": None, "on_end": None, "end_user": None,  # of callbacks: a Request is iterated
     "on_text": None,  # Generation.run(on_text)
     "on_part": None, "on_message": None,  # ChatParser.feed() returns parts, Answer is iterated and has the message
 }
 INFOS = {
-    "infer_model_info": libinfer.ModelInfo, "infer_adapter_info": libinfer.AdapterInfo, "infer_session_info": libinfer.SessionInfo,
+    "infer_model_info": libinfer.ModelInfo, "infer_adapter_info": libinfer.AdapterInfo,
+    "infer_session_info": libinfer.SessionInfo,
     "infer_embedder_info": libinfer.EmbedderInfo, "infer_generate_result": libinfer.GenerateResult,
     "infer_scheduler_info": libinfer.SchedulerInfo,
     "infer_cache_stats": libinfer.CacheStats, "infer_store_stats": libinfer.StoreStats,
