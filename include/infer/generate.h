@@ -71,7 +71,8 @@ typedef struct infer_generate_options {
     bool echo;                    /**< on_token gets the tokens of the prompt first, those that were put before it
                                    *   included; with n_predict 0 these alone. They are all evaluated then: nothing of
                                    *   the prompt is taken from other sessions, of a conversation nothing from this one.
-                                   *   Logits of no more than 64 MB, or 8 tokens, are held at once (default false) */
+                                   *   Logits of no more than 64 MB, or 8 tokens, are held at once. A scheduler's
+                                   *   requests tell nothing of their prompts (default false) */
 } infer_generate_options;
 
 static inline infer_generate_options infer_generate_defaults(void)
