@@ -25,6 +25,8 @@
 #include "src/base/numbers.h"
 #include "src/base/table.h"
 
+#include <stdatomic.h>
+
 /** Numbers are GGUF's. Integers from JSON are META_I64, other numbers META_F64. */
 enum meta_type {
     META_U8 = 0, META_I8 = 1, META_U16 = 2, META_I16 = 3, META_U32 = 4, META_I32 = 5, META_F32 = 6, META_BOOL = 7,
@@ -44,6 +46,7 @@ struct meta {
         double f;   /* F32, F64 */
         struct text s; /* META_STRING */
     } value;
+    atomic_bool read; /* somebody has asked for it */
 };
 
 #define TENSOR_MAX_DIMS 4

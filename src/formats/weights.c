@@ -88,7 +88,10 @@ struct weights *weights_open_memory(const infer_allocator *a, const void *data, 
 const struct meta *weights_meta(const struct weights *w, const char *key)
 {
     uint32_t i;
-    return table_find(&w->meta_index, text_of(key), &i) ? &w->metas[i] : NULL;
+    if (!table_find(&w->meta_index, text_of(key), &i))
+        return NULL;
+    atomic_store_explicit(&w->metas[i].read, true, memory_order_relaxed);
+    return &w->metas[i];
 }
 
 const struct tensor *weights_tensor(const struct weights *w, struct text name)

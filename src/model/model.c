@@ -46,6 +46,18 @@ static void log_unused(const struct infer_model *m)
                     m->weights->n_tensors, m->net.h.name);
 }
 
+/* Keys that could be meant to change what the model computes: a GGUF file's under its architecture's name, all of a
+ * config.json. */
+static void log_unread(const struct infer_model *m)
+{
+    const struct weights *w = m->weights;
+    const char *prefix = w->format == WEIGHTS_GGUF ? m->net.h.arch->gguf : "";
+    for (size_t i = 0; i < w->n_metas; i++)
+        if (!strncmp(w->metas[i].key.p, prefix, strlen(prefix)) &&
+            !atomic_load_explicit(&w->metas[i].read, memory_order_relaxed))
+            context_log(m->context, INFER_LOG_DEBUG, "%s: the metadata's %s is not read", w->path, w->metas[i].key.p);
+}
+
 static infer_status open_tokenizer(struct infer_model *m, infer_error *err)
 {
     infer_error why = { 0 };
@@ -84,8 +96,10 @@ static infer_status understand(struct infer_model *m, bool inspect, infer_error 
     m->runnable = status == INFER_OK;
     if (status != INFER_OK && !(inspect && status != INFER_E_NOMEM))
         return status;
-    if (m->runnable)
+    if (m->runnable) {
         log_unused(m);
+        log_unread(m);
+    }
     status = open_tokenizer(m, err);
     return inspect && status != INFER_E_NOMEM ? INFER_OK : status;
 }

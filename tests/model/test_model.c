@@ -249,6 +249,35 @@ static void memory_that_is_not_aligned_is_refused(void **state)
     free(image.bytes);
 }
 
+static void keep_lines(void *user, infer_log_level level, const char *line)
+{
+    char *const kept = user;
+    assert_true(level <= INFER_LOG_DEBUG);
+    strncat(kept, line, 4095 - strlen(kept));
+}
+
+static void what_the_row_does_not_know_is_reported(void **state)
+{
+    (void)state;
+    const struct image image = read_file("tests/data/tiny/llama/model.gguf");
+    memcpy(find(&image, "llama.rope.freq_base", 0), "llama.rope.freq_haze", 20);
+    memcpy(find(&image, "blk.0.ffn_up.bias", 0), "blk.0.ffn_up.bits", 17);
+    char lines[4096] = "";
+    infer_context_options o = infer_context_defaults();
+    o.n_threads = 1;
+    o.log = keep_lines;
+    o.log_user = lines;
+    infer_context *c = infer_context_open(&o, NULL);
+    infer_model *m = infer_model_open_memory(c, image.bytes, image.size, NULL, NULL);
+    assert_non_null(m);
+    if (!strstr(lines, "llama.rope.freq_haze is not read") || !strstr(lines, "blk.0.ffn_up.bits is not used") ||
+        strstr(lines, "llama.block_count is not read"))
+        fail_msg("%s", lines);
+    infer_model_close(&m);
+    infer_context_close(&c);
+    free(image.bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +292,7 @@ int main(void)
         cmocka_unit_test(info_says_what_the_file_holds),
         cmocka_unit_test(metadata_is_json),
         cmocka_unit_test(memory_that_is_not_aligned_is_refused),
+        cmocka_unit_test(what_the_row_does_not_know_is_reported),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }
