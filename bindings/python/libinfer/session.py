@@ -281,7 +281,7 @@ class Session(Handle):
         @param end            when the search ends
         Others as those of generate()."""
         sampler = sampler or Sampler(temperature=0, context=self.model.context)
-        generate = GenerateOptions(on_prompt, stops, None, n_predict=n_predict, ignore_end=ignore_end,
+        generate = GenerateOptions(on_prompt, stops, None, None, n_predict=n_predict, ignore_end=ignore_end,
                                    unparse_special=unparse_special, raw_prompt=raw_prompt)
         options = Options("infer_beam_options", lib.infer_beam_defaults, n_beams=n_beams, length_penalty=length_penalty,
                           end=int(end), generate=generate.struct)
