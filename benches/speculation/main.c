@@ -17,7 +17,7 @@
 
 enum { PROMPT = 256, TEXT = 128, CONTEXT = PROMPT + 3 * TEXT };
 
-enum how { PLAIN, LOOKUP, LOOKUP_BATCH, DRAFT, HOWS };
+enum how { PLAIN, LOOKUP, LOOKUP_BATCH, DRAFT, DRAFT_BATCH, HOWS };
 
 static struct {
     infer_context *context;
@@ -166,9 +166,9 @@ static void run_text(struct bench *b, const void *arg)
     make_copy(r, ids);
     infer_session *const s = with.session;
     bool good = r->right < 0 || make_drafted(r, ids);
-    o.no_lookup = r->how == DRAFT;
-    o.draft = r->how == DRAFT ? with.drafts : NULL;
-    o.as_batch = r->how == LOOKUP_BATCH;
+    o.no_lookup = r->how >= DRAFT;
+    o.draft = r->how >= DRAFT ? with.drafts : NULL;
+    o.as_batch = r->how == LOOKUP_BATCH || r->how == DRAFT_BATCH;
     good = good && infer_session_rewind(s, 0, NULL) == INFER_OK && infer_session_eval(s, ids, PROMPT, NULL) == INFER_OK;
     while (good && bench_next(b)) {
         bench_pause(b);
@@ -190,11 +190,11 @@ static void run_text(struct bench *b, const void *arg)
 
 static void add_texts(const char *name, int every, int right)
 {
-    static const char *const hows[] = { "plain", "lookup", "lookup_as_batch", "draft" };
+    static const char *const hows[] = { "plain", "lookup", "lookup_as_batch", "draft", "draft_as_batch" };
     char full[128];
     for (int how = PLAIN; how < HOWS; how++) {
         const struct run r = { (enum how)how, every, right, 0 };
-        if ((how == DRAFT) != (right >= 0) && how != PLAIN)
+        if ((how >= DRAFT) != (right >= 0) && how != PLAIN)
             continue;
         snprintf(full, sizeof full, "%s/%s", name, hows[how]);
         bench_add(full, run_text, &r, sizeof r);

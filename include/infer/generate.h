@@ -67,7 +67,8 @@ typedef struct infer_generate_options {
     size_t n_top;                 /**< alternatives that on_token gets, at most INFER_MAX_TOP (default 0) */
     infer_full on_full;           /**< INFER_FULL_STOP (default) */
     size_t n_full_keep;           /**< tokens of the session that are never forgotten (default 0) */
-    const infer_speculation *speculation; /**< guess tokens before they are chosen; NULL = do not (default) */
+    const infer_speculation *speculation; /**< guess tokens before they are chosen; NULL = do not (default). A
+                                           *   scheduler, whose steps have many texts' tokens anyway, does not */
     bool echo;                    /**< on_token gets the tokens of the prompt first, those that were put before it
                                    *   included; with n_predict 0 these alone. They are all evaluated then: nothing of
                                    *   the prompt is taken from other sessions, of a conversation nothing from this one.

@@ -74,7 +74,7 @@ class GenerateOptions(Options):
     """infer_generate_options."""
 
     def __init__(self, on_prompt: Optional["Progress"], stops: Iterable[str], on_token: Optional[OnToken],
-                 speculation: Optional[Speculation], **values: Any) -> None:
+                 speculation: Optional[Speculation] = None, **values: Any) -> None:
         self.callback = Callback(on_prompt, Callback(on_token))
         super().__init__("infer_generate_options", lib.infer_generate_defaults, user=self.callback.user,
                          on_prompt=self.callback.given(lib.python_progress),
