@@ -12,7 +12,7 @@
 #define CURIOSITY 1.3      /* so much better a width is thought to be now and then that was seldom seen */
 #define DRAFT_SHARE 0.25   /* that a drafted token takes, until it is known */
 enum {
-    PLAIN_EVERY = 64, /* steps: without guesses, to see what that takes by now */
+    PLAIN_EVERY = 32, /* steps: without guesses, to see what that takes by now */
     TRIAL_WIDTH = 2,
     CURIOUS_EVERY = 8, /* steps with guesses */
     SETTLED = 4, /* steps, after which an estimate is no more off by its beginning */
