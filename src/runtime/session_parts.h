@@ -67,8 +67,8 @@ void session_forget(infer_session *s);
 infer_status session_intact(const infer_session *s, infer_error *err);
 /** Let the others know what has been computed. */
 void session_publish(infer_session *s);
-/** The same of the first n tokens, within the computing of a prompt, if the next step lets go of some of their pages: those
- *  that are behind a window then. Others may go on from there. */
+/** The same of the first n tokens, within the computing of a prompt, if the next step lets go of some of their pages:
+ *  those that are behind a window then. Others may go on from there. */
 void session_publish_step(infer_session *s, uint32_t n);
 /** A number for the way in which the session computes: what one has computed is good for another one of the model, with
  *  the same types of keys and values, that has the same number. */

@@ -24,4 +24,17 @@ static inline infer_sampler *open_sampler_in(infer_context *context, const infer
     return s;
 }
 
+/** A session of n_ctx tokens, and a sampler that takes the likeliest. */
+static inline void open_greedy(infer_model *model, int32_t n_ctx, infer_context *context, infer_session **session,
+                               infer_sampler **sampler)
+{
+    infer_session_options so = infer_session_defaults();
+    infer_sampler_options o = infer_sampler_defaults();
+    so.n_ctx = n_ctx;
+    o.temperature = 0;
+    *session = infer_session_open(model, &so, NULL);
+    assert_non_null(*session);
+    *sampler = open_sampler_in(context, &o);
+}
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "src/runtime/turn.h"
 #include "tests/common/counting.h"
+#include "tests/runtime/samplers.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -66,13 +67,7 @@ static void on_message(void *user, const char *json, size_t length)
 
 static void open_session(struct fixture *f)
 {
-    infer_session_options session = infer_session_defaults();
-    infer_sampler_options sampler = infer_sampler_defaults();
-    session.n_ctx = 400;
-    sampler.temperature = 0;
-    f->session = infer_session_open(f->model, &session, &f->err);
-    f->sampler = infer_sampler_open(f->context, &sampler, &f->err);
-    assert_non_null(f->sampler);
+    open_greedy(f->model, 400, f->context, &f->session, &f->sampler);
 }
 
 static int set_up(void **state)

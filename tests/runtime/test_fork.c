@@ -1,50 +1,11 @@
 /* test_fork.c - forks of a session: they go on from the same place, and nothing that one does changes another. */
-#include "tests/reference/reference.h"
+#include "tests/runtime/models.h"
 
 #include <pthread.h>
 
-#define WINDOWED "tests/data/tiny/gemma3/model.gguf"
-enum { N = 300, N_VOCAB = 96 };
+enum { N = 300 };
 
-struct fixture {
-    infer_context *context;
-    infer_model *model;
-    int32_t ids[N];
-};
-
-static int set_up_with(struct fixture *f, const char *path)
-{
-    infer_error err = { 0 };
-    f->context = open_context(NULL, 2);
-    f->model = infer_model_open(f->context, path, NULL, &err);
-    if (!f->model)
-        fail_msg("%s", err.message);
-    for (int i = 0; i < N; i++)
-        f->ids[i] = i * 7 % N_VOCAB;
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    static struct fixture f;
-    *state = &f;
-    return set_up_with(&f, "tests/data/tiny/qwen3/model.gguf");
-}
-
-static int set_up_windowed(void **state)
-{
-    static struct fixture f;
-    *state = &f;
-    return set_up_with(&f, WINDOWED);
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    infer_model_close(&f->model);
-    infer_context_close(&f->context);
-    return 0;
-}
+static int32_t ids[N];
 
 static infer_session *open_session(infer_model *m)
 {
@@ -79,17 +40,17 @@ static void forks_go_on_from_the_same_place_apart(void **state)
 {
     struct fixture *f = *state;
     infer_session *a = open_session(f->model);
-    eval(a, f->ids, 100);
+    eval(a, ids, 100);
     infer_session *b = infer_session_fork(a, NULL), *c = infer_session_fork(b, NULL);
     assert_memory_equal(infer_session_logits(b), infer_session_logits(a), N_VOCAB * sizeof(float));
     assert_int_equal(infer_session_length(c), 100);
-    eval(a, f->ids + 100, 30);
-    eval(b, f->ids + 7, 50);
+    eval(a, ids + 100, 30);
+    eval(b, ids + 7, 50);
     assert_as_anew(f, a);
     assert_as_anew(f, b);
     assert_as_anew(f, c);
     infer_session_close(&a);
-    eval(c, f->ids + 3, 150);
+    eval(c, ids + 3, 150);
     assert_as_anew(f, c);
     assert_as_anew(f, b);
     infer_session_close(&b);
@@ -100,12 +61,12 @@ static void a_fork_takes_no_page_until_it_appends(void **state)
 {
     struct fixture *f = *state;
     infer_session *a = open_session(f->model);
-    eval(a, f->ids, 200);
+    eval(a, ids, 200);
     infer_session *forks[8];
     for (int i = 0; i < 8; i++)
         forks[i] = infer_session_fork(a, NULL);
     assert_ptr_equal(infer_session_tokens(forks[7]), infer_session_tokens(a));
-    eval(forks[0], f->ids, 1);
+    eval(forks[0], ids, 1);
     assert_ptr_not_equal(infer_session_tokens(forks[0]), infer_session_tokens(a));
     for (int i = 0; i < 8; i++)
         infer_session_close(&forks[i]);
@@ -116,20 +77,20 @@ static void rewinding_a_fork_leaves_the_others(void **state)
 {
     struct fixture *f = *state;
     infer_session *a = open_session(f->model);
-    eval(a, f->ids, 200);
+    eval(a, ids, 200);
     infer_session *b = infer_session_fork(a, NULL);
     const size_t keep[] = { 130, 128, 64, 1, 0 };
     for (size_t i = 0; i < sizeof keep / sizeof *keep; i++) {
         assert_int_equal(infer_session_rewind(b, keep[i], NULL), INFER_OK);
-        eval(b, f->ids + 31, 70);
+        eval(b, ids + 31, 70);
         assert_as_anew(f, b);
-        eval(a, f->ids, 1);
+        eval(a, ids, 1);
         assert_as_anew(f, a);
         infer_session_close(&b);
         b = infer_session_fork(a, NULL);
     }
     infer_session_close(&a);
-    eval(b, f->ids, 1);
+    eval(b, ids, 1);
     assert_as_anew(f, b);
     infer_session_close(&b);
 }
@@ -139,13 +100,13 @@ static void a_fork_can_be_fed_its_own_tokens(void **state)
 {
     struct fixture *f = *state;
     infer_session *a = open_session(f->model);
-    eval(a, f->ids, 90);
+    eval(a, ids, 90);
     infer_session *b = infer_session_fork(a, NULL);
     infer_session_close(&a);
     a = infer_session_fork(b, NULL);
     assert_int_equal(infer_session_rewind(b, 10, NULL), INFER_OK);
     eval(b, infer_session_tokens(b) + 10, 80);
-    assert_memory_equal(infer_session_tokens(b), f->ids, 90 * sizeof *f->ids);
+    assert_memory_equal(infer_session_tokens(b), ids, 90 * sizeof *ids);
     assert_as_anew(f, b);
     infer_session_close(&a);
     infer_session_close(&b);
@@ -155,10 +116,10 @@ static void far_rewinds_behind_a_window_compute_anew(void **state)
 {
     struct fixture *f = *state;
     infer_session *s = open_session(f->model);
-    eval(s, f->ids, N);
+    eval(s, ids, N);
     for (size_t keep = N; keep > 57; keep -= keep > 250 ? 1 : 37) {
         assert_int_equal(infer_session_rewind(s, keep, NULL), INFER_OK);
-        eval(s, f->ids, 3);
+        eval(s, ids, 3);
         assert_as_anew(f, s);
         assert_int_equal(infer_session_rewind(s, keep, NULL), INFER_OK);
     }
@@ -175,7 +136,7 @@ static void sizes_told_before_are_those_taken(void **state)
     for (size_t n = 1; n <= N; n += n < 70 ? 1 : 23) {
         infer_session *s = open_session(f->model);
         infer_session_info info = { .size = sizeof info };
-        eval(s, f->ids, n);
+        eval(s, ids, n);
         infer_session_get_info(s, &info);
         assert_int_equal(infer_kv_bytes(f->model, &o, n, NULL), info.kv_bytes);
         infer_session_close(&s);
@@ -192,7 +153,6 @@ static void sizes_told_before_are_those_taken(void **state)
 
 struct runner {
     infer_session *session;
-    const struct fixture *f;
     size_t first;
 };
 
@@ -202,12 +162,12 @@ static void *run(void *arg)
     for (int round = 0; round < 5; round++) {
         infer_session *own = infer_session_fork(r->session, NULL);
         for (size_t i = 0; i < 20; i++)
-            eval(own, r->f->ids + r->first + i, 1);
+            eval(own, ids + r->first + i, 1);
         infer_session_close(&r->session);
         r->session = own;
         assert_int_equal(infer_session_rewind(r->session, 100, NULL), INFER_OK);
     }
-    eval(r->session, r->f->ids + r->first, 40);
+    eval(r->session, ids + r->first, 40);
     return NULL;
 }
 
@@ -215,11 +175,11 @@ static void forks_run_in_threads_side_by_side(void **state)
 {
     struct fixture *f = *state;
     infer_session *a = open_session(f->model);
-    eval(a, f->ids, 100);
+    eval(a, ids, 100);
     struct runner runners[4];
     pthread_t threads[4];
     for (size_t i = 0; i < 4; i++)
-        runners[i] = (struct runner){ infer_session_fork(a, NULL), f, 11 * i };
+        runners[i] = (struct runner){ infer_session_fork(a, NULL), 11 * i };
     infer_session_close(&a);
     for (int i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, run, &runners[i]), 0);
@@ -231,20 +191,17 @@ static void forks_run_in_threads_side_by_side(void **state)
     }
 }
 
-#define BOTH(test) \
-    cmocka_unit_test_setup_teardown(test, set_up, tear_down), \
-        { "windowed: " #test, test, set_up_windowed, tear_down, NULL }
-
 int main(void)
 {
+    make_texts(ids, NULL, N);
     const struct CMUnitTest tests[] = {
-        BOTH(forks_go_on_from_the_same_place_apart),
-        BOTH(a_fork_takes_no_page_until_it_appends),
-        BOTH(rewinding_a_fork_leaves_the_others),
-        BOTH(a_fork_can_be_fed_its_own_tokens),
-        BOTH(far_rewinds_behind_a_window_compute_anew),
-        BOTH(sizes_told_before_are_those_taken),
-        BOTH(forks_run_in_threads_side_by_side),
+        WITH_BOTH(forks_go_on_from_the_same_place_apart),
+        WITH_BOTH(a_fork_takes_no_page_until_it_appends),
+        WITH_BOTH(rewinding_a_fork_leaves_the_others),
+        WITH_BOTH(a_fork_can_be_fed_its_own_tokens),
+        WITH_BOTH(far_rewinds_behind_a_window_compute_anew),
+        WITH_BOTH(sizes_told_before_are_those_taken),
+        WITH_BOTH(forks_run_in_threads_side_by_side),
     };
     return cmocka_run_group_tests_name("fork", tests, NULL, NULL);
 }

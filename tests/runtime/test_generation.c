@@ -7,6 +7,7 @@
 
 #include "infer.h"
 #include "tests/common/counting.h"
+#include "tests/runtime/samplers.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,13 +31,7 @@ struct fixture {
 
 static void open_session(struct fixture *f)
 {
-    infer_session_options session = infer_session_defaults();
-    infer_sampler_options sampler = infer_sampler_defaults();
-    session.n_ctx = 128;
-    sampler.temperature = 0;
-    f->session = infer_session_open(f->model, &session, &f->err);
-    f->sampler = infer_sampler_open(f->context, &sampler, &f->err);
-    assert_non_null(f->sampler);
+    open_greedy(f->model, 128, f->context, &f->session, &f->sampler);
 }
 
 static int set_up(void **state)

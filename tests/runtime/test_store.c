@@ -1,33 +1,29 @@
-/* test_store.c - what sessions have computed is found on disk by others, with the same bits; what is no good there is as if
- * it were not there; there is never more than the budget. */
+/* test_store.c - what sessions have computed is found on disk by others, with the same bits; what is no good there is as
+ * if it were not there; there is never more than the budget. */
 #include "src/runtime/store_page.h"
 #include "tests/common/counting.h"
-#include "tests/reference/reference.h"
+#include "tests/runtime/models.h"
+#include "tests/common/folder.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <time.h>
 
-#define QWEN "tests/data/tiny/qwen3/model.gguf"
-#define GEMMA "tests/data/tiny/gemma3/model.gguf" /* layers with a window among others */
-enum { N_VOCAB = 96, N_CTX = 600, PAGE = ATTEND_KEYS };
+enum { N_CTX = 600, PAGE = ATTEND_KEYS };
 
 static int32_t ids[N_CTX], other[N_CTX]; /* the first 200 are the same */
 
 /* ---- Folders ---- */
 
-static char folder[40];
+static char folder[FOLDER_ROOM];
 
 static int set_up(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/infer-store-XXXXXX");
-    for (int i = 0; i < N_CTX; i++) {
-        ids[i] = i * 7 % N_VOCAB;
-        other[i] = i < 200 ? ids[i] : i * 5 % N_VOCAB;
-    }
-    return mkdtemp(folder) ? 0 : -1;
+    folder_make(folder);
+    make_texts(ids, other, N_CTX);
+    return 0;
 }
 
 /* Calls fn with the path of each entry; how many there are. */
@@ -61,8 +57,8 @@ static int tear_down(void **state)
 {
     (void)state;
     chmod(folder, 0700);
-    each_file(delete);
-    return rmdir(folder);
+    folder_remove(folder);
+    return 0;
 }
 
 static uint64_t bytes_there;
@@ -136,17 +132,6 @@ static infer_session *open_session(const struct process *p)
     return s;
 }
 
-/* How many tokens were computed. */
-static size_t sync_to(infer_session *s, const int32_t *tokens, size_t n)
-{
-    size_t computed = 99999;
-    infer_error err;
-    if (infer_session_sync(s, tokens, n, &computed, &err) != INFER_OK)
-        fail_msg("%s", err.message);
-    assert_int_equal(infer_session_length(s), n);
-    return computed;
-}
-
 /* By a session of its own. */
 static size_t computed_for(const struct process *p, const int32_t *tokens, size_t n)
 {
@@ -211,17 +196,17 @@ static void check_another_process(const char *model)
 static void another_process_finds_what_was_computed(void **state)
 {
     (void)state;
-    check_another_process(QWEN);
+    check_another_process(PLAIN);
 }
 
-/* A text of windowed layers can be left anywhere, though the session that computed it has let go of most of their pages. */
+/* A text of windowed layers can be left anywhere, though the session that computed it let go of most of their pages. */
 static void texts_may_part_anywhere_where_layers_have_a_window(void **state)
 {
     (void)state;
-    check_another_process(GEMMA);
+    check_another_process(WINDOWED);
     assert_int_equal(each_file(NULL), 2 * (570 / PAGE));
-    assert_int_equal(computed_anew(GEMMA, other, 450), 450 - 192);
-    assert_int_equal(computed_anew(GEMMA, ids, 130), 130 - 128);
+    assert_int_equal(computed_anew(WINDOWED, other, 450), 450 - 192);
+    assert_int_equal(computed_anew(WINDOWED, ids, 130), 130 - 128);
 }
 
 static void models_of_windowed_layers_alone_and_of_latent_vectors_too(void **state)
@@ -238,7 +223,7 @@ static void models_of_windowed_layers_alone_and_of_latent_vectors_too(void **sta
 /* What a session has of its own is kept, the rest comes from disk, in pages that are whole. */
 static void what_a_session_has_goes_on_from_disk(void **state)
 {
-    static const char *const models[] = { QWEN, GEMMA };
+    static const char *const models[] = { PLAIN, WINDOWED };
     (void)state;
     for (int m = 0; m < 2; m++) {
         computed_anew(models[m], ids, 450);
@@ -260,19 +245,19 @@ static void what_a_session_has_goes_on_from_disk(void **state)
 static void texts_with_a_common_beginning_share_its_files(void **state)
 {
     (void)state;
-    computed_anew(QWEN, ids, 330);
+    computed_anew(PLAIN, ids, 330);
     assert_int_equal(each_file(NULL), 5);
-    assert_int_equal(computed_anew(QWEN, other, 330), 330 - 192);
+    assert_int_equal(computed_anew(PLAIN, other, 330), 330 - 192);
     assert_int_equal(each_file(NULL), 5 + 2);
-    assert_int_equal(computed_anew(QWEN, ids, 330), 10);
-    assert_int_equal(computed_anew(QWEN, other, 330), 10);
-    assert_int_equal(computed_anew(QWEN, other + 1, 330), 330);
+    assert_int_equal(computed_anew(PLAIN, ids, 330), 10);
+    assert_int_equal(computed_anew(PLAIN, other, 330), 10);
+    assert_int_equal(computed_anew(PLAIN, other + 1, 330), 330);
 }
 
 static void what_is_written_after_a_sync_is_kept_too(void **state)
 {
     (void)state;
-    struct process p = start(QWEN, NULL);
+    struct process p = start(PLAIN, NULL);
     infer_session *s = open_session(&p), *fork;
     sync_to(s, ids, 100);
     assert_int_equal(infer_session_eval(s, ids + 100, 200, NULL), INFER_OK);
@@ -281,8 +266,8 @@ static void what_is_written_after_a_sync_is_kept_too(void **state)
     infer_session_close(&s);
     infer_session_close(&fork);
     end(&p);
-    assert_int_equal(computed_anew(QWEN, ids, 300), 300 - 256);
-    assert_int_equal(computed_anew(QWEN, other, 260), 260 - 256);
+    assert_int_equal(computed_anew(PLAIN, ids, 300), 300 - 256);
+    assert_int_equal(computed_anew(PLAIN, other, 260), 260 - 256);
 }
 
 static void short_texts_are_not_worth_a_file(void **state)
@@ -290,7 +275,7 @@ static void short_texts_are_not_worth_a_file(void **state)
     (void)state;
     infer_store_options o = infer_store_defaults();
     o.min_tokens = 200;
-    struct process p = start(QWEN, &o);
+    struct process p = start(PLAIN, &o);
     infer_session *s = open_session(&p);
     sync_to(s, ids, 199);
     infer_store_flush(p.store);
@@ -305,8 +290,8 @@ static void short_texts_are_not_worth_a_file(void **state)
 static void other_ways_to_compute_are_others(void **state)
 {
     (void)state;
-    computed_anew(QWEN, ids, 200);
-    struct process p = start(QWEN, NULL);
+    computed_anew(PLAIN, ids, 200);
+    struct process p = start(PLAIN, NULL);
     infer_session_options o[7];
     for (int i = 0; i < 7; i++)
         o[i] = options(&p);
@@ -327,7 +312,7 @@ static void other_ways_to_compute_are_others(void **state)
     scalar.cpu = "scalar";
     p = (struct process){ .context = infer_context_open(&scalar, NULL) };
     p.store = infer_store_open(p.context, folder, NULL, NULL);
-    p.model = infer_model_open(p.context, QWEN, NULL, NULL);
+    p.model = infer_model_open(p.context, PLAIN, NULL, NULL);
     const bool is_scalar = getenv("INFER_CPU") && !strcmp(getenv("INFER_CPU"), "scalar");
     assert_int_equal(computed_for(&p, ids, 200), is_scalar ? 8 : 200);
     end(&p);
@@ -337,7 +322,7 @@ static void adapters_are_another_way_to_compute(void **state)
 {
     (void)state;
     for (int round = 0; round < 2; round++) { /* without and with what the first one has left */
-        struct process p = start(QWEN, NULL);
+        struct process p = start(PLAIN, NULL);
         infer_adapter *a = infer_adapter_open(p.model, "tests/data/adapters/qwen3", NULL, NULL);
         assert_non_null(a);
         infer_session *plain = open_session(&p), *adapted = open_session(&p);
@@ -452,7 +437,7 @@ static void check_without(const char *model, void (*spoil)(const char *path, siz
         infer_session_close(&s);
         infer_store_flush(p.store);
         assert_true(stats(&p).damaged <= is_damage);
-        assert_true(strcmp(model, GEMMA) == 0 || stats(&p).damaged == is_damage);
+        assert_true(strcmp(model, WINDOWED) == 0 || stats(&p).damaged == is_damage);
         end(&p);
         each_file(unmake_folder);
         struct process q = start(model, NULL);
@@ -465,20 +450,20 @@ static void check_without(const char *model, void (*spoil)(const char *path, siz
 static void files_that_are_no_good_are_made_anew(void **state)
 {
     (void)state;
-    check_without(QWEN, damage, true);
-    check_without(QWEN, cut_off, true);
-    check_without(QWEN, empty, true);
-    check_without(QWEN, delete_one, false);
-    check_without(GEMMA, damage, true);
+    check_without(PLAIN, damage, true);
+    check_without(PLAIN, cut_off, true);
+    check_without(PLAIN, empty, true);
+    check_without(PLAIN, delete_one, false);
+    check_without(WINDOWED, damage, true);
 }
 
 static void what_is_no_file_stays_and_is_no_error(void **state)
 {
     (void)state;
-    computed_anew(QWEN, ids, 450);
+    computed_anew(PLAIN, ids, 450);
     damaged_index = 2;
     each_file(make_folder);
-    struct process p = start(QWEN, NULL);
+    struct process p = start(PLAIN, NULL);
     infer_session *s = open_session(&p);
     assert_true(sync_to(s, ids, 450) > 2);
     assert_as_without(&p, s);
@@ -499,7 +484,7 @@ static uint64_t text_bytes(int n_pages)
 {
     static uint64_t page;
     if (!page) {
-        struct process p = start(QWEN, NULL);
+        struct process p = start(PLAIN, NULL);
         infer_session_options o = options(&p);
         page = infer_kv_bytes(p.model, &o, PAGE, NULL) + (5 + STORE_WAYS) * 8 + 8;
         end(&p);
@@ -519,7 +504,7 @@ static void texts_not_used_for_longest_go_first(void **state)
             texts[t][i] = (i * 7 + t) % N_VOCAB;
     infer_store_options o = infer_store_defaults();
     o.max_bytes = 3 * text_bytes(3); /* of three pages each */
-    struct process p = start(QWEN, &o);
+    struct process p = start(PLAIN, &o);
     infer_model_set_prefix_bytes(p.model, 0);
     for (int t = 0; t < 3; t++)
         assert_int_equal(computed_for(&p, texts[t], 200), 200);
@@ -541,7 +526,7 @@ static void texts_not_used_for_longest_go_first(void **state)
     assert_true(folder_bytes() <= o.max_bytes);
     end(&p);
     o.read_only = true; /* only look */
-    p = start(QWEN, &o);
+    p = start(PLAIN, &o);
     assert_int_equal(computed_for(&p, texts[1], 200), 200);
     assert_int_equal(computed_for(&p, texts[0], 200), 200 - PAGE);
     assert_int_equal(computed_for(&p, texts[2], 200), 8);
@@ -553,21 +538,21 @@ static void of_a_text_beyond_the_budget_the_beginning_is_kept(void **state)
     (void)state;
     infer_store_options o = infer_store_defaults();
     o.max_bytes = text_bytes(3) + 10;
-    struct process p = start(QWEN, &o);
+    struct process p = start(PLAIN, &o);
     assert_int_equal(computed_for(&p, ids, 500), 500);
     assert_int_equal(folder_bytes(), text_bytes(3));
     assert_int_equal(stats(&p).evictions, 0);
     end(&p);
-    assert_int_equal(computed_anew(QWEN, ids, 500), 500 - 3 * PAGE);
+    assert_int_equal(computed_anew(PLAIN, ids, 500), 500 - 3 * PAGE);
 }
 
 static void a_smaller_budget_holds_from_the_beginning(void **state)
 {
     (void)state;
-    computed_anew(QWEN, ids, 500);
+    computed_anew(PLAIN, ids, 500);
     infer_store_options o = infer_store_defaults();
     o.max_bytes = text_bytes(4);
-    struct process p = start(QWEN, &o);
+    struct process p = start(PLAIN, &o);
     infer_store_flush(p.store);
     assert_int_equal(folder_bytes(), text_bytes(4));
     assert_int_equal(computed_for(&p, ids, 500), 500 - 4 * PAGE);
@@ -594,7 +579,7 @@ static void only_what_is_the_stores_own_is_ever_cleared_away(void **state)
     }
     infer_store_options o = infer_store_defaults();
     o.max_bytes = 1;
-    struct process p = start(QWEN, &o);
+    struct process p = start(PLAIN, &o);
     computed_for(&p, ids, 200);
     end(&p);
     assert_int_equal(each_file(NULL), N_KEPT);
@@ -609,13 +594,13 @@ static void only_what_is_the_stores_own_is_ever_cleared_away(void **state)
 static void a_read_only_store_only_reads(void **state)
 {
     (void)state;
-    computed_anew(QWEN, ids, 300);
+    computed_anew(PLAIN, ids, 300);
     damaged_index = 3;
     each_file(damage);
     infer_store_options o = infer_store_defaults();
     o.read_only = true;
     o.max_bytes = 10;
-    struct process p = start(QWEN, &o);
+    struct process p = start(PLAIN, &o);
     assert_int_equal(stats(&p).files, 4);
     assert_true(stats(&p).read_only);
     infer_session *s = open_session(&p);
@@ -632,11 +617,11 @@ static void a_read_only_store_only_reads(void **state)
 static void a_directory_that_cannot_be_written_to_is_read_only(void **state)
 {
     (void)state;
-    computed_anew(QWEN, ids, 300);
+    computed_anew(PLAIN, ids, 300);
     assert_int_equal(chmod(folder, 0500), 0);
     if (access(folder, W_OK) == 0) /* root may do all */
         skip();
-    struct process p = start(QWEN, NULL);
+    struct process p = start(PLAIN, NULL);
     assert_true(stats(&p).read_only);
     assert_int_equal(computed_for(&p, ids, 300), 300 - 256);
     assert_int_equal(computed_for(&p, other, 500), 500 - 192);
@@ -684,7 +669,7 @@ static void a_directory_is_made_and_what_is_none_refused(void **state)
 static void what_cannot_be_written_is_no_error(void **state)
 {
     (void)state;
-    struct process p = start(QWEN, NULL);
+    struct process p = start(PLAIN, NULL);
     infer_store_flush(p.store);
     assert_int_equal(rmdir(folder), 0);
     infer_session *s = open_session(&p);
@@ -725,7 +710,7 @@ static void several_at_once_use_a_directory(void **state)
     (void)state;
     infer_store_options o = infer_store_defaults();
     o.max_bytes = text_bytes(6);
-    struct process p[2] = { start(GEMMA, &o), start(GEMMA, &o) };
+    struct process p[2] = { start(WINDOWED, &o), start(WINDOWED, &o) };
     struct worker workers[4];
     pthread_t threads[4];
     for (int i = 0; i < 4; i++) {
@@ -748,7 +733,7 @@ static void several_at_once_use_a_directory(void **state)
 static void sessions_keep_their_store(void **state)
 {
     (void)state;
-    struct process p = start(QWEN, NULL);
+    struct process p = start(PLAIN, NULL);
     infer_session *s = open_session(&p), *fork = infer_session_fork(s, NULL);
     end(&p);
     sync_to(s, ids, 200);
@@ -786,8 +771,8 @@ static void locked_free(void *user, void *memory)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* Allocation `fail` of what is done with a store fails, or all from there on: then it is as if there were no store, or no
- * memory; never other logits. Returns how many there are. */
+/* Allocation `fail` of what is done with a store fails, or all from there on: then it is as if there were no store, or
+ * no memory; never other logits. Returns how many there are. */
 static size_t survive(size_t fail, bool all)
 {
     struct locked l = { .refuse_from = SIZE_MAX };
@@ -797,7 +782,7 @@ static size_t survive(size_t fail, bool all)
     o.allocator = (infer_allocator){ &l, locked_alloc, locked_free };
     o.n_threads = 1;
     struct process p = { .context = infer_context_open(&o, NULL) };
-    p.model = infer_model_open(p.context, GEMMA, NULL, NULL);
+    p.model = infer_model_open(p.context, WINDOWED, NULL, NULL);
     const size_t before = l.counting.calls;
     l.n_refuse = all ? SIZE_MAX / 2 : 1;
     l.refuse_from = before + fail;

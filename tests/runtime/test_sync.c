@@ -1,53 +1,12 @@
 /* test_sync.c - timelines that are reached by the least work: what sessions have in common is computed once. */
 #include "tests/common/counting.h"
-#include "tests/reference/reference.h"
+#include "tests/runtime/models.h"
 
 #include <pthread.h>
 
-enum { N_VOCAB = 96, N_CTX = 600 };
+enum { N_CTX = 600 };
 
 static int32_t ids[N_CTX], other[N_CTX];
-
-struct fixture {
-    infer_context *context;
-    infer_model *model;
-};
-
-static int set_up_with(struct fixture *f, const char *path)
-{
-    infer_error err;
-    f->context = open_context(NULL, 2);
-    f->model = infer_model_open(f->context, path, NULL, &err);
-    if (!f->model)
-        fail_msg("%s", err.message);
-    for (int i = 0; i < N_CTX; i++) {
-        ids[i] = i * 7 % N_VOCAB;
-        other[i] = i < 200 ? ids[i] : i * 5 % N_VOCAB;
-    }
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    static struct fixture f;
-    *state = &f;
-    return set_up_with(&f, "tests/data/tiny/qwen3/model.gguf");
-}
-
-static int set_up_windowed(void **state)
-{
-    static struct fixture f;
-    *state = &f;
-    return set_up_with(&f, "tests/data/tiny/gemma3/model.gguf");
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    infer_model_close(&f->model);
-    infer_context_close(&f->context);
-    return 0;
-}
 
 static infer_session *open_session(infer_model *m)
 {
@@ -58,17 +17,6 @@ static infer_session *open_session(infer_model *m)
     infer_session *s = infer_session_open(m, &o, NULL);
     assert_non_null(s);
     return s;
-}
-
-/* How many tokens were computed. */
-static size_t sync_to(infer_session *s, const int32_t *tokens, size_t n)
-{
-    size_t computed = 99999;
-    infer_error err;
-    if (infer_session_sync(s, tokens, n, &computed, &err) != INFER_OK)
-        fail_msg("%s", err.message);
-    assert_int_equal(infer_session_length(s), n);
-    return computed;
 }
 
 /* The bits that a session has which nobody shares with, in a model of its own. */
@@ -293,21 +241,18 @@ static void every_allocation_may_fail(void **state)
     assert_true(n > 5);
 }
 
-#define BOTH(test) \
-    cmocka_unit_test_setup_teardown(test, set_up, tear_down), \
-        { "windowed: " #test, test, set_up_windowed, tear_down, NULL }
-
 int main(void)
 {
+    make_texts(ids, other, N_CTX);
     const struct CMUnitTest tests[] = {
-        BOTH(what_a_session_has_is_kept),
-        cmocka_unit_test_setup_teardown(pages_of_other_sessions_are_found, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(other_ways_to_compute_are_others, set_up, tear_down),
-        BOTH(texts_that_part_share_what_is_before),
-        cmocka_unit_test_setup_teardown(what_was_not_used_for_longest_goes_first, set_up, tear_down),
-        BOTH(what_cannot_be_is_refused_and_changes_nothing),
-        BOTH(a_shift_computes_what_follows_as_if_the_rest_had_not_been),
-        BOTH(threads_share_pages),
+        WITH_BOTH(what_a_session_has_is_kept),
+        WITH_PLAIN(pages_of_other_sessions_are_found),
+        WITH_PLAIN(other_ways_to_compute_are_others),
+        WITH_BOTH(texts_that_part_share_what_is_before),
+        WITH_PLAIN(what_was_not_used_for_longest_goes_first),
+        WITH_BOTH(what_cannot_be_is_refused_and_changes_nothing),
+        WITH_BOTH(a_shift_computes_what_follows_as_if_the_rest_had_not_been),
+        WITH_BOTH(threads_share_pages),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("sync", tests, NULL, NULL);
