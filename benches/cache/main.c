@@ -160,6 +160,29 @@ static void run_hit(struct bench *b, const void *arg)
     infer_cache_close(&cache);
 }
 
+/* Get alone, a thousand at a time; they are released while nothing is measured. */
+static void run_get(struct bench *b, const void *arg)
+{
+    enum { GETS = 1000 };
+    (void)arg;
+    infer_model *models[GETS];
+    infer_cache *cache = open_cache(0);
+    infer_error err = { 0 };
+    use(cache, paths[0]);
+    while (bench_next(b)) {
+        for (int i = 0; i < GETS; i++)
+            models[i] = infer_cache_get(cache, paths[0], NULL, &err);
+        bench_pause(b);
+        for (int i = 0; i < GETS; i++) {
+            must(models[i], &err);
+            infer_cache_release(cache, &models[i]);
+        }
+        bench_resume(b);
+    }
+    bench_items(b, GETS);
+    infer_cache_close(&cache);
+}
+
 /* Room for one of two models: each request closes one and opens the other. */
 static void run_miss(struct bench *b, const void *arg)
 {
@@ -243,6 +266,7 @@ static void add_cache(void)
     make_files();
     bench_add("kernel/tiny", run_kernel, NULL, 0);
     bench_add("hit", run_hit, NULL, 0);
+    bench_add("get", run_get, NULL, 0);
     bench_add("miss", run_miss, NULL, 0);
     for (size_t i = 0; i < sizeof hits / sizeof *hits; i++) {
         snprintf(name, sizeof name, "hits/threads:%d/%s", hits[i].n_threads, hits[i].same ? "same" : "others");

@@ -147,8 +147,8 @@ INFER_API uint64_t infer_kv_bytes(const infer_model *model, const infer_session_
                                   infer_error *err);
 /** Stop what the session computes: the call that is running or, between two calls, the next one that computes returns
  *  INFER_E_CANCELLED soon, and with that it is over. So none is lost that comes just before a call. infer_generate(),
- *  infer_generate_chat() and a generation that is fetched are one call each, from beginning to end: one that came too late
- *  for it is forgotten at its end. After single evaluations infer_session_uncancel() forgets it. May be called from any
+ *  infer_generate_chat(), infer_beam_search() and a generation that is fetched are one call each, from beginning to end:
+ *  one that came too late for it is forgotten at its end. After single evaluations infer_session_uncancel() forgets it. May be called from any
  *  thread and from a signal handler. */
 INFER_API void infer_session_cancel(infer_session *session);
 /** Forget a cancellation that no call has heeded: to be called where something new begins, if one that was meant for what

@@ -411,6 +411,7 @@ infer_beams *infer_beam_search(infer_session *session, infer_sampler *sampler, c
         fill_result(&x);
     else
         infer_beams_close(&x.found);
+    infer_session_uncancel(session); /* came too late */
     close_search(&x);
     return x.found;
 }
