@@ -9,7 +9,8 @@ from typing import Any, Callable, Optional, Union
 
 import numpy as np
 
-from ._core import Handle, Ids, Options, asked, check, fields, id_array, interruptible, made, new_error, turn, with_callback
+from ._core import (Handle, Ids, Options, asked, check, fields, id_array, interruptible, made, new_error, turn,
+                    with_callback)
 from ._infer import ffi, lib
 from .adapter import Scaled, adapter_arrays
 from .beams import Beam, BeamEnd, found_beams
@@ -271,13 +272,13 @@ class Session(Handle):
                     length_penalty: float = 1.0, end: BeamEnd = BeamEnd.LIKELY, n_predict: int = -1,
                     ignore_end: bool = False, unparse_special: bool = False, raw_prompt: bool = False,
                     stops: Iterable[str] = (), on_prompt: Optional[Progress] = None) -> list[Beam]:
-        """Append a prompt, and search for the likeliest texts after it: a list, the best first. The session is left with
-        the prompt; eval(beam.tokens) goes on with a text.
+        """Append a prompt, and search for the likeliest texts after it: a list, the best first. The session is left
+        with the prompt; eval(beam.tokens) goes on with a text.
 
         @param sampler        its biases, bans, penalties, DRY and grammar hold for each beam; None = none
         @param n_beams        texts that are followed at once
-        @param length_penalty the score of a text is the sum of its log-probabilities, divided by the number of tokens to
-                              the power of this
+        @param length_penalty the score of a text is the sum of its log-probabilities, divided by the number of tokens
+                              to the power of this
         @param end            when the search ends
         Others as those of generate()."""
         sampler = sampler or Sampler(temperature=0, context=self.model.context)
