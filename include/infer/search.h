@@ -69,8 +69,8 @@ typedef struct infer_beam {
  *  The same options, logits and tokens give the same texts, whatever the number of threads; with a `deterministic`
  *  session the same scores, too, whatever n_batch.
  *  The session is left with the prompt and its logits, the sampler with the prompt counted: to go on with a text,
- *  evaluate its tokens. Memory is that of n_beams sessions which share all pages but those that differ, and of one set of work
- *  buffers. infer_session_cancel() ends the search with INFER_E_CANCELLED.
+ *  evaluate its tokens. Memory is that of n_beams sessions which share all pages but those that differ, and of one set
+ *  of work buffers. infer_session_cancel() ends the search with INFER_E_CANCELLED.
  *  @param sampler NULL = none.
  *  @param prompt length bytes; may be NULL if length is 0.
  *  @return NULL on failure: as infer_generate(); INFER_E_FULL too if the context has no room for a token after the
