@@ -32,8 +32,8 @@ static inline infer_adapter_options infer_adapter_defaults(void)
 /** Open what stands in `path`, and check it against the model:
  *  - a GGUF file of type "adapter" (LoRA, as llama.cpp's convert_lora_to_gguf writes it), its weights of any type that
  *    models may have;
- *  - a directory of PEFT's with adapter_config.json and adapter_model.safetensors, or the latter; the model may be a GGUF
- *    file or a directory;
+ *  - a directory of PEFT's with adapter_config.json and adapter_model.safetensors, or the latter; the model may be a
+ *    GGUF file or a directory;
  *  - a GGUF file of the architecture "controlvector": directions that are added to the residual stream behind layers.
  *  The file stays mapped, and the model is kept alive.
  *  @return NULL with err filled: INFER_E_IO; INFER_E_FORMAT if the file is damaged or was not made for such a model;
@@ -51,8 +51,8 @@ typedef struct infer_adapter_info {
     size_t size;         /**< in: sizeof(infer_adapter_info) */
     const char *format;  /**< "GGUF" or "PEFT" */
     bool control;        /**< a control vector, else LoRA */
-    int32_t n_weights;   /**< that it changes: matrices of the model (those of all experts are one); of a control vector:
-                          *   layers */
+    int32_t n_weights;   /**< that it changes: matrices of the model (those of all experts are one); of a control
+                          *   vector: layers */
     int32_t rank;        /**< the highest of LoRA's; of a control vector 0 */
     uint64_t bytes;      /**< of its weights */
 } infer_adapter_info;
@@ -63,10 +63,11 @@ INFER_API void infer_adapter_get_info(const infer_adapter *adapter, infer_adapte
  *  scale * direction. Sessions of one batch may have different ones, or none; one that has none computes what it would
  *  without the others, with the same bits if it is `deterministic`. Forks have their session's.
  *  Tokens that are there stay, but the next evaluation computes them anew, as what the cache holds of them was computed
- *  otherwise; logits are gone until then. Nothing of that happens if the session has the same adapters and scales already.
+ *  otherwise; logits are gone until then. Nothing of that happens if the session has the same adapters and scales
+ *  already.
  *  infer_session_sync() finds only what sessions with the same adapters, scales and order computed, and
  *  infer_session_load() wants the same ones as those of the session that was saved.
- *  @param adapters n of them, opened for the session's model; the session keeps them alive. May be NULL if n is 0: none.
+ *  @param adapters n of them, opened for the session's model; the session keeps them alive. May be NULL if n is 0.
  *  @param scales n finite numbers, or NULL: all 1. 0 is as if the adapter was not there.
  *  @return INFER_OK; INFER_E_ARGUMENT or INFER_E_NOMEM with the session as it was. */
 INFER_API infer_status infer_session_set_adapters(infer_session *session, infer_adapter *const *adapters,

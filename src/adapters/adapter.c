@@ -2,7 +2,6 @@
 #include "src/adapters/adapter.h"
 
 #include "src/base/error.h"
-#include "src/base/hash.h"
 
 static infer_status read_lora(struct infer_adapter *x, infer_error *err)
 {

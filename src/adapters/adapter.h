@@ -1,5 +1,6 @@
 /* adapter.h - adapters as the engine sees them: low-rank matrices by the number of the weight that they change, or
- * directions by layer. Readers of files make lists of pairs, which are bound to the model's weights once and for all. */
+ * directions by layer. Readers of files make lists of pairs, which are bound to the model's weights once and for
+ * all. */
 #ifndef ADAPTERS_ADAPTER_H
 #define ADAPTERS_ADAPTER_H
 

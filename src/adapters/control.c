@@ -29,8 +29,8 @@ static infer_status read_direction(struct infer_adapter *x, const struct tensor 
     const uint32_t n_embd = m->net.h.n_embd;
     const char *path = x->files->path;
     if (t->ne[0] != n_embd || t->ne[1] != 1 || t->ne[2] != 1 || t->ne[3] != 1)
-        return fail(err, INFER_E_FORMAT, "%s: tensor %s has %llu x %llu values, expected %u as the model's n_embd", path,
-                    t->name.p, (unsigned long long)t->ne[0], (unsigned long long)t->ne[1], n_embd);
+        return fail(err, INFER_E_FORMAT, "%s: tensor %s has %llu x %llu values, expected %u as the model's n_embd",
+                    path, t->name.p, (unsigned long long)t->ne[0], (unsigned long long)t->ne[1], n_embd);
     if (!m->context->kernels.dequantize[t->type] || n_embd % dtype_info(t->type)->block)
         return fail(err, INFER_E_UNKNOWN, "%s: tensor %s is of type %s, which this version cannot compute with", path,
                     t->name.p, dtype_name(t->type));

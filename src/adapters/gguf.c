@@ -1,5 +1,5 @@
-/* gguf.c - LoRA adapters as GGUF files: NAME.lora_a (rank, in) and NAME.lora_b (out, rank) for the tensor NAME of a model's
- * file, with adapter.lora.alpha: what is added is alpha / rank times their product. */
+/* gguf.c - LoRA adapters as GGUF files: NAME.lora_a (rank, in) and NAME.lora_b (out, rank) for the tensor NAME of a
+ * model's file, with adapter.lora.alpha: what is added is alpha / rank times their product. */
 #include "src/adapters/adapter.h"
 
 #include "src/base/error.h"
@@ -29,8 +29,10 @@ static infer_status check_metadata(struct infer_adapter *x, float *alpha, infer_
     if (status == INFER_OK)
         status = expect_text(w, "general.architecture", x->model->net.h.arch->gguf, err);
     if (status == INFER_OK && weights_meta(w, "adapter.alora.invocation_tokens"))
-        status = fail(err, INFER_E_UNKNOWN, "%s: adapter.alora.invocation_tokens: adapters that a text switches on (aLoRA)"
-                      " are not known", w->path);
+        status = fail(err, INFER_E_UNKNOWN,
+                      "%s: adapter.alora.invocation_tokens: adapters that a text switches on (aLoRA)"
+                      " are not known",
+                      w->path);
     if (status == INFER_OK && meta_get_f32(w, "adapter.lora.alpha", alpha, err) == META_WRONG)
         status = INFER_E_FORMAT;
     return status;

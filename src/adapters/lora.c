@@ -1,5 +1,5 @@
-/* lora.c - pairs of matrices to the weights that they change: names by the tables of src/arch, as the model's own tensors
- * are found, shapes against what the model has bound. */
+/* lora.c - pairs of matrices to the weights that they change: names by the tables of src/arch, as the model's own
+ * tensors are found, shapes against what the model has bound. */
 #include "src/adapters/adapter.h"
 
 #include "src/base/error.h"
@@ -49,8 +49,8 @@ infer_status lora_add(struct lora_pairs *pairs, bool b, const struct tensor *t, 
 
 /* ---- One pair ---- */
 
-/* Where the model's rows of queries and keys stand in another order than the adapter's, as the one is a GGUF file of the
- * llama family and the other is not: a copy in the model's order. */
+/* Where the model's rows of queries and keys stand in another order than the adapter's, as the one is a GGUF file of
+ * the llama family and the other is not: a copy in the model's order. */
 static const uint8_t *reorder(struct binding *k, const struct tensor *b, uint64_t stride, enum layer_role role)
 {
     const struct hparams *h = &k->x->model->net.h;
@@ -73,8 +73,10 @@ static infer_status check_type(struct binding *k, const struct tensor *t, uint64
     if (kernels->dequantize[t->type] && kernels->matmul[PRECISION_EXACT][t->type].way->fn &&
         dtype_row_bytes(t->type, t->ne[0], stride))
         return INFER_OK;
-    return fail(k->err, INFER_E_UNKNOWN, "%s: the adapter of %s has %s weights in rows of %llu, which this version cannot "
-                "compute with", k->path, t->name.p, dtype_name(t->type), (unsigned long long)t->ne[0]);
+    return fail(k->err, INFER_E_UNKNOWN,
+                "%s: the adapter of %s has %s weights in rows of %llu, which this version cannot "
+                "compute with",
+                k->path, t->name.p, dtype_name(t->type), (unsigned long long)t->ne[0]);
 }
 
 /* `n`: matrices in each; `rows`, `width`: of the model's. A's axes are turned for the table of tokens. */
@@ -88,11 +90,13 @@ static infer_status check_shapes(struct binding *k, const struct tensor *a, cons
     if (a->ne[0] == width && a->ne[1] == rank && a->ne[2] == n && a->ne[3] == 1 && b->ne[1] == rows && b->ne[2] == n &&
         b->ne[3] == 1)
         return INFER_OK;
-    return fail(k->err, INFER_E_FORMAT, "%s: the adapter of %s has A of %llu x %llu x %llu and B of %llu x %llu x %llu, "
-                "expected %llu x r x %llu and %llu x %llu x r", k->path, a->name.p, (unsigned long long)a->ne[2],
-                (unsigned long long)a->ne[1], (unsigned long long)a->ne[0], (unsigned long long)b->ne[2],
-                (unsigned long long)b->ne[1], (unsigned long long)b->ne[0], (unsigned long long)n,
-                (unsigned long long)width, (unsigned long long)n, (unsigned long long)rows);
+    return fail(k->err, INFER_E_FORMAT,
+                "%s: the adapter of %s has A of %llu x %llu x %llu and B of %llu x %llu x %llu, "
+                "expected %llu x r x %llu and %llu x %llu x r",
+                k->path, a->name.p, (unsigned long long)a->ne[2], (unsigned long long)a->ne[1],
+                (unsigned long long)a->ne[0], (unsigned long long)b->ne[2], (unsigned long long)b->ne[1],
+                (unsigned long long)b->ne[0], (unsigned long long)n, (unsigned long long)width, (unsigned long long)n,
+                (unsigned long long)rows);
 }
 
 static void add_to_hash(struct binding *k, const struct low_rank *low, uint32_t id)
@@ -177,7 +181,8 @@ static infer_status open_stack(struct binding *k, struct weight *w, const struct
 }
 
 /* One tensor has the matrices of all experts, or each has its own: not all need one, but all of one rank and type. */
-static infer_status bind_stack(struct binding *k, const struct weight *w, const struct tensor_spec *spec, uint32_t layer)
+static infer_status bind_stack(struct binding *k, const struct weight *w, const struct tensor_spec *spec,
+                               uint32_t layer)
 {
     struct low_rank *low = NULL;
     const void **a_stack = NULL, **b_stack = NULL;
@@ -298,10 +303,11 @@ static infer_status bind_ends(struct binding *k)
         /* as if B stood before A: (n_vocab, rank) and (n_embd, rank) */
         const struct weight turned = { .rows = table->k, .k = (uint32_t)a->ne[0], .id = table->id };
         if (a->ne[1] != table->rows || a->ne[0] != b->ne[0] || a->n_dims != 2)
-            return fail(k->err, INFER_E_FORMAT, "%s: the adapter of %s has A of %llu x %llu and B of %llu x %llu, expected "
-                        "%u x r and %u x r", k->path, a->name.p, (unsigned long long)a->ne[1],
-                        (unsigned long long)a->ne[0], (unsigned long long)b->ne[1], (unsigned long long)b->ne[0],
-                        table->rows, table->k);
+            return fail(k->err, INFER_E_FORMAT,
+                        "%s: the adapter of %s has A of %llu x %llu and B of %llu x %llu, expected "
+                        "%u x r and %u x r",
+                        k->path, a->name.p, (unsigned long long)a->ne[1], (unsigned long long)a->ne[0],
+                        (unsigned long long)b->ne[1], (unsigned long long)b->ne[0], table->rows, table->k);
         struct tensor narrow = *a; /* with the shape that is checked of all others */
         uint64_t a_stride, b_stride;
         narrow.ne[1] = b->ne[0];
@@ -338,8 +344,8 @@ infer_status lora_bind(struct infer_adapter *x, struct lora_pairs *pairs, infer_
         return status;
     for (size_t i = 0; i < pairs->a->n_tensors; i++)
         if (!pairs->used[i])
-            return fail(err, INFER_E_FORMAT, "%s: has an adapter of %s, which is no matrix of %s that adapters can change",
-                        k.path, quote(pairs->a->tensors[i].name).s, x->model->weights->path);
+            return fail(err, INFER_E_FORMAT,
+                        "%s: has an adapter of %s, which is no matrix of %s that adapters can change", k.path, quote(pairs->a->tensors[i].name).s, x->model->weights->path);
     for (size_t i = 0; i < pairs->b->n_tensors; i++)
         if (!weights_tensor(pairs->a, pairs->b->tensors[i].name))
             return fail(err, INFER_E_FORMAT, "%s: the adapter of %s has B but no A", k.path,

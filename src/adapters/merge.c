@@ -51,8 +51,10 @@ static infer_status add(struct merge *g, const struct weight *w, const struct lo
     uint64_t row;
     const struct tensor *t = tensor_of(g, w, &row);
     if (ends && net->w[OUTPUT].data == net->w[TOKEN_EMBD].data)
-        return fail(err, INFER_E_UNKNOWN, "%s: the table of tokens is the output matrix too, but the adapter changes one "
-                    "of the two: they cannot be merged", g->m->weights->path);
+        return fail(err, INFER_E_UNKNOWN,
+                    "%s: the table of tokens is the output matrix too, but the adapter changes one "
+                    "of the two: they cannot be merged",
+                    g->m->weights->path);
     if (!t)
         return fail(err, INFER_E_UNKNOWN, "%s: a matrix that the adapter changes does not stand in the file as it is "
                     "computed with", g->m->weights->path);
@@ -91,7 +93,8 @@ static infer_status add_adapter(struct merge *g, const infer_adapter *x, float s
     return status;
 }
 
-struct merge *merge_open(infer_model *m, infer_adapter *const *adapters, const float *scales, size_t n, infer_error *err)
+struct merge *merge_open(infer_model *m, infer_adapter *const *adapters, const float *scales, size_t n,
+                         infer_error *err)
 {
     const infer_allocator *a = &m->context->a;
     if (m->files->format != WEIGHTS_GGUF)

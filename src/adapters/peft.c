@@ -32,8 +32,8 @@ static infer_status refuse_others(const struct weights *w, infer_error *err)
         const struct meta *m = weights_meta(w, others[i].key);
         const bool no = !m || (m->type == META_BOOL && !m->value.u) || (m->type == META_ARRAY && !m->n);
         if (!no)
-            return fail(err, INFER_E_UNKNOWN, "%s: adapter_config.json has %s: %s are not known", w->path, others[i].key,
-                        others[i].what);
+            return fail(err, INFER_E_UNKNOWN, "%s: adapter_config.json has %s: %s are not known", w->path,
+                        others[i].key, others[i].what);
     }
     return INFER_OK;
 }
@@ -134,7 +134,8 @@ static const struct ending *ending_of(struct text name)
 }
 
 /* Add a tensor under its module's name with ".weight" behind, as the checkpoint's own is called. */
-static infer_status add_half(struct infer_adapter *x, struct lora_pairs *pairs, const struct tensor *t, infer_error *err)
+static infer_status add_half(struct infer_adapter *x, struct lora_pairs *pairs, const struct tensor *t,
+                             infer_error *err)
 {
     static const char prefix[] = "base_model.model.";
     const size_t n = sizeof prefix - 1;
@@ -142,15 +143,18 @@ static infer_status add_half(struct infer_adapter *x, struct lora_pairs *pairs, 
     const struct ending *end = ending_of(t->name);
     char name[MAX_NAME + 8];
     if (!end || t->name.n <= n + strlen(end->end) || memcmp(t->name.p, prefix, n) != 0)
-        return fail(err, INFER_E_UNKNOWN, "%s: tensor %s is not base_model.model.MODULE.lora_A.weight or .lora_B.weight",
-                    path, quote(t->name).s);
-    const int length = snprintf(name, sizeof name, "%.*s.weight", (int)(t->name.n - n - strlen(end->end)), t->name.p + n);
+        return fail(err, INFER_E_UNKNOWN,
+                    "%s: tensor %s is not base_model.model.MODULE.lora_A.weight or .lora_B.weight", path,
+                    quote(t->name).s);
+    const int length =
+        snprintf(name, sizeof name, "%.*s.weight", (int)(t->name.n - n - strlen(end->end)), t->name.p + n);
     if (t->n_dims != 2)
         return fail(err, INFER_E_UNKNOWN, "%s: tensor %s has %d axes, expected 2", path, quote(t->name).s, t->n_dims);
     struct tensor half = *t;
     if (end->table && !end->b) {
         if (!x->model->context->kernels.dequantize[t->type] || dtype_info(t->type)->block > 1)
-            return fail(err, INFER_E_UNKNOWN, "%s: tensor %s is of type %s, which this version cannot compute with", path,
+            return fail(err, INFER_E_UNKNOWN, "%s: tensor %s is of type %s, which this version cannot compute with",
+                        path,
                         quote(t->name).s, dtype_name(t->type));
         if (!tensor_turn(&half, t, &x->arena))
             return fail_memory(err, "a table of tokens");

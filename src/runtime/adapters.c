@@ -37,7 +37,8 @@ infer_status adapter_set_intact(const struct adapter_set *set, infer_error *err)
     return status;
 }
 
-/* The directions of all control vectors, times their scales, summed: pointers of each layer, and behind them the sums. */
+/* The directions of all control vectors, times their scales, summed: pointers of each layer, and behind them the
+ * sums. */
 static infer_status sum_directions(struct adapter_set *set, const float *scales, const struct network *net,
                                    infer_error *err)
 {
@@ -112,8 +113,10 @@ static infer_status check(const infer_model *m, infer_adapter *const *adapters, 
                     adapters ? "" : " at NULL");
     for (size_t i = 0; i < n; i++) {
         if (!adapters[i] || adapters[i]->model != m)
-            return fail(err, INFER_E_ARGUMENT, "adapter %zu of %zu is %s, expected one that was opened for the session's "
-                        "model", i, n, adapters[i] ? "of another model" : "NULL");
+            return fail(err, INFER_E_ARGUMENT,
+                        "adapter %zu of %zu is %s, expected one that was opened for the session's "
+                        "model",
+                        i, n, adapters[i] ? "of another model" : "NULL");
         if (scales && !isfinite(scales[i]))
             return fail(err, INFER_E_ARGUMENT, "the scale of adapter %zu of %zu is no finite number", i, n);
         *n_used += !scales || scales[i] != 0;
@@ -121,8 +124,8 @@ static infer_status check(const infer_model *m, infer_adapter *const *adapters, 
     return INFER_OK;
 }
 
-struct adapter_set *adapter_set_open(const infer_model *m, infer_adapter *const *adapters, const float *scales, size_t n,
-                                     infer_status *status, infer_error *err)
+struct adapter_set *adapter_set_open(const infer_model *m, infer_adapter *const *adapters, const float *scales,
+                                     size_t n, infer_status *status, infer_error *err)
 {
     size_t n_used;
     *status = check(m, adapters, scales, n, &n_used, err);

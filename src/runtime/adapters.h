@@ -14,8 +14,8 @@ struct adapter_set {
 };
 
 /** Of n adapters for a model, checked. NULL: none changes anything; or there is an error, with its status. */
-struct adapter_set *adapter_set_open(const infer_model *m, infer_adapter *const *adapters, const float *scales, size_t n,
-                                     infer_status *status, infer_error *err);
+struct adapter_set *adapter_set_open(const infer_model *m, infer_adapter *const *adapters, const float *scales,
+                                     size_t n, infer_status *status, infer_error *err);
 /** NULL is the set of none: it can be retained, released and asked for its identity, which is 0. */
 struct adapter_set *adapter_set_retain(struct adapter_set *set);
 void adapter_set_release(struct adapter_set *set);

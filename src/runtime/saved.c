@@ -208,8 +208,10 @@ static infer_status check_alike(const struct header *h, const infer_session *s, 
             return fail(err, INFER_E_ARGUMENT, "%s: %s is %llu, expected %llu as the session's options have it", name,
                         flags[f - F_DETERMINISTIC], (unsigned long long)h->v[f], (unsigned long long)own.v[f]);
     if (h->v[F_ADAPTERS] != own.v[F_ADAPTERS])
-        return fail(err, INFER_E_ARGUMENT, "%s: the session's adapters and scales are %016llx, expected %016llx, which are "
-                    "set; 0 is none", name, (unsigned long long)h->v[F_ADAPTERS], (unsigned long long)own.v[F_ADAPTERS]);
+        return fail(err, INFER_E_ARGUMENT,
+                    "%s: the session's adapters and scales are %016llx, expected %016llx, which are "
+                    "set; 0 is none",
+                    name, (unsigned long long)h->v[F_ADAPTERS], (unsigned long long)own.v[F_ADAPTERS]);
     return INFER_OK;
 }
 

@@ -1,4 +1,5 @@
-/* test_lora.c - files of adapters: what is read of them, and what is refused, with a sentence that says what and where. */
+/* test_lora.c - files of adapters: what is read of them, and what is refused, with a sentence that says what and
+ * where. */
 #include "tests/reference/reference.h"
 
 #include <sys/stat.h>
@@ -115,7 +116,8 @@ static void test_gguf_files_that_do_not_fit_are_refused(void **state)
         { "blk.1.", "blk.7.", INFER_E_FORMAT, ".weight, which is no matrix of" },
         { "ffn_up.weight.lora_a", "ffn_up.weight.lora_c", INFER_E_UNKNOWN, "neither NAME.lora_a nor NAME.lora_b" },
         { "blk.0.attn_q.weight.lora_b", "blk.0.attn_x.weight.lora_b", INFER_E_FORMAT, "attn_q.weight has A but no B" },
-        { "blk.0.attn_q.weight.lora_a", "blk.0.attn_x.weight.lora_a", INFER_E_FORMAT, "attn_x.weight, which is no matrix of" },
+        { "blk.0.attn_q.weight.lora_a", "blk.0.attn_x.weight.lora_a", INFER_E_FORMAT,
+          "attn_x.weight, which is no matrix of" },
         { "attn_q.weight", "ffn_qq.weight", INFER_E_FORMAT, "which is no matrix of" },
         { "attn_q.weight", "attn_z.weight", INFER_E_FORMAT, "which is no matrix of" },
         { "attn_output.weight", "attn_norm_1.weight", INFER_E_FORMAT, "which is no matrix of" },
@@ -168,7 +170,8 @@ static void test_peft_directories_that_do_not_fit_are_refused(void **state)
     static const struct {
         const char *old, *new, *says;
     } names[] = {
-        { "layers.0.self_attn.q_proj.lora_A.weight", "layers.0.self_attn.q_proj.lora_C.weight", "MODULE.lora_A.weight" },
+        { "layers.0.self_attn.q_proj.lora_A.weight", "layers.0.self_attn.q_proj.lora_C.weight",
+          "MODULE.lora_A.weight" },
         { "base_model.model.", "case_model.model.", "MODULE.lora_A.weight" },
         { "layers.1.self_attn.v_proj", "layers.1.self_attn.w_proj", "which is no matrix of" },
         { "layers.1.", "layers.5.", "which is no matrix of" },

@@ -213,7 +213,9 @@ static float *run(const struct sequence *s, infer_context *c, enum precision pre
     if (!d)
         fail_msg("%s", err.message);
     for (uint32_t i = 0, at = 0; i < s->n_spans; at += s->span[i++]) {
-        const struct segment segment = { .kv = &kv, .first = at, .n = s->span[i], .passages = s->packed ? s->texts + at : NULL };
+        const struct segment segment = {
+            .kv = &kv, .first = at, .n = s->span[i], .passages = s->packed ? s->texts + at : NULL
+        };
         const struct span span = { .segments = &segment, .n_segments = 1, .n = segment.n };
         const uint32_t first = at + span.n - s->n_q[i];
         assert_int_equal(kv_reserve(&kv, at, span.n, &err), INFER_OK);

@@ -1,5 +1,5 @@
-/* test_adapters.c - adapters of tiny models against logits computed elsewhere in float64, with the adapters merged into the
- * weights. */
+/* test_adapters.c - adapters of tiny models against logits computed elsewhere in float64, with the adapters merged
+ * into the weights. */
 #include "kernels/kernels.h"
 #include "tests/reference/reference.h"
 

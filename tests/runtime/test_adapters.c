@@ -323,8 +323,9 @@ static void test_what_does_not_belong_to_the_session_is_refused(void **state)
     eval(s, r.ids, 10);
     infer_adapter *const two[] = { r.first, foreign };
     assert_int_equal(infer_session_set_adapters(s, two, NULL, 2, &err), INFER_E_ARGUMENT);
-    assert_string_equal(err.message, "adapter 1 of 2 is of another model, expected one that was opened for the session's "
-                                     "model");
+    assert_string_equal(err.message,
+                        "adapter 1 of 2 is of another model, expected one that was opened for the session's "
+                        "model");
     assert_int_equal(infer_session_set_adapters(s, two, (const float[]){ NAN }, 1, &err), INFER_E_ARGUMENT);
     assert_int_equal(infer_session_set_adapters(s, NULL, NULL, 1, &err), INFER_E_ARGUMENT);
     assert_int_equal(infer_session_set_adapters(s, (infer_adapter *[]){ NULL }, NULL, 1, &err), INFER_E_ARGUMENT);

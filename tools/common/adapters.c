@@ -35,8 +35,8 @@ static infer_status open_one(struct open_adapters *a, const char *item, bool con
         infer_adapter_get_info(a->v[a->n++], &info);
     if (status == INFER_OK && info.control != control)
         status = failure(err, INFER_E_ARGUMENT, "%s: is %s, expected %s: give it with %s", path,
-                         control ? "a LoRA adapter" : "a control vector", control ? "a control vector" : "a LoRA adapter",
-                         control ? "--lora" : "--control-vector");
+                         control ? "a LoRA adapter" : "a control vector",
+                         control ? "a control vector" : "a LoRA adapter", control ? "--lora" : "--control-vector");
     free(path);
     return status;
 }
@@ -46,14 +46,15 @@ static infer_status read_layers(infer_adapter_options *options, const char *laye
     char rest;
     if (!layers)
         return INFER_OK;
-    if (sscanf(layers, "%d:%d%c", &options->first_layer, &options->last_layer, &rest) == 2 && options->first_layer >= 0 &&
-        options->last_layer >= options->first_layer)
+    if (sscanf(layers, "%d:%d%c", &options->first_layer, &options->last_layer, &rest) == 2 &&
+        options->first_layer >= 0 && options->last_layer >= options->first_layer)
         return INFER_OK;
     return failure(err, INFER_E_ARGUMENT, "--control-vector-layers: found \"%s\", expected FIRST:LAST such as 10:20",
                    layers);
 }
 
-infer_status adapters_open(struct open_adapters *a, const struct adapter_options *o, infer_model *model, infer_error *err)
+infer_status adapters_open(struct open_adapters *a, const struct adapter_options *o, infer_model *model,
+                           infer_error *err)
 {
     infer_adapter_options options = infer_adapter_defaults();
     infer_status status = INFER_OK;

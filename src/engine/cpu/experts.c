@@ -11,7 +11,8 @@
  *   down      a task has the same rows of all experts' matrices, and adds the results to the tokens they belong to, in
  *             the order of the experts
  *
- * Where tokens have adapters, a job before each of the last two multiplies their rows with the adapters' narrow matrices.
+ * Where tokens have adapters, a job before each of the last two multiplies their rows with the adapters' narrow
+ * matrices.
  *
  * Tasks are cut by shapes and by how many rows an expert has, never by the number of threads. Which kernel multiplies
  * follows from the step's tokens alone, so that a row's bits do not depend on what others choose, nor on which are
@@ -304,8 +305,6 @@ static const struct expert *expert_of_row(const struct expert_job *job, uint32_t
 {
     const struct expert *x = &job->e->experts[job->n_experts - 1];
     while (x->first > row)
-        x--;
-    while (!x->n)
         x--;
     return x;
 }

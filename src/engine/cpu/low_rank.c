@@ -1,8 +1,8 @@
 /* low_rank.c - what adapters add to products: scale * B (A x), for some rows of a step.
  *
- * A is narrow: A x is computed once for each product, before it, as a job of its own. B's rows are added where the product's
- * are made, tile by tile, so that nothing is read or written twice and no further job is needed. Both are multiplied as
- * floats, by the kernels of exact precision, in the types that the adapter's file has.
+ * A is narrow: A x is computed once for each product, before it, as a job of its own. B's rows are added where the
+ * product's are made, tile by tile, so that nothing is read or written twice and no further job is needed. Both are
+ * multiplied as floats, by the kernels of exact precision, in the types that the adapter's file has.
  *
  * Which kernel multiplies follows from the step's rows alone, as everywhere; experts and embeddings go row by row. */
 #include "src/engine/cpu/cpu.h"
