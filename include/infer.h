@@ -18,6 +18,8 @@
  * infer_matcher    one text on its way through a grammar; used by one thread at a time
  * infer_generation  a text that is fetched piece by piece; used by one thread at a time
  * infer_beams      texts that a search has found; constant, used by any number of threads
+ * infer_scheduler  computes the texts of many requests together; used by any number of threads
+ * infer_request    what a scheduler is asked for; used by any number of threads
  * infer_embedder   makes vectors and scores of whole texts; used by one thread at a time
  *
  *     infer_error err;

@@ -171,6 +171,7 @@ static void run_many(infer_model *m)
     infer_error err;
     struct load l = { .random = 1 };
     infer_model_get_info(m, &info);
+    infer_model_set_prefix_bytes(m, 32 << 20); /* full long before the end */
     session.n_ctx = MOST_PROMPT + MOST_TEXT;
     so.session = &session;
     so.max_running = o.n_running;

@@ -60,6 +60,13 @@ run tensor_ops '^add/f32/256/' --table --benchmark_repetitions=3
 head -n 1 "$tmp/out" | grep -q scalar || fail "the table has no column scalar: $(cat "$tmp/out")"
 grep -q '^add/f32/256  *[0-9.]* GB/s' "$tmp/out" || fail "the table is: $(cat "$tmp/out")"
 
+# Requests have clocks and options of their own.
+"$build/bench_requests" -n 40 -r 4 -p 300 >"$tmp/out" 2>"$tmp/err" || fail "requests: $(cat "$tmp/err")"
+for line in '^40 requests of ' ' KB for each 1000 requests$' '^and one, max_itl_ms 10 .* ms$'; do
+    grep -q "$line" "$tmp/out" || fail "requests: no $line in: $(cat "$tmp/out")"
+done
+"$build/bench_requests" -n 3 >/dev/null 2>&1 && fail "too few requests for a slope are no failure"
+
 "$build/bench_pool" --benchmark_filter=no_such_case >/dev/null 2>&1 && fail "a filter without cases is no failure"
 "$build/bench_pool" --no-such-option >/dev/null 2>&1 && fail "an unknown option is no failure"
 exit 0
