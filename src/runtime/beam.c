@@ -8,12 +8,12 @@
 #include "src/base/error.h"
 #include "src/model/model.h"
 #include "src/runtime/beams.h"
-#include "src/runtime/candidates.h"
-#include "src/runtime/elementary.h"
 #include "src/runtime/logprobs.h"
 #include "src/runtime/prompt.h"
-#include "src/runtime/sampler.h"
 #include "src/runtime/session.h"
+#include "src/sampler/candidates.h"
+#include "src/sampler/elementary.h"
+#include "src/sampler/sampler.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "src/runtime/draft.h"
 
 #include "src/base/error.h"
-#include "src/runtime/sampler.h"
+#include "src/sampler/sampler.h"
 
 #include <math.h>
 

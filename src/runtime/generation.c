@@ -5,7 +5,7 @@
 #include "src/base/error.h"
 #include "src/base/seconds.h"
 #include "src/model/model.h"
-#include "src/runtime/sampler.h"
+#include "src/sampler/sampler.h"
 
 #include <stdlib.h>
 

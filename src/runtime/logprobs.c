@@ -5,9 +5,9 @@
 #include "src/base/context.h"
 #include "src/base/error.h"
 #include "src/model/model.h"
-#include "src/runtime/elementary.h"
-#include "src/runtime/select.h"
 #include "src/runtime/session.h"
+#include "src/sampler/elementary.h"
+#include "src/sampler/select.h"
 
 #include <math.h>
 

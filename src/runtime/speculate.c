@@ -2,7 +2,7 @@
 #include "src/runtime/speculate.h"
 
 #include "src/base/error.h"
-#include "src/runtime/sampler.h"
+#include "src/sampler/sampler.h"
 
 #include <time.h>
 

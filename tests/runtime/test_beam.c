@@ -1,7 +1,7 @@
 /* test_beam.c - beam search: against all texts that there are, against transformers, and what it leaves. */
 #include "tests/common/counting.h"
 #include "tests/reference/reference.h"
-#include "tests/runtime/samplers.h"
+#include "tests/sampler/samplers.h"
 
 #include <jansson.h>
 #include <math.h>

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "src/model/model.h"
-#include "src/runtime/random.h"
+#include "src/sampler/random.h"
 #include "tests/common/counting.h"
 
 #include <pthread.h>

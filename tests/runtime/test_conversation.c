@@ -8,7 +8,7 @@
 
 #include "src/runtime/turn.h"
 #include "tests/common/counting.h"
-#include "tests/runtime/samplers.h"
+#include "tests/sampler/samplers.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 
 #include "infer.h"
 #include "tests/common/counting.h"
-#include "tests/runtime/samplers.h"
+#include "tests/sampler/samplers.h"
 
 #include <stdio.h>
 #include <string.h>
