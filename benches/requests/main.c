@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { MOST_PROMPT = 128, MOST_TEXT = 64, N_SAMPLES = 40, N_TEXTS = 4 };
@@ -56,9 +57,13 @@ static void print_times(const char *what, struct times *t)
            1e3 * (double)s[t->n * 95 / 100], 1e3 * (double)s[t->n * 99 / 100], 1e3 * (double)s[t->n - 1]);
 }
 
+/* All of it is there from the beginning, not page by page as it fills: how memory grows is to be the library's affair. */
 static struct times open_times(size_t room)
 {
-    return (struct times){ .seconds = malloc(room * sizeof(float)), .room = room };
+    struct times t = { .seconds = malloc(room * sizeof(float)), .room = room };
+    must(t.seconds, &(infer_error){ INFER_E_NOMEM, "no memory for the times" });
+    memset(t.seconds, 0xff, room * sizeof(float));
+    return t;
 }
 
 static double resident_kb(void)
