@@ -6,6 +6,28 @@
 
 enum { TEXT_ROOM = 16384, N_CTX = 512 };
 
+static infer_context *context;
+static infer_model *model; /* the embedded one */
+
+static inline int open_model(void **state)
+{
+    (void)state;
+    infer_error err = { 0 };
+    context = open_context(NULL, 2);
+    model = infer_model_open_default(context, NULL, &err);
+    if (!model)
+        fail_msg("%s", err.message);
+    return 0;
+}
+
+static inline int close_model(void **state)
+{
+    (void)state;
+    infer_model_close(&model);
+    infer_context_close(&context);
+    return 0;
+}
+
 /** A text that is asked for. */
 struct wish {
     const char *prompt;
@@ -60,11 +82,11 @@ static inline bool collect(void *user, const char *text, size_t length)
 }
 
 /** What infer_generate() writes. */
-static inline infer_generate_result written(infer_model *m, infer_context *context, const struct wish *w,
-                                            const infer_session_options *session, struct collected *out)
+static inline infer_generate_result written(const struct wish *w, const infer_session_options *session,
+                                            struct collected *out)
 {
     infer_error err = { 0 };
-    infer_session *s = infer_session_open(m, session, &err);
+    infer_session *s = infer_session_open(model, session, &err);
     const infer_sampler_options so = sampler_of(w);
     infer_sampler *sampler = infer_sampler_open(context, &so, &err);
     infer_generate_options o = generate_of(w);

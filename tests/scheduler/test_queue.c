@@ -4,26 +4,11 @@
 #include "tests/common/counting.h"
 #include "tests/scheduler/requests.h"
 
-static infer_context *context;
-static infer_model *model;
-
-static int open_model(void **state)
+/* Prompts of other tests are no business of one that counts. */
+static int open_forgetful(void **state)
 {
-    (void)state;
-    infer_error err = { 0 };
-    context = open_context(NULL, 2);
-    model = infer_model_open_default(context, NULL, &err);
-    if (!model)
-        fail_msg("%s", err.message);
-    infer_model_set_prefix_bytes(model, 0); /* prompts of other tests are no business of one that counts */
-    return 0;
-}
-
-static int close_model(void **state)
-{
-    (void)state;
-    infer_model_close(&model);
-    infer_context_close(&context);
+    open_model(state);
+    infer_model_set_prefix_bytes(model, 0);
     return 0;
 }
 
@@ -516,5 +501,5 @@ int main(void)
         cmocka_unit_test(times_and_waiting_are_told),
         cmocka_unit_test(each_allocation_that_fails_is_an_error_of_its_request_and_nothing_leaks),
     };
-    return cmocka_run_group_tests_name("queue", tests, open_model, close_model);
+    return cmocka_run_group_tests_name("queue", tests, open_forgetful, close_model);
 }

@@ -2,28 +2,6 @@
  * computed with them, in whatever pieces, on however little memory. The scheduler is manual: every step is the test's. */
 #include "tests/scheduler/requests.h"
 
-static infer_context *context;
-static infer_model *model;
-
-static int open_model(void **state)
-{
-    (void)state;
-    infer_error err = { 0 };
-    context = open_context(NULL, 2);
-    model = infer_model_open_default(context, NULL, &err);
-    if (!model)
-        fail_msg("%s", err.message);
-    return 0;
-}
-
-static int close_model(void **state)
-{
-    (void)state;
-    infer_model_close(&model);
-    infer_context_close(&context);
-    return 0;
-}
-
 /* Prompts of other tests are no business of one that counts: nothing is kept. */
 static int forget_prefixes(void **state)
 {
@@ -93,7 +71,7 @@ static void assert_as_alone(const struct wish *w, infer_request *r, int32_t n_ct
     static struct collected want, got;
     const infer_session_options session = deterministic(n_ctx);
     infer_error err = { 0 };
-    const infer_generate_result alone = written(model, context, w, &session, &want);
+    const infer_generate_result alone = written(w, &session, &want);
     got = (struct collected){ .n = 0 };
     if (fetch_all(r, &got, &err) != INFER_OK)
         fail_msg("%s", err.message);
@@ -345,7 +323,7 @@ static void n_answers_are_the_texts_of_n_seeds_and_the_prompt_is_computed_once(v
     assert_int_equal(fetch_all(r, got, &err), INFER_OK);
     const infer_session_options session = deterministic(N_CTX);
     for (int32_t i = 0; i < N; i++, w.seed++) {
-        const infer_generate_result alone = written(model, context, &w, &session, &want);
+        const infer_generate_result alone = written(&w, &session, &want);
         assert_string_equal(got[i].text, want.text);
         assert_int_equal(result_of(r, i).n_prompt, i ? 0 : alone.n_prompt);
         assert_int_equal(result_of(r, i).n_cached, i ? alone.n_prompt : 0);
@@ -371,7 +349,7 @@ static void answers_without_a_place_come_later(void **state)
     memset(got, 0, sizeof got);
     assert_int_equal(fetch_all(r, got, NULL), INFER_OK);
     for (int32_t i = 0; i < N; i++, w.seed++) {
-        written(model, context, &w, &session, &want);
+        written(&w, &session, &want);
         assert_string_equal(got[i].text, want.text);
     }
     infer_request_close(&r);

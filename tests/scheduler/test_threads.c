@@ -8,28 +8,6 @@
 
 enum { N_THREADS = 4, N_EACH = 6 };
 
-static infer_context *context;
-static infer_model *model;
-
-static int open_model(void **state)
-{
-    (void)state;
-    infer_error err = { 0 };
-    context = open_context(NULL, 2);
-    model = infer_model_open_default(context, NULL, &err);
-    if (!model)
-        fail_msg("%s", err.message);
-    return 0;
-}
-
-static int close_model(void **state)
-{
-    (void)state;
-    infer_model_close(&model);
-    infer_context_close(&context);
-    return 0;
-}
-
 static infer_scheduler *open_scheduler(int32_t max_running, int32_t max_queue)
 {
     const infer_session_options session = deterministic(N_CTX);
@@ -95,7 +73,7 @@ static void texts_of_many_threads_are_those_that_are_written_alone(void **state)
     in_threads(s, ask_for_all, users);
     infer_scheduler_close(&s);
     for (int w = 0; w < N_EACH; w++) {
-        written(model, context, &wishes[w], &session, &want);
+        written(&wishes[w], &session, &want);
         for (int i = 0; i < N_THREADS; i++) {
             assert_int_equal(users[i].status[w], INFER_OK);
             assert_string_equal(users[i].texts[w].text, want.text);
