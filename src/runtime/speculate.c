@@ -2,22 +2,15 @@
 #include "src/runtime/speculate.h"
 
 #include "src/base/error.h"
+#include "src/base/seconds.h"
 #include "src/sampler/sampler.h"
 
-#include <time.h>
 
 enum {
     USUAL_GUESSES = 8,
     FEW_BEHIND = 16 /* tokens: so few say little about how long many take */
 };
 _Static_assert((int)MOST_GUESSES == (int)INFER_MAX_GUESSES, "as infer.h says");
-
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- Opening and closing ---- */
 
@@ -77,14 +70,14 @@ void speculator_begin(struct speculator *p)
         return;
     const int32_t *const tokens = p->s->history->tokens;
     const uint32_t n = p->s->n_tokens, n_behind = n > 1 ? draft_behind(&p->draft, tokens, n - 1) : 1;
-    const double start = seconds_now();
+    const double start = monotonic_seconds();
     if (n > 1 && !draft_follow(&p->draft, tokens, n - 1, &p->s->cancel))
         return;
-    const double last = seconds_now();
+    const double last = monotonic_seconds();
     if (n_behind > FEW_BEHIND)
         payoff_drafted(&p->payoff, n_behind, true, last - start);
     if (draft_follow(&p->draft, tokens, n, &p->s->cancel)) /* apart, to see how long one takes */
-        payoff_drafted(&p->payoff, 1, false, seconds_now() - last);
+        payoff_drafted(&p->payoff, 1, false, monotonic_seconds() - last);
 }
 
 /* ---- What came true ---- */
@@ -141,7 +134,7 @@ static uint32_t write_draft(struct speculator *p, uint32_t most)
     const size_t length = m ? infer_matcher_length(m) : 0;
     uint32_t n = 0;
     double likely;
-    const double start = seconds_now();
+    const double start = monotonic_seconds();
     sampler_couple(d->sampler, p->sampler);
     while (n < most && (!n || draft_take(d, p->guesses[n - 1]))) {
         const int32_t id = draft_choose(d, &likely);
@@ -156,7 +149,7 @@ static uint32_t write_draft(struct speculator *p, uint32_t most)
     if (m)
         infer_matcher_rewind(m, length, NULL);
     if (n > 1)
-        payoff_drafted(&p->payoff, n - 1, false, seconds_now() - start);
+        payoff_drafted(&p->payoff, n - 1, false, monotonic_seconds() - start);
     return n;
 }
 
@@ -168,13 +161,13 @@ static uint32_t draft_some(struct speculator *p, uint32_t most)
         return 0;
     const uint32_t n_behind = draft_behind(&p->draft, tokens, s->n_tokens);
     const uint32_t n = n_behind == UINT32_MAX ? 0 : payoff_drafts(&p->payoff, most, n_behind);
-    const double start = seconds_now();
+    const double start = monotonic_seconds();
     if (!n || !draft_follow(&p->draft, tokens, s->n_tokens, &s->cancel))
         return 0;
     if (n_behind == 1 || n_behind > FEW_BEHIND)
-        payoff_drafted(&p->payoff, n_behind, n_behind > 1, seconds_now() - start);
+        payoff_drafted(&p->payoff, n_behind, n_behind > 1, monotonic_seconds() - start);
     const uint32_t n_drafted = write_draft(p, n);
-    p->seconds = seconds_now() - start;
+    p->seconds = monotonic_seconds() - start;
     const uint32_t n_paying = payoff_width(&p->payoff, p->kinds, n_drafted, p->seconds);
     if (!n_paying)
         payoff_lose(&p->payoff, p->seconds);
@@ -222,19 +215,19 @@ infer_status speculator_advance(struct speculator *p, infer_error *err)
         return status;
     }
     const bool one = p->s->n_done + 1 == p->s->n_tokens, guessed = speculator_prepare(p, &a);
-    double start = seconds_now();
+    double start = monotonic_seconds();
     if (guessed) {
         status = advance_all(&a, 1, err);
         if (status == INFER_OK)
-            speculator_computed(p, &a, seconds_now() - start);
+            speculator_computed(p, &a, monotonic_seconds() - start);
         else
             p->n = 0;
         if (status != INFER_E_NOMEM)
             return status;
-        start = seconds_now(); /* the token alone needs less */
+        start = monotonic_seconds(); /* the token alone needs less */
     }
     status = infer_session_eval(p->s, NULL, 0, err);
     if (status == INFER_OK && one)
-        speculator_plain(p, seconds_now() - start);
+        speculator_plain(p, monotonic_seconds() - start);
     return status;
 }
