@@ -5,7 +5,6 @@
 #include "src/base/seconds.h"
 #include "src/sampler/sampler.h"
 
-
 enum {
     USUAL_GUESSES = 8,
     FEW_BEHIND = 16 /* tokens: so few say little about how long many take */
