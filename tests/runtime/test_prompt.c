@@ -254,11 +254,11 @@ static void assert_told(struct fixture *f, const infer_session *s, size_t first)
     const int32_t *ids = infer_session_tokens(s);
     assert_int_equal(f->n_told, infer_session_length(s) - first);
     for (size_t i = 0; i < infer_session_length(s); i++) {
-        const struct told *t = &f->told[i - first];
         struct told expected = { ids[i], NAN, { { -1, -INFINITY }, { -1, -INFINITY }, { -1, -INFINITY } } };
         if (i)
             infer_logprobs(infer_session_logits(alone), n_vocab, ids[i], &expected.logprob, expected.top, TOP, NULL);
         if (i >= first) {
+            const struct told *t = &f->told[i - first];
             assert_int_equal(t->id, expected.id);
             assert_true(i ? t->logprob == expected.logprob : isnan(t->logprob));
             assert_memory_equal(t->top, expected.top, sizeof t->top);
