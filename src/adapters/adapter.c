@@ -5,7 +5,7 @@
 
 static infer_status read_lora(struct infer_adapter *x, infer_error *err)
 {
-    struct lora_pairs pairs = { NULL };
+    struct lora_pairs pairs = { 0 };
     const bool gguf = x->files->format == WEIGHTS_GGUF;
     infer_status status = (gguf ? lora_read_gguf : lora_read_peft)(x, &pairs, err);
     if (status == INFER_OK)

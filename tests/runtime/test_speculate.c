@@ -2,6 +2,7 @@
  * session is afterwards are those of plain decoding, bit by bit. The embedded model writes, and tiny ones of other
  * architectures with a made-up vocabulary. */
 #include "tests/common/counting.h"
+#include "tests/common/sanitized.h"
 #include "tests/reference/reference.h"
 
 enum { ROOM = 1 << 14, MOST = 512 };
@@ -420,7 +421,7 @@ static void answers_of_conversations_are_the_plain_ones(void **state)
 
 /* ---- Rounded as batches are ---- */
 
-enum { TEXTS = 1500, CELLS = 8 };
+enum { TEXTS = SANITIZED ? 300 : 1500, CELLS = 8 };
 
 /* How often each of the tokens that come third does, the rarest in one cell. */
 static void third_tokens(bool guessed, uint64_t seed, size_t counts[CELLS])
