@@ -102,14 +102,17 @@ static void test_what_an_adapter_is_can_be_asked(void **state)
     }
 }
 
+/* A text in a file that becomes another, and what is said of that. */
+struct change {
+    const char *old, *new;
+    infer_status status;
+    const char *says;
+};
+
 static void test_gguf_files_that_do_not_fit_are_refused(void **state)
 {
     const struct rig *r = *state;
-    static const struct {
-        const char *old, *new;
-        infer_status status;
-        const char *says;
-    } cases[] = {
+    static const struct change cases[] = {
         { "general.type", "general.kind", INFER_E_FORMAT, "no general.type, expected \"adapter\"" },
         { "adapter.type", "adapter.kind", INFER_E_FORMAT, "no adapter.type" },
         { "lora.alpha", "lora.gamma", INFER_OK, "" },
@@ -144,11 +147,7 @@ static void test_gguf_files_that_do_not_fit_are_refused(void **state)
 static void test_peft_directories_that_do_not_fit_are_refused(void **state)
 {
     const struct rig *r = *state;
-    static const struct {
-        const char *old, *new;
-        infer_status status;
-        const char *says;
-    } cases[] = {
+    static const struct change cases[] = {
         { "\"use_dora\": false", "\"use_dora\": true ", INFER_E_UNKNOWN, "use_dora: DoRA" },
         { "\"bias\": \"none\"", "\"bias\": \"all\" ", INFER_E_UNKNOWN, "bias is \"all\"" },
         { "\"modules_to_save\": null", "\"modules_to_save\":[\"x\"]", INFER_E_UNKNOWN, "whole modules" },
