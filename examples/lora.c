@@ -63,35 +63,36 @@ static infer_status write_texts(const infer_tokenizer *tokenizer, infer_adapter 
 
 int main(int argc, char **argv)
 {
-    const char *path = argc > 1 ? argv[1] : "", *adapter_path = argc > 2 ? argv[2] : "";
-    const char *prompt = argc > 3 ? argv[3] : "Once upon a time";
+    if (argc < 2) {
+        fprintf(stderr, "usage: lora MODEL ADAPTER [PROMPT]\n");
+        return 2;
+    }
+    const char *adapter_path = argc > 2 ? argv[2] : "", *prompt = argc > 3 ? argv[3] : "Once upon a time";
     infer_error err = { INFER_OK, "" };
     infer_sampler_options greedy = infer_sampler_defaults();
     greedy.temperature = 0;
     infer_context *context = infer_context_open(NULL, &err);
-    infer_model *model = context ? infer_model_open(context, path, NULL, &err) : NULL;
+    infer_model *model = context ? infer_model_open(context, argv[1], NULL, &err) : NULL;
     infer_adapter *adapter = model ? infer_adapter_open(model, adapter_path, NULL, &err) : NULL;
     infer_sampler *sampler = adapter ? infer_sampler_open(context, &greedy, &err) : NULL;
     struct text t[2] = { { .n = 0 }, { .n = 0 } };
-    infer_status status = err.code;
     if (sampler && (t[0].session = infer_session_open(model, NULL, &err)) &&
         (t[1].session = infer_session_fork(t[0].session, &err))) {
         const infer_tokenizer *tokenizer = infer_model_tokenizer(model);
-        status = infer_tokenizer_encode(tokenizer, prompt, strlen(prompt), INFER_ADD_SPECIAL, t[0].ids, MAX_PROMPT, &t[0].n,
-                                        &err);
+        infer_tokenizer_encode(tokenizer, prompt, strlen(prompt), INFER_ADD_SPECIAL, t[0].ids, MAX_PROMPT, &t[0].n, &err);
         t[0].n = t[0].n < MAX_PROMPT ? t[0].n : MAX_PROMPT;
         memcpy(t[1].ids, t[0].ids, sizeof t[0].ids);
         t[1].n = t[0].n;
-        if (status == INFER_OK)
-            status = write_texts(tokenizer, adapter, sampler, t, &err);
+        if (err.code == INFER_OK)
+            write_texts(tokenizer, adapter, sampler, t, &err);
     }
-    if (status != INFER_OK)
-        fprintf(stderr, "%s: %s\n", infer_status_name(status), err.message);
+    if (err.code != INFER_OK)
+        fprintf(stderr, "%s: %s\n", infer_status_name(err.code), err.message);
     infer_session_close(&t[0].session);
     infer_session_close(&t[1].session);
     infer_sampler_close(&sampler);
     infer_adapter_close(&adapter);
     infer_model_close(&model);
     infer_context_close(&context);
-    return status != INFER_OK;
+    return err.code != INFER_OK;
 }

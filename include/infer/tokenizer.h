@@ -27,7 +27,8 @@ INFER_API void infer_tokenizer_close(infer_tokenizer **tokenizer);
  *  @param ids     Room for max ids; at most max are written. May be NULL if max is 0.
  *  @param n       Receives how many ids the text has, also when that is more than max (call again with more room).
  *  @note A text of n bytes has at most n + 8 tokens, except where normalisation lengthens it. Bytes that are not UTF-8
- *        become byte tokens where the vocabulary has them, else U+FFFD. */
+ *        become byte tokens where the vocabulary has them, else U+FFFD.
+ *  @return INFER_E_ARGUMENT for a tokenizer that is NULL too, as infer_model_tokenizer() may be. */
 INFER_API infer_status infer_tokenizer_encode(const infer_tokenizer *tokenizer, const char *text, size_t length,
                                               unsigned flags, int32_t *ids, size_t max, size_t *n, infer_error *err);
 /** Ids to text, whole. As encode: at most max bytes are written to text (no terminator), *length receives the size

@@ -272,6 +272,8 @@ static size_t added_ids(const int32_t *ids, size_t n, const int32_t *added, size
 
 static infer_status check_ids(const infer_tokenizer *t, const int32_t *ids, size_t n, infer_error *err)
 {
+    if (!t)
+        return fail(err, INFER_E_ARGUMENT, "ids have no tokenizer: found NULL, as of a model without a vocabulary");
     for (size_t i = 0; i < n; i++) {
         if (ids[i] < 0 || ids[i] >= t->vocab.n)
             return fail(err, INFER_E_ARGUMENT, "token id %d is not in [0, %d)", ids[i], t->vocab.n);

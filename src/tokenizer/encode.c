@@ -56,6 +56,8 @@ infer_status infer_tokenizer_encode(const infer_tokenizer *t, const char *text, 
                                     int32_t *ids, size_t max, size_t *n, infer_error *err)
 {
     *n = 0;
+    if (!t)
+        return fail(err, INFER_E_ARGUMENT, "text has no tokenizer: found NULL, as of a model without a vocabulary");
     if (length > UINT32_MAX / 8) /* positions are 32 bits wide, and a normal form can be longer than the text */
         return fail(err, INFER_E_ARGUMENT, "a text of %zu bytes is more than %u", length, UINT32_MAX / 8);
     struct scratch s = { .t = t, .a = t->a, .ids = ids, .max = ids ? max : 0 };

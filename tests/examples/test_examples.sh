@@ -69,4 +69,13 @@ for name in $names; do
         failures=$((failures + 1))
     fi
 done
+# A model without a vocabulary has no text, which a sentence says.
+for name in logits lora; do
+    "$examples/$name" tests/data/tiny/llama/model.gguf tests/data/adapters/llama/lora.gguf >"$dir/out" 2>"$dir/err"
+    code=$?
+    if [ $code != 1 ] || ! grep -q 'without a vocabulary' "$dir/err"; then
+        echo "$name: a model without a vocabulary: exit code $code"
+        failures=$((failures + 1))
+    fi
+done
 [ "$failures" = 0 ]
