@@ -6,31 +6,10 @@
 
 #include <cmocka.h>
 
-#include "infer.h"
+#include "tests/common/embedded.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-static infer_context *context;
-static infer_model *model;
-
-static int open_all(void **state)
-{
-    (void)state;
-    infer_context_options o = infer_context_defaults();
-    o.n_threads = 1;
-    context = infer_context_open(&o, NULL);
-    model = context ? infer_model_open_default(context, NULL, NULL) : NULL;
-    return model ? 0 : -1;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    infer_model_close(&model);
-    infer_context_close(&context);
-    return 0;
-}
 
 static double reference(const float *logits, int n, int id)
 {
@@ -145,5 +124,5 @@ int main(void)
         cmocka_unit_test(test_those_of_a_text_are_those_of_its_logits),
         cmocka_unit_test(test_generation_tells_those_of_what_it_chooses),
     };
-    return cmocka_run_group_tests_name("logprobs", tests, open_all, close_all);
+    return cmocka_run_group_tests_name("logprobs", tests, open_model_1, close_model);
 }

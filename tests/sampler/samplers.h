@@ -1,6 +1,6 @@
 /* samplers.h - the samplers that tests begin from. Include cmocka.h first. */
-#ifndef TESTS_RUNTIME_SAMPLERS_H
-#define TESTS_RUNTIME_SAMPLERS_H
+#ifndef TESTS_SAMPLER_SAMPLERS_H
+#define TESTS_SAMPLER_SAMPLERS_H
 
 #include "include/infer.h"
 

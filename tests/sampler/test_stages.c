@@ -11,32 +11,12 @@
 #include "src/sampler/elementary.h"
 #include "src/sampler/sampler.h"
 #include "tests/common/counting.h"
+#include "tests/common/embedded.h"
 #include "tests/sampler/samplers.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
-
-static infer_context *context;
-static infer_model *model;
-
-static int open_all(void **state)
-{
-    (void)state;
-    infer_context_options o = infer_context_defaults();
-    o.n_threads = 1;
-    context = infer_context_open(&o, NULL);
-    model = context ? infer_model_open_default(context, NULL, NULL) : NULL;
-    return model ? 0 : -1;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    infer_model_close(&model);
-    infer_context_close(&context);
-    return 0;
-}
 
 static infer_sampler *open_sampler(const infer_sampler_options *o)
 {
@@ -354,6 +334,42 @@ static void test_stages_are_done_in_the_order_given_and_others_are_not(void **st
     assert_string_equal(infer_sampler_stage_name(INFER_STAGE_TYPICAL), "typ_p");
 }
 
+/* llama.cpp's; with the truncating stages last first the distribution is another one. */
+static void test_the_default_order_is_penalties_dry_sigma_k_typical_p_min_p_xtc_temperature(void **state)
+{
+    (void)state;
+    static const infer_sampler_stage order[] = {
+        INFER_STAGE_PENALTIES, INFER_STAGE_DRY, INFER_STAGE_TOP_N_SIGMA, INFER_STAGE_TOP_K, INFER_STAGE_TYPICAL,
+        INFER_STAGE_TOP_P, INFER_STAGE_MIN_P, INFER_STAGE_XTC, INFER_STAGE_TEMPERATURE,
+    };
+    enum { N_STAGES = sizeof order / sizeof *order, N_LOGITS = 64 };
+    infer_sampler_stage back[N_STAGES];
+    float logits[N_LOGITS];
+    double p[3][N_LOGITS];
+    for (int i = 0; i < N_LOGITS; i++)
+        logits[i] = (float)(i * 37 % N_LOGITS) / 8;
+    for (int i = 0; i < N_STAGES; i++)
+        back[i] = order[N_STAGES - 1 - i];
+    infer_sampler_options o = infer_sampler_defaults();
+    o.temperature = 1.7f;
+    o.top_k = 30;
+    o.top_p = o.typical_p = 0.9f;
+    o.min_p = 0.1f;
+    o.top_n_sigma = 1.5f;
+    o.repeat_penalty = 1.5f;
+    for (int way = 0; way < 3; way++) {
+        o.stages = way == 0 ? NULL : way == 1 ? order : back;
+        o.n_stages = N_STAGES;
+        infer_sampler *s = open_sampler(&o);
+        infer_sampler_accept(s, 5);
+        infer_sampler_sample(s, logits, N_LOGITS);
+        distribution(s, p[way], N_LOGITS);
+        infer_sampler_close(&s);
+    }
+    assert_memory_equal(p[0], p[1], sizeof p[0]);
+    assert_memory_not_equal(p[0], p[2], sizeof p[0]);
+}
+
 static void test_temperature_0_takes_the_best_of_what_xtc_leaves(void **state)
 {
     (void)state;
@@ -531,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_draws_of_typical_follow_its_formula),
         cmocka_unit_test(test_mirostat_holds_the_surprise_near_its_target),
         cmocka_unit_test(test_stages_are_done_in_the_order_given_and_others_are_not),
+        cmocka_unit_test(test_the_default_order_is_penalties_dry_sigma_k_typical_p_min_p_xtc_temperature),
         cmocka_unit_test(test_temperature_0_takes_the_best_of_what_xtc_leaves),
         cmocka_unit_test(test_biases_are_added_before_all_else),
         cmocka_unit_test(test_banned_texts_never_come_up),
@@ -538,5 +555,5 @@ int main(void)
         cmocka_unit_test(test_texts_that_cannot_be_looked_for_are_refused),
         cmocka_unit_test(test_every_allocation_may_fail),
     };
-    return cmocka_run_group_tests_name("stages", tests, open_all, close_all);
+    return cmocka_run_group_tests_name("stages", tests, open_model_1, close_model);
 }

@@ -1,32 +1,12 @@
 /* requests.h - a scheduler of the embedded model, and what its texts are to be. Include cmocka.h first. */
-#ifndef TESTS_RUNTIME_REQUESTS_H
-#define TESTS_RUNTIME_REQUESTS_H
+#ifndef TESTS_SCHEDULER_REQUESTS_H
+#define TESTS_SCHEDULER_REQUESTS_H
 
 #include "tests/reference/reference.h"
 
+#include "tests/common/embedded.h"
+
 enum { TEXT_ROOM = 16384, N_CTX = 512 };
-
-static infer_context *context;
-static infer_model *model; /* the embedded one */
-
-static inline int open_model(void **state)
-{
-    (void)state;
-    infer_error err = { 0 };
-    context = open_context(NULL, 2);
-    model = infer_model_open_default(context, NULL, &err);
-    if (!model)
-        fail_msg("%s", err.message);
-    return 0;
-}
-
-static inline int close_model(void **state)
-{
-    (void)state;
-    infer_model_close(&model);
-    infer_context_close(&context);
-    return 0;
-}
 
 /** A text that is asked for. */
 struct wish {
