@@ -334,7 +334,7 @@ static void test_stages_are_done_in_the_order_given_and_others_are_not(void **st
     assert_string_equal(infer_sampler_stage_name(INFER_STAGE_TYPICAL), "typ_p");
 }
 
-/* llama.cpp's; with the truncating stages last first the distribution is another one. */
+/* llama.cpp's. Backwards the distribution is another one. */
 static void test_the_default_order_is_penalties_dry_sigma_k_typical_p_min_p_xtc_temperature(void **state)
 {
     (void)state;
