@@ -71,10 +71,11 @@ for_arm  := tests/kernels/test_aarch64.sh tests/benches/test_instructions.sh
 bare     := $(BUILD)/bare/test_kernels $(BUILD)/bare/test_vector
 archive  := $(BUILD)/libinfer.a
 shared   := $(BUILD)/libinfer.so.$(MAJOR)
+service  := $(BUILD)/libinfer-service.a
 
 ## all: the library, static and shared, the programs and libinfer.pc, in build/ (the default)
 .PHONY: all
-all: $(archive) $(shared) $(BUILD)/libinfer.pc $(tools) $(apps) $(examples)
+all: $(archive) $(shared) $(service) $(BUILD)/libinfer.pc $(tools) $(apps) $(examples)
 
 ## run: install what is missing, build, and let the embedded model write; ARGS='-p "The fox" -n 100' go to infer-run
 .PHONY: run
@@ -173,9 +174,9 @@ bin := $(notdir $(tools) $(apps))
 man := $(wildcard docs/man/*.[1-9])
 install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/include/infer $(LIBDIR)/pkgconfig $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man3)
-	install -m 644 include/infer.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 include/infer.h include/infer_service.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 include/infer/*.h $(DESTDIR)$(PREFIX)/include/infer
-	install -m 644 $(archive) $(DESTDIR)$(LIBDIR)
+	install -m 644 $(archive) $(service) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(shared) $(DESTDIR)$(LIBDIR)/libinfer.so.$(VERSION)
 	ln -sf libinfer.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libinfer.so.$(MAJOR)
 	ln -sf libinfer.so.$(MAJOR) $(DESTDIR)$(LIBDIR)/libinfer.so
@@ -186,7 +187,7 @@ install: all
 
 ## uninstall: remove what install put there
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(PREFIX)/include/infer.h $(bin:%=$(BINDIR)/%) $(LIBDIR)/pkgconfig/libinfer.pc \
+	rm -f $(addprefix $(DESTDIR),$(PREFIX)/include/infer.h $(PREFIX)/include/infer_service.h $(LIBDIR)/libinfer-service.a $(bin:%=$(BINDIR)/%) $(LIBDIR)/pkgconfig/libinfer.pc \
 	    $(addprefix $(LIBDIR)/libinfer.,a so so.$(MAJOR) so.$(VERSION)) \
 	    $(foreach m,$(man),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)))
 	rm -rf $(DESTDIR)$(PREFIX)/include/infer
@@ -227,6 +228,9 @@ $(BUILD)/bare/%.o: tests/kernels/%.c Makefile $(BUILD)/flags
 $(archive): $(objects)
 	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
 
+$(service): $(call object,service/*.c)
+	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
+
 $(shared): $(objects)
 	$(call say,LD)$(CC) -shared $(ldflags) -Wl,-soname,$(@F) -o $@ $^ $(ldlibs)
 	@ln -sf $(@F) $(BUILD)/libinfer.so
@@ -236,7 +240,7 @@ $(BUILD)/libinfer.pc: scripts/libinfer.pc.in include/infer.h Makefile
 	$(call say,PC)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|; s|@PACKAGES@|$(packages)|' \
 	    $< > $@
 
-link = $(call say,LD)$(CC) $(ldflags) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+link = $(call say,LD)$(CC) $(ldflags) -o $@ $(filter %.o,$^) $(filter $(service),$^) $(filter $(archive),$^)
 $(tools): $(BUILD)/%: $(BUILD)/tools/%.o $(common) $(archive)
 	$(link) $(ldlibs)
 $(BUILD)/infer-bench $(BUILD)/tests/tools/test_bench: $(bench)
@@ -250,6 +254,7 @@ $(BUILD)/scripts/list-models: %: %.o $(archive)
 	$(link) $(ldlibs)
 $(tests): %: %.o $(common) $(archive)
 	$(link) -lcmocka $(ldlibs)
+$(filter $(BUILD)/tests/service/%,$(tests)): $(service)
 $(bare): %: %.o $(filter $(BUILD)/kernels/% $(BUILD)/src/base/%,$(objects))
 	$(link) -static -lm
 $(fuzzers): %: %.o $(archive)
@@ -280,6 +285,6 @@ $(BUILD)/bench_requests: $(call suite,requests) $(common) $(archive)
 
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(patsubst %.o,%.d,$(objects) $(common) $(bench) $(call object,tools/synth/*.c tools/perplexity/*.c) $(call suite,*) $(BUILD)/benches/shim.o) \
+-include $(patsubst %.o,%.d,$(objects) $(common) $(bench) $(call object,service/*.c tools/synth/*.c tools/perplexity/*.c) $(call suite,*) $(BUILD)/benches/shim.o) \
          $(addsuffix .d,$(tests) $(bare) $(fuzzers) $(examples) $(BUILD)/scripts/list-models) \
          $(tools:$(BUILD)/%=$(BUILD)/tools/%.d) $(apps:$(BUILD)/%=$(BUILD)/examples/%.d)

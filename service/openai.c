@@ -1,0 +1,93 @@
+/* openai.c - what the routes of OpenAI's API have in common. */
+#include "service/openai.h"
+
+#include "service/errors.h"
+#include "service/service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void openai_read(struct job *j, struct fields *f)
+{
+    const char *const length = field_any(f, "max_completion_tokens") ? "max_completion_tokens"
+                               : field_any(f, "n_predict")           ? "n_predict" : "max_tokens";
+    j->stream = field_flag(f, "stream", false);
+    job_set_length(j, field_integer(f, length, -1, -1, INT32_MAX));
+    job_read_sampling(j, f);
+    job_read_stops(j, f, "stop");
+    j->request.n = (int32_t)field_integer(f, "n", 1, 1, MAX_ANSWERS);
+}
+
+bool openai_wants_usage(const struct job *j)
+{
+    return json_is_true(json_object_get(json_object_get(j->body, "stream_options"), "include_usage"));
+}
+
+void openai_read_format(struct job *j, struct fields *f)
+{
+    json_t *const format = field_object(f, "response_format");
+    json_t *const schema = field_any(f, "json_schema"); /* llama.cpp's own */
+    const char *const type = json_string_value(json_object_get(format, "type"));
+    if (schema) {
+        job_set_schema(j, f, "json_schema", schema);
+    } else if (!format || (type && !strcmp(type, "text"))) {
+        return;
+    } else if (type && !strcmp(type, "json_object")) {
+        job_set_schema(j, f, "response_format", json_object_get(format, "schema"));
+    } else if (type && !strcmp(type, "json_schema")) {
+        json_t *const inner = json_object_get(json_object_get(format, "json_schema"), "schema");
+        if (inner)
+            job_set_schema(j, f, "response_format", inner);
+        else
+            field_wrong(f, "response_format", "json_schema is expected to have a schema");
+    } else {
+        field_wrong(f, "response_format", "type is expected to be text, json_object or json_schema");
+    }
+}
+
+json_t *openai_usage(const struct job *j)
+{
+    const json_int_t prompt = (json_int_t)job_prompt_tokens(j), answer = (json_int_t)job_answer_tokens(j);
+    json_int_t reasoning = 0;
+    for (int i = 0; i < j->request.n; i++)
+        reasoning += (json_int_t)j->answers[i].result.n_reasoning;
+    return json_pack("{sIsIsIs{sI}s{sI}}", "prompt_tokens", prompt, "completion_tokens", answer, "total_tokens",
+                     prompt + answer, "prompt_tokens_details", "cached_tokens", (json_int_t)job_cached_tokens(j),
+                     "completion_tokens_details", "reasoning_tokens", reasoning);
+}
+
+json_t *openai_timings(const struct job *j)
+{
+    const infer_generate_result *const r = &j->answers[0].result;
+    const double prompt = r->prompt_seconds, text = r->generate_seconds;
+    return json_pack("{sIsIsfsfsIsfsfsf}", "cache_n", (json_int_t)r->n_cached, "prompt_n", (json_int_t)r->n_prompt,
+                     "prompt_ms", prompt * 1e3, "prompt_per_second", prompt > 0 ? (double)r->n_prompt / prompt : 0.0,
+                     "predicted_n", (json_int_t)r->n_generated, "predicted_ms", text * 1e3, "predicted_per_second",
+                     text > 0 ? (double)r->n_generated / text : 0.0, "queue_ms", r->queue_seconds * 1e3);
+}
+
+void openai_id(struct job *j, const char *prefix)
+{
+    snprintf(j->id, sizeof j->id, "%s%s", prefix, j->x->id);
+}
+
+void openai_stream_begin(struct job *j)
+{
+    exchange_stream(j->x, "text/event-stream");
+}
+
+void openai_stream_fail(struct job *j, const infer_error *err)
+{
+    struct text body = { 0 };
+    write_error(&body, OPENAI, http_status(err->code), NULL, NULL, err->message);
+    write_event(j->x, NULL, json_loads(text_string(&body), 0, NULL));
+    text_free(&body);
+}
+
+void openai_stream_done(struct job *j)
+{
+    static const char done[] = "data: [DONE]\n\n";
+    exchange_write(j->x, done, sizeof done - 1);
+    exchange_end(j->x);
+}

@@ -1,0 +1,51 @@
+/* route.c - the table of routes. docs/server.md says what they do. */
+#include "service/route.h"
+
+#include "service/openai.h"
+#include "service/figures.h"
+#include "service/own.h"
+
+#include <string.h>
+
+static const struct route routes[] = {
+    { "GET", "/health", health, OWN, OPEN | QUICK | ALWAYS },
+    { "GET", "/v1/models", models_list, OPENAI, 0 },
+    { "GET", "/v1/models/*", models_one, OPENAI, 0 },
+    { "POST", "/v1/chat/completions", chat_completions, OPENAI, 0 },
+    { "POST", "/tokenize", tokenize, OWN, 0 },
+};
+enum { N_ROUTES = sizeof routes / sizeof *routes };
+_Static_assert((int)N_ROUTES <= (int)N_ROUTES_MAX, "figures have no room for that many");
+
+static bool matches(const char *pattern, const char *path, const char **rest, size_t *length)
+{
+    const size_t before = strcspn(pattern, "*"), n = strlen(path);
+    const char *const after = pattern[before] ? pattern + before + 1 : "";
+    const size_t behind = strlen(after);
+    if (!pattern[before])
+        return !strcmp(pattern, path);
+    if (n <= before + behind || strncmp(pattern, path, before) || strcmp(path + n - behind, after))
+        return false;
+    *rest = path + before;
+    *length = n - before - behind;
+    return true;
+}
+
+const struct route *route_find(const char *method, const char *path, const char **rest, size_t *length, int *status)
+{
+    const bool head = !strcmp(method, "HEAD");
+    *status = 404;
+    for (const struct route *r = routes; r < routes + N_ROUTES; r++) {
+        if (!matches(r->path, path, rest, length))
+            continue;
+        if (!strcmp(r->method, head ? "GET" : method))
+            return r;
+        *status = 405;
+    }
+    return NULL;
+}
+
+const struct route *route_at(size_t index)
+{
+    return index < N_ROUTES ? &routes[index] : NULL;
+}

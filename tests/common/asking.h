@@ -1,0 +1,103 @@
+/* asking.h - requests to a service without a socket. For tests only. */
+#ifndef TESTS_COMMON_ASKING_H
+#define TESTS_COMMON_ASKING_H
+
+#include "infer_service.h"
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/** What came back. */
+struct reply {
+    int status;
+    infer_status end; /* INFER_OK, or INFER_E_CANCELLED: it broke off */
+    char *text;       /* all of the body */
+    size_t n;
+    char type[64];    /* Content-Type */
+};
+
+static inline infer_exchange *ask_begin(infer_service *service, const char *method, const char *path, const char *body)
+{
+    infer_service_request r = infer_service_request_defaults();
+    r.method = method;
+    r.path = path;
+    r.body = body;
+    r.length = body ? strlen(body) : 0;
+    infer_exchange *const x = infer_service_submit(service, &r, NULL);
+    assert_non_null(x);
+    return x;
+}
+
+/** All that is left of an answer, which is closed. */
+static inline struct reply ask_end(infer_exchange *x)
+{
+    struct reply r = { .text = calloc(1, 1) };
+    const char *chunk;
+    size_t n;
+    infer_header h;
+    while ((r.end = infer_exchange_next(x, 60, &chunk, &n, NULL)) == INFER_OK && chunk) {
+        r.text = realloc(r.text, r.n + n + 1);
+        assert_non_null(r.text);
+        memcpy(r.text + r.n, chunk, n);
+        r.text[r.n += n] = '\0';
+    }
+    r.status = infer_exchange_status(x);
+    for (size_t i = 0; infer_exchange_header(x, i, &h); i++)
+        if (!strcmp(h.name, "Content-Type"))
+            strncpy(r.type, h.value, sizeof r.type - 1);
+    infer_exchange_close(&x);
+    return r;
+}
+
+static inline struct reply ask(infer_service *service, const char *method, const char *path, const char *body)
+{
+    return ask_end(ask_begin(service, method, path, body));
+}
+
+/** The same as JSON, which the caller releases; the status has to be this one. */
+static inline json_t *ask_json(infer_service *service, const char *method, const char *path, const char *body,
+                               int status)
+{
+    struct reply r = ask(service, method, path, body);
+    json_t *const json = json_loads(r.text, JSON_DECODE_ANY, NULL);
+    if (r.status != status || !json)
+        fail_msg("%s %s: status %d, expected %d: %s", method, path, r.status, status, r.text);
+    free(r.text);
+    return json;
+}
+
+/** A value within JSON by keys and indices with dots between: "choices.0.message.content". NULL: there is none. */
+static inline json_t *at(json_t *json, const char *path)
+{
+    while (json && *path) {
+        char key[64] = "";
+        const size_t n = strcspn(path, ".");
+        memcpy(key, path, n < sizeof key ? n : sizeof key - 1);
+        json = json_is_array(json) ? json_array_get(json, strtoul(key, NULL, 10)) : json_object_get(json, key);
+        path += n + (path[n] == '.');
+    }
+    return json;
+}
+static inline const char *text_at(json_t *json, const char *path)
+{
+    return json_string_value(at(json, path)) ? json_string_value(at(json, path)) : "";
+}
+
+/** The data of a stream's events as a JSON array, "[DONE]" left out; the caller releases it. */
+static inline json_t *events(const char *stream)
+{
+    json_t *const all = json_array();
+    for (const char *p = stream; (p = strstr(p, "data: ")); p += strcspn(p, "\n")) {
+        p += strlen("data: ");
+        json_t *const event = json_loadb(p, strcspn(p, "\n"), 0, NULL);
+        if (strncmp(p, "[DONE]", 6))
+            json_array_append_new(all, event);
+    }
+    return all;
+}
+
+#endif
