@@ -228,8 +228,10 @@ $(BUILD)/bare/%.o: tests/kernels/%.c Makefile $(BUILD)/flags
 $(archive): $(objects)
 	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
 
+# One object, of which only what begins with infer_ is seen: its other names are as short as libinfer's own.
 $(service): $(call object,service/*.c)
-	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
+	$(call say,AR)$(LD) -r -o $(BUILD)/service.o $^ && objcopy --localize-hidden $(BUILD)/service.o && \
+	    rm -f $@ && $(AR) rcs $@ $(BUILD)/service.o
 
 $(shared): $(objects)
 	$(call say,LD)$(CC) -shared $(ldflags) -Wl,-soname,$(@F) -o $@ $^ $(ldlibs)

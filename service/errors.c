@@ -37,13 +37,14 @@ void write_error(struct text *body, enum dialect dialect, int status, const char
     /* What a client sent may stand in the message, and be no UTF-8. */
     json_t *const text = json_string(message) ?: json_string("the request is wrong; it holds bytes that are no UTF-8");
     switch (dialect) {
-    case OLLAMA: error = json_pack("{so}", "error", text); break;
+    case OLLAMA: error = json_pack("{s:o}", "error", text); break;
     case ANTHROPIC:
-        error = json_pack("{sss{ssso}}", "type", "error", "error", "type", anthropic_type(status), "message", text);
+        error =
+            json_pack("{s:s, s:{s:s, s:o}}", "type", "error", "error", "type", anthropic_type(status), "message", text);
         break;
     default:
-        error = json_pack("{s{sossss?ss?}}", "error", "message", text, "type", openai_type(status), "param", param,
-                          "code", code);
+        error = json_pack("{s:{s:o, s:s, s:s?, s:s?}}", "error", "message", text, "type", openai_type(status), "param",
+                          param, "code", code);
     }
     char *const json = json_dumps(error, JSON_COMPACT);
     json_decref(error);

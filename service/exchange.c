@@ -240,8 +240,7 @@ void exchange_write(infer_exchange *x, const char *bytes, size_t n)
     pthread_mutex_unlock(&x->lock);
 }
 
-/* The handle's holder or the handler lets go. */
-static void release(infer_exchange *x)
+void exchange_release(infer_exchange *x)
 {
     infer_service *const service = x->service;
     pthread_mutex_lock(&x->lock);
@@ -264,7 +263,7 @@ static void end(infer_exchange *x, bool broken)
     tell(x);
     pthread_mutex_unlock(&x->lock);
     service_ended(x);
-    release(x);
+    exchange_release(x);
 }
 
 void exchange_end(infer_exchange *x)
@@ -454,5 +453,5 @@ void infer_exchange_close(infer_exchange **exchange)
     if (!x->ended)
         cancel_locked(x);
     pthread_mutex_unlock(&x->lock);
-    release(x);
+    exchange_release(x);
 }

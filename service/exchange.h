@@ -1,8 +1,8 @@
 /* exchange.h - a request and its answer, as handlers see them.
  *
  * A handler reads the request, and answers once: by exchange_answer(), or by exchange_stream(), any number of
- * exchange_write() and exchange_end(). It may do so later, on another thread; until then the exchange is its own
- * too. */
+ * exchange_write() and exchange_end(). It may do so later, on another thread; the exchange is there until then, and
+ * until the handler has returned. */
 #ifndef SERVICE_EXCHANGE_H
 #define SERVICE_EXCHANGE_H
 
@@ -36,7 +36,7 @@ struct infer_exchange {
     /* the answer, under the lock */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int owners; /* the handle's holder and, until the end, the handler */
+    int owners; /* the handle's holder; until the end, who answers; a worker */
     int status; /* 0: not known yet */
     bool streams, ended, broken, cancelled, closed, late; /* late: timed out */
     struct {
@@ -57,6 +57,8 @@ struct infer_exchange {
     double queue_seconds, first_token_seconds;
 };
 
+/** One owner less. */
+void exchange_release(infer_exchange *x);
 /** A copy of the request. NULL: memory is out. */
 infer_exchange *exchange_new(infer_service *service, const infer_service_request *request);
 

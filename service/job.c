@@ -121,8 +121,8 @@ static void add_call(struct answer *a, infer_chat_part part, const char *text, s
         char id[ID_LENGTH + 6] = "call_";
         service_random(id + 5, ID_LENGTH);
         a->calls = a->calls ? a->calls : json_array();
-        json_array_append_new(a->calls, json_pack("{sssss{ss%ss}}", "id", id, "type", "function", "function", "name",
-                                                  text, length, "arguments", ""));
+        json_array_append_new(a->calls, json_pack("{s:s, s:s, s:{s:s%, s:s}}", "id", id, "type", "function", "function",
+                                                  "name", text, length, "arguments", ""));
     } else {
         json_t *const call = json_array_get(a->calls, json_array_size(a->calls) - 1);
         json_object_set_new(json_object_get(call, "function"), "arguments", json_stringn(text, length));
@@ -173,8 +173,8 @@ static json_t *token_json(const struct job *j, int32_t id, double logprob)
     for (size_t i = 0; i < n; i++)
         json_array_append_new(bytes, json_integer((unsigned char)text[i]));
     json_t *const whole = json_stringn(text, n);
-    return json_pack("{sososfsi}", "token", whole ? whole : json_string("\xef\xbf\xbd"), "bytes", bytes, "logprob",
-                     isfinite(logprob) ? logprob : -9999.0, "id", (int)id);
+    return json_pack("{s:o, s:o, s:f, s:i}", "token", whole ? whole : json_string("\xef\xbf\xbd"), "bytes", bytes,
+                     "logprob", isfinite(logprob) ? logprob : -9999.0, "id", (int)id);
 }
 
 void job_on_token(void *user, int32_t id, float logprob, const infer_logprob *top, size_t n_top)

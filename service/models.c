@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- Finding ---- */
 
@@ -140,15 +141,19 @@ static void shut(struct models *m, struct served *s)
     infer_model_close(&s->model);
 }
 
-/* Under the lock: close the model that was not used for longest. False: all are in use. */
-static bool make_room(struct models *m)
+/* Under the lock: close the model that was not used for longest, or wait until one can be. False: none is open, or the
+ * time is up. */
+static bool make_room(struct models *m, const struct timespec *until)
 {
     struct served *oldest = NULL;
-    for (struct served *s = m->all; s; s = s->next)
-        if (s->model && !s->users && !s->busy && !s->first && (!oldest || s->used < oldest->used))
+    bool any = false;
+    for (struct served *s = m->all; s; s = s->next) {
+        any |= s->model != NULL;
+        if (s->model && !s->users && !s->busy && (!oldest || s->used < oldest->used))
             oldest = s;
+    }
     if (!oldest)
-        return false;
+        return any && !pthread_cond_timedwait(&m->changed, &m->lock, until);
     oldest->busy = true;
     pthread_mutex_unlock(&m->lock);
     shut(m, oldest);
@@ -180,13 +185,16 @@ static bool load(struct models *m, struct served *s, infer_error *err)
 {
     const infer_service *const service = m->service;
     const double began = service_seconds();
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ROOM_SECONDS;
     for (;;) {
         s->model = s->path ? infer_cache_get(m->cache, s->path, &service->model_options, err)
                            : infer_model_open_default(service->context, NULL, err);
         if (s->model || err->code != INFER_E_FULL)
             break;
         pthread_mutex_lock(&m->lock);
-        const bool more = make_room(m);
+        const bool more = make_room(m, &until);
         pthread_mutex_unlock(&m->lock);
         if (!more)
             break;
@@ -213,7 +221,7 @@ static bool ensure_loaded(struct models *m, struct served *s, infer_error *err)
     pthread_mutex_unlock(&m->lock);
     const bool loaded = load(m, s, err);
     service_log(m->service, loaded ? "model_opened" : "model_failed",
-                json_pack("{sssfss*}", "model", s->id, "seconds", s->load_seconds, "reason",
+                json_pack("{s:s, s:f, s:s*}", "model", s->id, "seconds", s->load_seconds, "reason",
                           loaded ? NULL : err->message));
     pthread_mutex_lock(&m->lock);
     s->busy = false;
@@ -300,6 +308,7 @@ struct served *models_take(struct models *m, const char *name, int *status, infe
     } else if (!ensure_loaded(m, s, err)) {
         *status = err->code == INFER_E_FULL || err->code == INFER_E_NOMEM ? 503 : 500;
         s->users--;
+        pthread_cond_broadcast(&m->changed);
         s = NULL;
     } else {
         s->used = service_seconds();
@@ -313,7 +322,8 @@ void models_give(struct models *m, struct served *s)
     if (!s)
         return;
     pthread_mutex_lock(&m->lock);
-    s->users--;
+    if (--s->users == 0)
+        pthread_cond_broadcast(&m->changed);
     s->used = service_seconds();
     pthread_mutex_unlock(&m->lock);
 }

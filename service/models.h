@@ -5,7 +5,10 @@
 
 #include "service/exchange.h"
 
-enum { N_CHATS = 16 }; /* kept for the next request like it, for each model */
+enum {
+    N_CHATS = 16,     /* kept for the next request like it, for each model */
+    ROOM_SECONDS = 30 /* that a request waits for models in use to make room for another */
+};
 
 /** A conversation's template, tools and answers' form, compiled: requests often have the same ones. */
 struct chat_entry {
@@ -27,7 +30,7 @@ struct served {
     struct served *next;
     char *id;   /* its name */
     char *path; /* NULL: the one inside the library */
-    bool first; /* for requests that name none; never closed to make room */
+    bool first; /* for requests that name none */
     bool found; /* it is still there */
 
     /* under the models' lock */
@@ -50,7 +53,7 @@ struct models {
     infer_service *service;
     infer_cache *cache;
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* one is no longer busy */
+    pthread_cond_t changed; /* one is no longer busy, or no longer held */
     struct served *all;
     double scanned; /* service_seconds() of the last look at the directories */
 };

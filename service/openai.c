@@ -52,19 +52,20 @@ json_t *openai_usage(const struct job *j)
     json_int_t reasoning = 0;
     for (int i = 0; i < j->request.n; i++)
         reasoning += (json_int_t)j->answers[i].result.n_reasoning;
-    return json_pack("{sIsIsIs{sI}s{sI}}", "prompt_tokens", prompt, "completion_tokens", answer, "total_tokens",
-                     prompt + answer, "prompt_tokens_details", "cached_tokens", (json_int_t)job_cached_tokens(j),
-                     "completion_tokens_details", "reasoning_tokens", reasoning);
+    return json_pack("{s:I, s:I, s:I, s:{s:I}, s:{s:I}}", "prompt_tokens", prompt, "completion_tokens", answer,
+                     "total_tokens", prompt + answer, "prompt_tokens_details", "cached_tokens",
+                     (json_int_t)job_cached_tokens(j), "completion_tokens_details", "reasoning_tokens", reasoning);
 }
 
 json_t *openai_timings(const struct job *j)
 {
     const infer_generate_result *const r = &j->answers[0].result;
     const double prompt = r->prompt_seconds, text = r->generate_seconds;
-    return json_pack("{sIsIsfsfsIsfsfsf}", "cache_n", (json_int_t)r->n_cached, "prompt_n", (json_int_t)r->n_prompt,
-                     "prompt_ms", prompt * 1e3, "prompt_per_second", prompt > 0 ? (double)r->n_prompt / prompt : 0.0,
-                     "predicted_n", (json_int_t)r->n_generated, "predicted_ms", text * 1e3, "predicted_per_second",
-                     text > 0 ? (double)r->n_generated / text : 0.0, "queue_ms", r->queue_seconds * 1e3);
+    return json_pack("{s:I, s:I, s:f, s:f, s:I, s:f, s:f, s:f}", "cache_n", (json_int_t)r->n_cached, "prompt_n",
+                     (json_int_t)r->n_prompt, "prompt_ms", prompt * 1e3, "prompt_per_second",
+                     prompt > 0 ? (double)r->n_prompt / prompt : 0.0, "predicted_n", (json_int_t)r->n_generated,
+                     "predicted_ms", text * 1e3, "predicted_per_second", text > 0 ? (double)r->n_generated / text : 0.0,
+                     "queue_ms", r->queue_seconds * 1e3);
 }
 
 void openai_id(struct job *j, const char *prefix)

@@ -9,8 +9,8 @@
 /* What all objects of an answer begin with. */
 static json_t *head(const struct job *j, const char *object)
 {
-    return json_pack("{sssssIssss}", "id", j->id, "object", object, "created", (json_int_t)j->created, "model",
-                     j->model->id, "system_fingerprint", "libinfer");
+    return json_pack("{s:s, s:s, s:I, s:s, s:s}", "id", j->id, "object", object, "created", (json_int_t)j->created,
+                     "model", j->model->id, "system_fingerprint", "libinfer");
 }
 
 /* The tokens of an answer from one on; null where nobody asked for them. */
@@ -21,7 +21,7 @@ static json_t *logprobs(const struct answer *a, size_t from)
     json_t *const list = json_array();
     for (size_t i = from; i < json_array_size(a->tokens); i++)
         json_array_append(list, json_array_get(a->tokens, i));
-    return json_pack("{soso}", "content", list, "refusal", json_null());
+    return json_pack("{s:o, s:o}", "content", list, "refusal", json_null());
 }
 
 /* ---- A stream ---- */
@@ -30,8 +30,9 @@ static json_t *logprobs(const struct answer *a, size_t from)
 static void write_chunk(const struct answer *a, json_t *delta, const char *reason)
 {
     json_t *const chunk = head(a->job, "chat.completion.chunk");
-    json_object_set_new(chunk, "choices", json_pack("[{sisososs?}]", "index", a->index, "delta", delta, "logprobs",
-                                                    logprobs(a, a->n_shown), "finish_reason", reason));
+    json_object_set_new(chunk, "choices",
+                        json_pack("[{s:i, s:o, s:o, s:s?}]", "index", a->index, "delta", delta, "logprobs",
+                                  logprobs(a, a->n_shown), "finish_reason", reason));
     write_event(a->job->x, NULL, chunk);
 }
 
@@ -39,7 +40,7 @@ static void begin(struct job *j)
 {
     openai_stream_begin(j);
     for (int i = 0; i < j->request.n; i++)
-        write_chunk(&j->answers[i], json_pack("{ssss}", "role", "assistant", "content", ""), NULL);
+        write_chunk(&j->answers[i], json_pack("{s:s, s:s}", "role", "assistant", "content", ""), NULL);
 }
 
 static void piece(struct job *j, struct answer *a, infer_chat_part part, const char *text, size_t length)
@@ -48,20 +49,21 @@ static void piece(struct job *j, struct answer *a, infer_chat_part part, const c
     (void)j;
     switch (part) {
     case INFER_CHAT_CONTENT:
-        write_chunk(a, json_pack("{ss%}", "content", text, length), NULL);
+        write_chunk(a, json_pack("{s:s%}", "content", text, length), NULL);
         break;
     case INFER_CHAT_REASONING:
-        write_chunk(a, json_pack("{ss%}", "reasoning_content", text, length), NULL);
+        write_chunk(a, json_pack("{s:s%}", "reasoning_content", text, length), NULL);
         break;
     case INFER_CHAT_CALL: {
         json_t *const whole = answer_call(a, (size_t)call);
         json_object_set_new(whole, "index", json_integer(call));
-        write_chunk(a, json_pack("{s[o]}", "tool_calls", whole), NULL);
+        write_chunk(a, json_pack("{s:[o]}", "tool_calls", whole), NULL);
         break;
     }
     default:
-        write_chunk(a, json_pack("{s[{sis{ss%}}]}", "tool_calls", "index", call, "function", "arguments", text, length),
-                    NULL);
+        write_chunk(
+            a, json_pack("{s:[{s:i, s:{s:s%}}]}", "tool_calls", "index", call, "function", "arguments", text, length),
+            NULL);
     }
 }
 
@@ -85,7 +87,7 @@ static void end_stream(struct job *j)
 
 static json_t *choice(const struct answer *a)
 {
-    json_t *const message = json_pack("{ssss%sn}", "role", "assistant", "content", text_string(&a->content),
+    json_t *const message = json_pack("{s:s, s:s%, s:n}", "role", "assistant", "content", text_string(&a->content),
                                       a->content.n, "refusal");
     if (a->reasoning.n)
         json_object_set_new(message, "reasoning_content", json_stringn(a->reasoning.v, a->reasoning.n));
@@ -94,8 +96,8 @@ static json_t *choice(const struct answer *a)
         if (!a->content.n)
             json_object_set_new(message, "content", json_null());
     }
-    return json_pack("{sisososs}", "index", a->index, "message", message, "logprobs", logprobs(a, 0), "finish_reason",
-                     finish_reason(a));
+    return json_pack("{s:i, s:o, s:o, s:s}", "index", a->index, "message", message, "logprobs", logprobs(a, 0),
+                     "finish_reason", finish_reason(a));
 }
 
 static void end(struct job *j)

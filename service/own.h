@@ -1,12 +1,38 @@
-/* own.h - routes that are this server's own, or OpenAI's about models. */
+/* own.h - routes that are this server's own, or that several APIs share: models, texts, vectors, figures. */
 #ifndef SERVICE_OWN_H
 #define SERVICE_OWN_H
 
-#include "service/exchange.h"
+#include "service/fields.h"
+#include "service/models.h"
 
+/** A request with a JSON body about a model. */
+struct asked {
+    json_t *body;
+    struct fields f;
+    struct served *model; /* held */
+};
+/** False: what is wrong has been answered, and nothing is open. */
+bool asked_open(struct asked *a, infer_exchange *x);
+void asked_close(struct asked *a, infer_exchange *x);
+
+/* own_models.c */
 void health(infer_exchange *x);
 void models_list(infer_exchange *x);
 void models_one(infer_exchange *x);
+void model_load(infer_exchange *x);
+void model_unload(infer_exchange *x);
+void props(infer_exchange *x);
+/* own_text.c */
 void tokenize(infer_exchange *x);
+void detokenize(infer_exchange *x);
+void apply_template(infer_exchange *x);
+/* vectors.c */
+void embeddings(infer_exchange *x);
+void rerank(infer_exchange *x);
+/* metrics.c */
+void metrics(infer_exchange *x);
+/* adapters.c */
+void adapters_list(infer_exchange *x);
+void adapters_set(infer_exchange *x);
 
 #endif

@@ -12,7 +12,18 @@ static const struct route routes[] = {
     { "GET", "/v1/models", models_list, OPENAI, 0 },
     { "GET", "/v1/models/*", models_one, OPENAI, 0 },
     { "POST", "/v1/chat/completions", chat_completions, OPENAI, 0 },
+    { "POST", "/v1/embeddings", embeddings, OPENAI, 0 },
+    { "POST", "/v1/rerank", rerank, OPENAI, 0 },
+    { "POST", "/rerank", rerank, OPENAI, 0 },
+    { "GET", "/metrics", metrics, OWN, ALWAYS },
+    { "GET", "/props", props, OWN, 0 },
+    { "POST", "/models/load", model_load, OWN, CHANGES },
+    { "POST", "/models/unload", model_unload, OWN, CHANGES },
     { "POST", "/tokenize", tokenize, OWN, 0 },
+    { "POST", "/detokenize", detokenize, OWN, 0 },
+    { "POST", "/apply-template", apply_template, OWN, 0 },
+    { "GET", "/lora-adapters", adapters_list, OWN, 0 },
+    { "POST", "/lora-adapters", adapters_set, OWN, CHANGES },
 };
 enum { N_ROUTES = sizeof routes / sizeof *routes };
 _Static_assert((int)N_ROUTES <= (int)N_ROUTES_MAX, "figures have no room for that many");

@@ -193,8 +193,10 @@ static void read_adapters(struct job *j, struct fields *f)
         field_wrong(f, "lora", "the model has no adapters");
     if (!n || !(j->adapters = calloc(n, sizeof *j->adapters)) || !(j->scales = calloc(n, sizeof *j->scales)))
         return;
+    pthread_mutex_lock(&j->service->models.lock);
     for (size_t i = 0; i < n; i++)
         j->scales[i] = list ? 0 : j->model->adapters[i].scale;
+    pthread_mutex_unlock(&j->service->models.lock);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *const one = json_array_get(list, i), *const id = json_object_get(one, "id");
         const json_t *const scale = json_object_get(one, "scale");

@@ -201,7 +201,7 @@ void service_log(infer_service *s, const char *event, json_t *taken)
         gmtime_r(&now.tv_sec, &utc);
         const size_t n = strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &utc);
         snprintf(when + n, sizeof when - n, ".%03ldZ", now.tv_nsec / 1000000);
-        json_t *const line = json_pack("{ssss}", "time", when, "event", event);
+        json_t *const line = json_pack("{s:s, s:s}", "time", when, "event", event);
         if (line && !json_object_update(line, taken)) {
             char *const text = json_dumps(line, JSON_COMPACT);
             if (text)
@@ -218,12 +218,13 @@ static void log_request(infer_exchange *x, double seconds)
     infer_service *const s = x->service;
     if (!s->options.on_log)
         return;
-    json_t *const line = json_pack("{ssss*ss*ss*sisfsI}", "id", x->id, "method", x->method, "path", x->path, "peer",
-                                   x->peer, "status", x->status, "ms", seconds * 1e3, "bytes", (json_int_t)x->n_sent);
+    json_t *const line =
+        json_pack("{s:s, s:s*, s:s*, s:s*, s:i, s:f, s:I}", "id", x->id, "method", x->method, "path", x->path, "peer",
+                  x->peer, "status", x->status, "ms", seconds * 1e3, "bytes", (json_int_t)x->n_sent);
     if (line && x->model)
         json_object_set_new(line, "model", json_string(x->model));
     if (line && x->n_prompt + x->n_cached + x->n_generated)
-        json_object_update_new(line, json_pack("{sIsIsIsfsf}", "prompt_tokens", (json_int_t)x->n_prompt,
+        json_object_update_new(line, json_pack("{s:I, s:I, s:I, s:f, s:f}", "prompt_tokens", (json_int_t)x->n_prompt,
                                                "cached_tokens", (json_int_t)x->n_cached, "tokens",
                                                (json_int_t)x->n_generated, "queue_ms", x->queue_seconds * 1e3,
                                                "first_token_ms", x->first_token_seconds * 1e3));

@@ -19,6 +19,7 @@ static void *work(void *user)
         w->n--;
         pthread_mutex_unlock(&w->lock);
         x->route->handle(x);
+        exchange_release(x);
         pthread_mutex_lock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);
@@ -54,6 +55,7 @@ bool workers_add(struct workers *w, infer_exchange *x)
     pthread_mutex_lock(&w->lock);
     const bool room = w->n < w->max;
     if (room) {
+        x->owners++; /* nobody else knows it yet */
         w->queue[(w->first + w->n++) % w->max] = x;
         pthread_cond_signal(&w->more);
     }

@@ -1,0 +1,220 @@
+/* test_own.c - routes about models, tokens, vectors, adapters and figures. */
+#include "tests/common/asking.h"
+
+#include <math.h>
+
+#define TINY "tests/data/tiny/"
+
+static infer_context *context;
+static infer_service *service; /* all of TINY's directories; the first is the llama with an adapter */
+
+static infer_service *open_with(const infer_service_options *o)
+{
+    infer_error err = { 0 };
+    infer_service *const s = infer_service_open(context, o, &err);
+    if (!s)
+        fail_msg("%s", err.message);
+    return s;
+}
+
+static int open_service(void **state)
+{
+    static const char *const dirs[] = { TINY };
+    static const char *const adapters[] = { "tests/data/adapters/llama/lora.gguf" };
+    (void)state;
+    infer_service_options o = infer_service_defaults();
+    o.model = TINY "llama";
+    o.model_dirs = dirs;
+    o.n_model_dirs = 1;
+    o.adapters = adapters;
+    o.n_adapters = 1;
+    context = infer_context_open(NULL, NULL);
+    service = open_with(&o);
+    return 0;
+}
+
+static int close_service(void **state)
+{
+    (void)state;
+    infer_service_close(&service);
+    infer_context_close(&context);
+    return 0;
+}
+
+static json_t *post(const char *path, const char *body, int status)
+{
+    return ask_json(service, "POST", path, body, status);
+}
+
+static void models_below_the_directories_are_listed_and_opened_by_name(void **state)
+{
+    (void)state;
+    json_t *all = ask_json(service, "GET", "/v1/models", NULL, 200);
+    assert_string_equal(text_at(all, "data.0.id"), "llama");
+    assert_true(json_array_size(at(all, "data")) > 10);
+    json_decref(all);
+    json_t *const one = ask_json(service, "GET", "/v1/models/bert", NULL, 200);
+    assert_string_equal(text_at(one, "id"), "bert");
+    json_decref(one);
+    json_t *const opened = post("/models/load", "{\"model\":\"qwen3\"}", 200);
+    assert_true(json_is_true(at(opened, "loaded")));
+    json_decref(opened);
+    json_t *const closed = post("/models/unload", "{\"model\":\"qwen3\"}", 200);
+    assert_true(json_is_false(at(closed, "loaded")));
+    json_decref(closed);
+    json_decref(post("/models/load", "{\"model\":\"../../etc/passwd\"}", 404));
+    json_decref(ask_json(service, "GET", "/v1/models/none", NULL, 404));
+}
+
+static void ids_of_a_text_give_the_text(void **state)
+{
+    (void)state;
+    infer_service_options o = infer_service_defaults();
+    infer_service *stories = open_with(&o);
+    json_t *const ids = ask_json(stories, "POST", "/tokenize", "{\"content\":\"Once upon a time\"}", 200);
+    char *const body = json_dumps(ids, 0);
+    json_t *const text = ask_json(stories, "POST", "/detokenize", body, 200);
+    assert_non_null(strstr(text_at(text, "content"), "Once upon a time"));
+    json_t *const pieces = ask_json(stories, "POST", "/tokenize", "{\"content\":\"Once\",\"with_pieces\":true}", 200);
+    assert_non_null(at(pieces, "tokens.0.piece"));
+    json_decref(ask_json(stories, "POST", "/tokenize", "{\"content\":1}", 400));
+    json_decref(ask_json(stories, "POST", "/detokenize", "{\"tokens\":[99999999]}", 400));
+    json_decref(ask_json(stories, "POST", "/detokenize", "{\"tokens\":\"x\"}", 400));
+    json_decref(pieces);
+    json_decref(text);
+    json_decref(ids);
+    free(body);
+    infer_service_close(&stories);
+}
+
+static void a_conversation_is_shown_as_the_model_gets_it(void **state)
+{
+    (void)state;
+    json_t *const a = post("/apply-template", "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}", 200);
+    assert_string_equal(text_at(a, "prompt"), "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+    json_decref(a);
+    json_decref(post("/apply-template", "{\"messages\":1}", 400));
+}
+
+static void vectors_have_length_one_in_both_forms(void **state)
+{
+    (void)state;
+    json_t *const floats = post("/v1/embeddings", "{\"model\":\"bert\",\"input\":[\"a\",\"a b\"]}", 200);
+    json_t *const coded = post("/v1/embeddings", "{\"model\":\"bert\",\"input\":\"a\",\"encoding_format\":\"base64\"}",
+                               200);
+    double sum = 0;
+    size_t i;
+    json_t *x;
+    json_array_foreach(at(floats, "data.0.embedding"), i, x)
+        sum += json_real_value(x) * json_real_value(x);
+    assert_true(fabs(sum - 1) < 1e-5);
+    assert_int_equal(strlen(text_at(coded, "data.0.embedding")), (i * 4 + 2) / 3 * 4);
+    assert_true(json_integer_value(at(floats, "usage.prompt_tokens")) > 2);
+    json_decref(coded);
+    json_decref(floats);
+}
+
+static void fewer_dimensions_are_the_first_ones_at_length_one(void **state)
+{
+    (void)state;
+    json_t *const all = post("/v1/embeddings", "{\"model\":\"bert\",\"input\":\"a b\"}", 200);
+    json_t *const few = post("/v1/embeddings", "{\"model\":\"bert\",\"input\":\"a b\",\"dimensions\":2}", 200);
+    const double x = json_real_value(at(all, "data.0.embedding.0")), y = json_real_value(at(all, "data.0.embedding.1"));
+    assert_int_equal(json_array_size(at(few, "data.0.embedding")), 2);
+    assert_true(fabs(json_real_value(at(few, "data.0.embedding.0")) - x / sqrt(x * x + y * y)) < 1e-5);
+    json_decref(few);
+    json_decref(all);
+    json_decref(post("/v1/embeddings", "{\"model\":\"bert\",\"input\":\"a\",\"dimensions\":100000}", 400));
+    json_decref(post("/v1/embeddings", "{\"model\":\"bert\",\"input\":[]}", 400));
+    json_decref(post("/v1/embeddings", "{\"model\":\"bert\",\"input\":[1,\"a\"]}", 400));
+}
+
+static void documents_are_ranked_best_first(void **state)
+{
+    (void)state;
+    json_t *const a = post("/v1/rerank", "{\"model\":\"bert-rank\",\"query\":\"a\",\"documents\":[\"a\",\"b c\",\"d\"],"
+                           "\"return_documents\":true}", 200);
+    json_t *const two = post("/v1/rerank", "{\"model\":\"bert-rank\",\"query\":\"a\",\"documents\":[\"a\",\"b\",\"d\"],"
+                             "\"top_n\":2}", 200);
+    assert_int_equal(json_array_size(at(a, "results")), 3);
+    assert_int_equal(json_array_size(at(two, "results")), 2);
+    for (int i = 0; i < 2; i++) {
+        char one[40], next[40];
+        snprintf(one, sizeof one, "results.%d.relevance_score", i);
+        snprintf(next, sizeof next, "results.%d.relevance_score", i + 1);
+        assert_true(json_real_value(at(a, one)) >= json_real_value(at(a, next)));
+    }
+    assert_true(*text_at(a, "results.0.document.text"));
+    json_decref(two);
+    json_decref(a);
+    json_decref(post("/v1/rerank", "{\"model\":\"llama\",\"query\":\"a\",\"documents\":[\"a\"]}", 400));
+    json_decref(post("/v1/rerank", "{\"model\":\"bert-rank\",\"query\":\"a\",\"documents\":\"a\"}", 400));
+}
+
+static void an_adapters_scale_is_for_requests_that_say_nothing(void **state)
+{
+    (void)state;
+    json_t *a = ask_json(service, "GET", "/lora-adapters", NULL, 200);
+    assert_string_equal(text_at(a, "0.path"), "lora.gguf");
+    assert_true(json_real_value(at(a, "0.scale")) == 1);
+    json_decref(a);
+    a = post("/lora-adapters", "[{\"id\":0,\"scale\":0.5}]", 200);
+    assert_true(json_real_value(at(a, "0.scale")) == 0.5);
+    json_decref(a);
+    json_decref(post("/lora-adapters", "[{\"id\":1,\"scale\":0.5}]", 400));
+    json_decref(post("/lora-adapters", "{}", 400));
+    json_decref(post("/lora-adapters", "[]", 200));
+}
+
+static void figures_count_what_was_asked(void **state)
+{
+    (void)state;
+    json_decref(ask_json(service, "GET", "/props", NULL, 200));
+    json_decref(ask_json(service, "GET", "/nowhere", NULL, 404));
+    json_decref(ask_json(service, "GET", "/tokenize", NULL, 405));
+    struct reply r = ask(service, "GET", "/metrics", NULL);
+    assert_int_equal(r.status, 200);
+    assert_non_null(strstr(r.text, "infer_requests_total{method=\"GET\",route=\"/props\",status=\"2xx\"} 1\n"));
+    assert_non_null(strstr(r.text, "infer_request_seconds_bucket{le=\"+Inf\"}"));
+    assert_non_null(strstr(r.text, "infer_memory_bytes{kind=\"weights\",device=\"cpu\",model=\"llama\"}"));
+    free(r.text);
+}
+
+static void a_model_that_others_need_the_room_of_is_closed(void **state)
+{
+    static const char *const dirs[] = { TINY };
+    (void)state;
+    infer_service_options o = infer_service_defaults();
+    o.model = TINY "llama";
+    o.model_dirs = dirs;
+    o.n_model_dirs = 1;
+    o.cache_bytes = 3 << 20;
+    infer_service *s = open_with(&o);
+    static const char *const names[] = { "qwen3", "gemma", "phi3", "bert", "qwen2", "gpt2" };
+    for (size_t i = 0; i < 2 * sizeof names / sizeof *names; i++) {
+        char body[80];
+        snprintf(body, sizeof body, "{\"model\":\"%s\",\"input\":[3,4]}", names[i % (sizeof names / sizeof *names)]);
+        json_decref(ask_json(s, "POST", "/v1/embeddings", body, 200));
+    }
+    struct reply r = ask(s, "GET", "/metrics", NULL);
+    assert_non_null(strstr(r.text, "infer_model_evictions_total "));
+    assert_null(strstr(r.text, "infer_model_evictions_total 0\n"));
+    free(r.text);
+    infer_service_close(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(models_below_the_directories_are_listed_and_opened_by_name),
+        cmocka_unit_test(ids_of_a_text_give_the_text),
+        cmocka_unit_test(a_conversation_is_shown_as_the_model_gets_it),
+        cmocka_unit_test(vectors_have_length_one_in_both_forms),
+        cmocka_unit_test(fewer_dimensions_are_the_first_ones_at_length_one),
+        cmocka_unit_test(documents_are_ranked_best_first),
+        cmocka_unit_test(an_adapters_scale_is_for_requests_that_say_nothing),
+        cmocka_unit_test(figures_count_what_was_asked),
+        cmocka_unit_test(a_model_that_others_need_the_room_of_is_closed),
+    };
+    return cmocka_run_group_tests(tests, open_service, close_service);
+}
