@@ -23,9 +23,8 @@ static json_t *list_of(struct models *m, const struct served *s)
 void adapters_list(infer_exchange *x)
 {
     struct models *const m = &x->service->models;
-    struct served *const s = models_find(m, NULL);
-    exchange_answer_json(x, 200, list_of(m, s));
-    models_give(m, s);
+    x->held = models_find(m, NULL);
+    exchange_answer_json(x, 200, list_of(m, x->held));
 }
 
 /* [{"id": I, "scale": X}]: those that are not named get 0. Nothing changes if one is wrong. */
@@ -55,7 +54,7 @@ void adapters_set(infer_exchange *x)
     struct models *const m = &x->service->models;
     float scales[MAX] = { 0 };
     json_t *const list = json_loadb(x->body, x->length, 0, NULL);
-    struct served *const s = models_find(m, NULL);
+    struct served *const s = x->held = models_find(m, NULL);
     if (!json_is_array(list) || s->n_adapters > MAX) {
         exchange_fail(x, 400, NULL, "invalid_json", "the body is expected to be an array of {\"id\": I, \"scale\": X}");
     } else if (read_scales(x, list, scales, s->n_adapters)) {
@@ -65,6 +64,5 @@ void adapters_set(infer_exchange *x)
         pthread_mutex_unlock(&m->lock);
         exchange_answer_json(x, 200, list_of(m, s));
     }
-    models_give(m, s);
     json_decref(list);
 }

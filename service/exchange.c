@@ -254,6 +254,8 @@ void exchange_release(infer_exchange *x)
 
 static void end(infer_exchange *x, bool broken)
 {
+    /* Before the client knows: its next request finds the model as this one left it. */
+    models_give(&x->service->models, x->held);
     pthread_mutex_lock(&x->lock);
     x->on_cancel = NULL;
     x->ended = true;

@@ -16,6 +16,7 @@ enum { MAX_ANSWER_HEADERS = 12, ID_LENGTH = 24 };
 
 struct chunk;
 struct route;
+struct served;
 
 struct infer_exchange {
     infer_service *service;
@@ -50,6 +51,8 @@ struct infer_exchange {
     void *user;
     void (*on_cancel)(void *work); /* called under the lock, once; or NULL */
     void *work;
+
+    struct served *held; /* the request's model, given back at the end; or NULL */
 
     /* for the log */
     char *model;

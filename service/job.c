@@ -31,6 +31,7 @@ struct job *job_open(infer_exchange *x, json_t *body, const struct writer *write
         return NULL;
     }
     pthread_mutex_init(&j->lock, NULL);
+    x->held = model;
     x->model = strdup(model->id);
     j->x = x;
     j->service = x->service;
@@ -55,7 +56,6 @@ void job_free(struct job *j)
     }
     infer_request_close(&j->handle);
     served_chat_give(&j->service->models, j->chat);
-    models_give(&j->service->models, j->model);
     infer_grammar_close(&j->grammar);
     infer_grammar_close(&j->setup.response);
     if (j->state)
@@ -245,6 +245,7 @@ static void on_end(void *user, infer_request *handle)
     pthread_mutex_unlock(&j->lock);
     count_result(j);
     if (status == INFER_OK) {
+        slots_keep(&j->service->slots, j);
         if (j->stream && !begun)
             j->writer->begin(j);
         j->writer->end(j);

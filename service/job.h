@@ -41,7 +41,7 @@ struct writer {
 struct job {
     infer_exchange *x;
     infer_service *service;
-    struct served *model; /* held */
+    struct served *model; /* held by the exchange */
     const struct writer *writer;
     json_t *body;  /* the request; released with the job */
     void *state;   /* the dialect's, allocated by malloc, freed with the job; or NULL */

@@ -126,7 +126,6 @@ static void drop_chats(struct served *s, size_t n_keep)
 /* Let go of all that is open of a busy model. */
 static void shut(struct models *m, struct served *s)
 {
-    drop_chats(s, 0);
     for (size_t i = 0; i < s->n_adapters; i++) {
         infer_adapter_close(&s->adapters[i].adapter);
         free(s->adapters[i].path);
@@ -135,7 +134,8 @@ static void shut(struct models *m, struct served *s)
     s->adapters = NULL;
     s->n_adapters = 0;
     infer_embedder_close(&s->embedder);
-    infer_scheduler_close(&s->scheduler);
+    infer_scheduler_close(&s->scheduler); /* ends those who use what follows */
+    drop_chats(s, 0);
     if (s->path)
         infer_cache_release(m->cache, &s->model);
     infer_model_close(&s->model);

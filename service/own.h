@@ -9,11 +9,16 @@
 struct asked {
     json_t *body;
     struct fields f;
-    struct served *model; /* held */
+    struct served *model; /* held by the exchange */
 };
 /** False: what is wrong has been answered, and nothing is open. */
 bool asked_open(struct asked *a, infer_exchange *x);
-void asked_close(struct asked *a, infer_exchange *x);
+void asked_close(struct asked *a);
+
+/** A conversation as the model has it written, which the caller frees; NULL: err tells why. `how` has the fields tools,
+ *  chat_template_kwargs and add_generation_prompt; NULL: the conversation alone, without an answer's beginning. */
+char *render_messages(const struct served *model, infer_context *context, const json_t *messages,
+                      const struct fields *how, infer_error *err);
 
 /* own_models.c */
 void health(infer_exchange *x);

@@ -47,7 +47,7 @@ void model_load(infer_exchange *x)
     if (!asked_open(&a, x))
         return;
     exchange_answer_json(x, 200, model_json(x->service, a.model));
-    asked_close(&a, x);
+    asked_close(&a);
 }
 
 void model_unload(infer_exchange *x)
@@ -58,14 +58,13 @@ void model_unload(infer_exchange *x)
     if (!body)
         return;
     const char *const name = field_text(&f, "model", NULL);
-    struct served *const s = fields_fail(&f, x) ? NULL : models_find(m, name);
+    struct served *const s = x->held = fields_fail(&f, x) ? NULL : models_find(m, name);
     if (s && models_unload(m, s))
         exchange_answer_json(x, 200, model_json(x->service, s));
     else if (s)
         exchange_fail(x, 409, "model", NULL, "%s is in use", s->id);
     else if (!f.param)
         exchange_fail(x, 404, "model", "model_not_found", "no model is called \"%s\"", name);
-    models_give(m, s);
     json_decref(body);
 }
 
@@ -87,7 +86,7 @@ void props(infer_exchange *x)
     int status = 500;
     struct models *const m = &x->service->models;
     const bool named = exchange_query(x, "model", name, sizeof name);
-    struct served *const s = models_take(m, named ? name : NULL, &status, &err);
+    struct served *const s = x->held = models_take(m, named ? name : NULL, &status, &err);
     if (!s) {
         exchange_fail(x, status, "model", NULL, "%s", err.message);
         return;
@@ -105,7 +104,6 @@ void props(infer_exchange *x)
                                    (int)x->service->scheduler.max_running, "cpu",
                                    infer_context_cpu(x->service->context), "threads",
                                    infer_context_threads(x->service->context)));
-    models_give(m, s);
 }
 
 void models_list(infer_exchange *x)
@@ -122,7 +120,6 @@ void models_one(infer_exchange *x)
         exchange_fail(x, 404, "model", "model_not_found", "no model is called \"%s\"", x->rest);
         return;
     }
-    json_t *const model = model_json(x->service, s);
-    models_give(&x->service->models, s);
-    exchange_answer_json(x, 200, model);
+    x->held = s;
+    exchange_answer_json(x, 200, model_json(x->service, s));
 }

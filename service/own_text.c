@@ -17,16 +17,16 @@ bool asked_open(struct asked *a, infer_exchange *x)
     const char *const name = field_text(&a->f, "model", NULL);
     if (!fields_fail(&a->f, x) && !(a->model = models_take(&x->service->models, name, &status, &err)))
         exchange_fail(x, status, "model", status == 404 ? "model_not_found" : NULL, "%s", err.message);
+    x->held = a->model;
     if (a->model)
         x->model = strdup(a->model->id);
     else
-        asked_close(a, x);
+        asked_close(a);
     return a->model;
 }
 
-void asked_close(struct asked *a, infer_exchange *x)
+void asked_close(struct asked *a)
 {
-    models_give(&x->service->models, a->model);
     json_decref(a->body);
 }
 
@@ -79,7 +79,7 @@ void tokenize(infer_exchange *x)
     if (!json_is_string(content))
         field_wrong(&a.f, "content", "expected a string, found %s", json_kind(content));
     if (fields_fail(&a.f, x)) {
-        asked_close(&a, x);
+        asked_close(&a);
         return;
     }
     const infer_status status = encode(tokenizer, content, flags, few, &ids, &n, &err);
@@ -88,7 +88,7 @@ void tokenize(infer_exchange *x)
         json_array_append_new(list, pieces ? token_piece(tokenizer, ids[i]) : json_integer(ids[i]));
     if (ids != few)
         free(ids);
-    asked_close(&a, x);
+    asked_close(&a);
     json_t *const answer = json_pack("{s:o}", "tokens", list);
     if (status == INFER_OK)
         exchange_answer_json(x, 200, answer);
@@ -127,7 +127,7 @@ void detokenize(infer_exchange *x)
     const unsigned flags = INFER_UNPARSE_SPECIAL;
     if (fields_fail(&a.f, x)) {
         free(ids);
-        asked_close(&a, x);
+        asked_close(&a);
         return;
     }
     infer_status status = ids ? infer_tokenizer_decode(tokenizer, ids, n, flags, NULL, 0, &length, &err)
@@ -135,7 +135,7 @@ void detokenize(infer_exchange *x)
     if (status == INFER_OK && (text = malloc(length + 1)))
         status = infer_tokenizer_decode(tokenizer, ids, n, flags, text, length, &length, &err);
     json_t *const content = text ? json_stringn(text, length) : NULL;
-    asked_close(&a, x);
+    asked_close(&a);
     if (status != INFER_OK)
         exchange_fail_by(x, "tokens", &err);
     else
@@ -146,23 +146,25 @@ void detokenize(infer_exchange *x)
 
 /* ---- Conversations ---- */
 
-/* The prompt, which the caller frees. */
-static char *render(const struct asked *a, infer_context *context, const json_t *messages, infer_error *err)
+char *render_messages(const struct served *model, infer_context *context, const json_t *messages,
+                      const struct fields *how, infer_error *err)
 {
     infer_chat_options o = infer_chat_defaults();
-    o.tokenizer = infer_model_tokenizer(a->model->model);
+    const struct fields none = { 0 };
+    how = how ? how : &none;
+    o.tokenizer = infer_model_tokenizer(model->model);
     const char *source = o.tokenizer ? infer_tokenizer_chat_template(o.tokenizer) : NULL;
     source = source ? source : infer_chat_template_builtin("chatml");
     infer_chat_template *chat = infer_chat_template_open(context, source, strlen(source), err);
-    const json_t *const generate = field_any(&a->f, "add_generation_prompt");
-    json_t *const tools = field_any(&a->f, "tools"), *const variables = field_any(&a->f, "chat_template_kwargs");
+    const json_t *const generate = field_any(how, "add_generation_prompt");
+    json_t *const tools = field_any(how, "tools"), *const variables = field_any(how, "chat_template_kwargs");
     char *const t = tools ? json_dumps(tools, JSON_COMPACT) : NULL;
     char *const v = variables ? json_dumps(variables, JSON_COMPACT) : NULL;
     char *const m = json_dumps(messages, JSON_COMPACT), *text = NULL;
     size_t n = 0;
     o.tools = t;
     o.variables = v;
-    o.no_generation_prompt = json_is_false(generate);
+    o.no_generation_prompt = json_is_false(generate) || !how->object;
     if (chat && m && infer_chat_render(chat, m, strlen(m), &o, NULL, 0, &n, err) == INFER_OK && (text = malloc(n + 1)))
         text[infer_chat_render(chat, m, strlen(m), &o, text, n, &n, err) == INFER_OK ? n : 0] = '\0';
     free(t);
@@ -182,7 +184,7 @@ void apply_template(infer_exchange *x)
     field_array(&a.f, "tools");
     field_object(&a.f, "chat_template_kwargs");
     if (!fields_fail(&a.f, x)) {
-        char *const prompt = render(&a, x->service->context, messages, &err);
+        char *const prompt = render_messages(a.model, x->service->context, messages, &a.f, &err);
         if (prompt)
             exchange_answer_json(x, 200, json_pack("{s:s}", "prompt", prompt));
         else
@@ -190,5 +192,5 @@ void apply_template(infer_exchange *x)
         free(prompt);
     }
     json_decref(messages);
-    asked_close(&a, x);
+    asked_close(&a);
 }

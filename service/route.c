@@ -4,6 +4,7 @@
 #include "service/openai.h"
 #include "service/figures.h"
 #include "service/own.h"
+#include "service/slots.h"
 
 #include <string.h>
 
@@ -22,6 +23,8 @@ static const struct route routes[] = {
     { "POST", "/tokenize", tokenize, OWN, 0 },
     { "POST", "/detokenize", detokenize, OWN, 0 },
     { "POST", "/apply-template", apply_template, OWN, 0 },
+    { "GET", "/slots", slots_list, OWN, 0 },
+    { "POST", "/slots/*", slots_act, OWN, CHANGES },
     { "GET", "/lora-adapters", adapters_list, OWN, 0 },
     { "POST", "/lora-adapters", adapters_set, OWN, CHANGES },
 };

@@ -129,6 +129,8 @@ infer_service *infer_service_open(infer_context *context, const infer_service_op
         service_error(err, INFER_E_ARGUMENT, "max_requests is %d, expected 1 or more", (int)o->max_requests);
     else if (!workers_start(&s->workers, (size_t)o->max_requests))
         service_error(err, INFER_E_NOMEM, "no thread can be started");
+    else if (!slots_open(&s->slots, (size_t)(s->scheduler.max_running > 0 ? s->scheduler.max_running : 1)))
+        service_error(err, INFER_E_NOMEM, "no memory for slots");
     else if (models_open(&s->models, s, err)) {
         s->watched = o->max_seconds > 0 && !pthread_create(&s->watch, NULL, watch, s);
         return s;
@@ -185,6 +187,8 @@ void infer_service_close(infer_service **service)
         pthread_join(s->watch, NULL);
     if (s->workers.max)
         workers_stop(&s->workers);
+    if (s->slots.n)
+        slots_close(&s->slots);
     models_close(&s->models);
     service_release(s);
 }

@@ -6,6 +6,7 @@
 #include "service/figures.h"
 #include "service/guard.h"
 #include "service/models.h"
+#include "service/slots.h"
 #include "service/workers.h"
 
 struct infer_service {
@@ -16,6 +17,7 @@ struct infer_service {
     infer_session_options session;
     struct guard guard;
     struct models models;
+    struct slots slots;
     struct workers workers;
     struct figures figures;
     double began;   /* service_seconds() */

@@ -198,7 +198,7 @@ void embeddings(infer_exchange *x)
     }
     free(vectors);
     inputs_free(&in);
-    asked_close(&a, x);
+    asked_close(&a);
 }
 
 /* ---- Reranking ---- */
@@ -285,5 +285,5 @@ void rerank(infer_exchange *x)
     }
     free(all);
     inputs_free(&in);
-    asked_close(&a, x);
+    asked_close(&a);
 }

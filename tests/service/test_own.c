@@ -180,6 +180,42 @@ static void figures_count_what_was_asked(void **state)
     free(r.text);
 }
 
+static void a_slot_is_saved_and_what_is_restored_need_not_be_computed(void **state)
+{
+    (void)state;
+    static const char body[] =
+        "{\"id_slot\":1,\"max_tokens\":4,\"temperature\":0,\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a "
+        "time there was a girl who had a dog and a cat and a bird and a fish and they went to the park to play with "
+        "a ball in the sun. Then the dog ran away and the cat climbed a tree and the bird sang a song. The girl was "
+        "happy and said hello to all of her friends. They had a good day and went home to eat and sleep.\"}]}";
+    char dir[] = "/tmp/infer-slots-XXXXXX", remove[80];
+    infer_service_options o = infer_service_defaults();
+    assert_non_null(mkdtemp(dir));
+    o.state_dir = dir;
+    for (int restored = 0; restored < 2; restored++) {
+        infer_service *s = open_with(&o);
+        if (restored)
+            json_decref(ask_json(s, "POST", "/slots/0?action=restore", "{\"filename\":\"a.kv\"}", 200));
+        json_t *const a = ask_json(s, "POST", "/v1/chat/completions", body, 200);
+        const json_int_t cached = json_integer_value(at(a, "usage.prompt_tokens_details.cached_tokens"));
+        if (restored ? cached < 64 : cached != 0)
+            fail_msg("%d tokens were there", (int)cached);
+        json_t *const saved = ask_json(s, "POST", "/slots/1?action=save", "{\"filename\":\"a.kv\"}", 200);
+        assert_true(json_integer_value(at(saved, "n_saved")) > 64);
+        json_decref(saved);
+        json_decref(ask_json(s, "POST", "/slots/1?action=erase", NULL, 200));
+        json_decref(ask_json(s, "POST", "/slots/1?action=save", "{\"filename\":\"a.kv\"}", 400));
+        json_decref(ask_json(s, "POST", "/slots/1?action=restore", "{\"filename\":\"../a.kv\"}", 400));
+        json_decref(ask_json(s, "POST", "/slots/1?action=restore", "{\"filename\":\"b.kv\"}", 404));
+        json_decref(ask_json(s, "POST", "/slots/x?action=save", "{\"filename\":\"a.kv\"}", 404));
+        json_decref(ask_json(s, "GET", "/slots", NULL, 200));
+        json_decref(a);
+        infer_service_close(&s);
+    }
+    snprintf(remove, sizeof remove, "rm -r %s", dir);
+    assert_int_equal(system(remove), 0);
+}
+
 static void a_model_that_others_need_the_room_of_is_closed(void **state)
 {
     static const char *const dirs[] = { TINY };
@@ -214,6 +250,7 @@ int main(void)
         cmocka_unit_test(documents_are_ranked_best_first),
         cmocka_unit_test(an_adapters_scale_is_for_requests_that_say_nothing),
         cmocka_unit_test(figures_count_what_was_asked),
+        cmocka_unit_test(a_slot_is_saved_and_what_is_restored_need_not_be_computed),
         cmocka_unit_test(a_model_that_others_need_the_room_of_is_closed),
     };
     return cmocka_run_group_tests(tests, open_service, close_service);
