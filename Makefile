@@ -58,6 +58,8 @@ object    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $1))
 objects  := $(call object,src/*/*.c src/*/*/*.c kernels/*.c $(isas:%=kernels/%/*.c))
 common   := $(call object,tools/common/*.c)
 limits   := $(call object,benches/limits/limits.c $(isas:%=benches/limits/%.c))
+pull     := $(call object,tools/pull/*.c)
+network  := $(shell pkg-config --libs libcurl libcrypto 2>/dev/null)
 bench    := $(limits) $(call object,tools/bench/*.c)
 suites   := tensor_ops inference cache pool tokenizer grammar embeddings speculation
 suite     = $(call object,benches/$1/*.c)
@@ -248,6 +250,8 @@ $(tools): $(BUILD)/%: $(BUILD)/tools/%.o $(common) $(archive)
 $(BUILD)/infer-bench $(BUILD)/tests/tools/test_bench: $(bench)
 $(BUILD)/infer-synth: $(call object,tools/synth/*.c)
 $(BUILD)/infer-perplexity: $(call object,tools/perplexity/*.c)
+$(BUILD)/infer-pull $(BUILD)/tests/tools/test_pull: ldlibs += $(network)
+$(BUILD)/infer-pull $(BUILD)/tests/tools/test_pull: $(pull)
 $(apps): $(BUILD)/%: $(BUILD)/examples/%.o $(common) $(archive)
 	$(link) $(ldlibs)
 $(examples): %: %.o $(archive)
@@ -287,6 +291,6 @@ $(BUILD)/bench_requests: $(call suite,requests) $(common) $(archive)
 
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(patsubst %.o,%.d,$(objects) $(common) $(bench) $(call object,service/*.c tools/synth/*.c tools/perplexity/*.c) $(call suite,*) $(BUILD)/benches/shim.o) \
+-include $(patsubst %.o,%.d,$(objects) $(common) $(bench) $(pull) $(call object,service/*.c tools/synth/*.c tools/perplexity/*.c) $(call suite,*) $(BUILD)/benches/shim.o) \
          $(addsuffix .d,$(tests) $(bare) $(fuzzers) $(examples) $(BUILD)/scripts/list-models) \
          $(tools:$(BUILD)/%=$(BUILD)/tools/%.d) $(apps:$(BUILD)/%=$(BUILD)/examples/%.d)

@@ -1,0 +1,52 @@
+/* http.h - one connection to a hub: requests, redirections, and asking again after trouble that may pass. */
+#ifndef TOOLS_PULL_HTTP_H
+#define TOOLS_PULL_HTTP_H
+
+#include "tools/pull/pull.h"
+
+struct http;
+
+struct http_options {
+    const char *endpoint; /* whose scheme, host and port alone get the token */
+    const char *token, *ca_file;
+    int patience, retries; /* see pull_options */
+    double delay;
+    /* Asked often; false stops. `trouble` is why it waits, NULL while it does not. */
+    bool (*go_on)(void *user, const char *trouble);
+    void *user;
+};
+
+/** What a server says besides a body. Texts are "" and sizes -1 where it does not. */
+struct http_answer {
+    long status; /* 0: there was none */
+    char etag[PULL_MOST_NAME], linked_etag[PULL_MOST_NAME]; /* etags without their quotation marks */
+    char code[64], message[200];                   /* a hub's reason for a refusal */
+    int64_t length;                                /* of the body */
+    int64_t linked_size;                           /* of the file that was asked for */
+    int64_t from, total;                           /* of a part: where it begins, and how long the whole is */
+    bool passing;                                  /* the trouble may pass */
+    int64_t wait;                                  /* seconds to let pass before, as the server wants it; -1 */
+};
+
+/** Takes a piece of a body that comes with a status of 200 to 299; false ends the transfer with *err, which it has set. */
+typedef bool http_body_fn(void *user, const struct http_answer *answer, const void *data, size_t n, infer_error *err);
+
+struct http *http_open(const struct http_options *options, infer_error *err);
+void http_close(struct http **h);
+
+enum http_method { HTTP_GET, HTTP_HEAD };
+/** Ask once. From byte `from` on, if it is not 0; a server may send all nevertheless, with status 200. HEAD ends at the
+ *  first answer that says what the file is, though it were one to look elsewhere. Any status but 200 to 299 is a failure
+ *  whose sentence names the URL's host. */
+infer_status http_ask(struct http *h, enum http_method method, const char *url, uint64_t from, http_body_fn *body,
+                      void *user, struct http_answer *answer, infer_error *err);
+
+/** After http_ask() has failed for the `failures`-th time in a row: wait a while, if it was trouble that may pass and was
+ *  not yet met too often. False: it is final, as *err says it, or it was cancelled, which *err says then. */
+bool http_wait(struct http *h, const struct http_answer *answer, int failures, infer_error *err);
+
+/** Ask, and again while trouble may pass, for a body of at most `most` bytes; for free(), terminated. NULL on failure. */
+char *http_text(struct http *h, const char *url, size_t most, int retries, size_t *length, struct http_answer *answer,
+                infer_error *err);
+
+#endif
