@@ -254,17 +254,19 @@ void exchange_release(infer_exchange *x)
 
 static void end(infer_exchange *x, bool broken)
 {
-    /* Before the client knows: its next request finds the model as this one left it. */
-    models_give(&x->service->models, x->held);
     pthread_mutex_lock(&x->lock);
     x->on_cancel = NULL;
-    x->ended = true;
     x->broken = x->broken || broken;
     if (!x->status)
         x->status = 500; /* a handler that said nothing: memory was out */
+    pthread_mutex_unlock(&x->lock);
+    /* Before the client knows: its next request finds the model and the figures as this one left them. */
+    models_give(&x->service->models, x->held);
+    service_ended(x);
+    pthread_mutex_lock(&x->lock);
+    x->ended = true;
     tell(x);
     pthread_mutex_unlock(&x->lock);
-    service_ended(x);
     exchange_release(x);
 }
 
