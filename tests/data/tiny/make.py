@@ -37,6 +37,7 @@ EXPERTS = dict(num_experts_per_tok=2, moe_intermediate_size=16)
 LATENT = dict(kv_lora_rank=16, qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=12, num_key_value_heads=4,
               rms_norm_eps=1e-6)
 MLA = dict(EXPERTS, **LATENT, first_k_dense_replace=1, routed_scaling_factor=1.5)
+DEEP = dict(hidden_size=16, intermediate_size=16, num_attention_heads=2, num_key_value_heads=1)
 T = transformers
 
 # name: (configuration class, its own settings, GGUF architecture or None, queries and keys permuted in GGUF)
@@ -132,6 +133,34 @@ CASES = {
     "iquestcoder": (T.IQuestCoderConfig, dict(head_dim=8), "llama", True),
     "exaone-moe": (T.ExaoneMoeConfig, dict(EXPERTS, num_experts=4, num_shared_experts=1, sliding_window=5, num_hidden_layers=4,
                                            first_k_dense_replace=1, routed_scaling_factor=1.5), "exaone-moe", False),
+    # As published: what llama.cpp takes for granted of a family, since all its models have it. Without GGUF files.
+    "olmoe-7b": (T.OlmoeConfig, dict(num_experts=4, num_experts_per_tok=2, intermediate_size=16, num_key_value_heads=4),
+                 None, False),
+    "dots1-142b": (T.Dots1Config, dict(EXPERTS, n_routed_experts=4, n_shared_experts=2, norm_topk_prob=True,
+                                       sliding_window=None, first_k_dense_replace=1, routed_scaling_factor=2.5,
+                                       num_key_value_heads=4), None, False),
+    "glm-9b": (T.GlmConfig, dict(head_dim=8, attention_bias=True, pad_token_id=0), None, False),
+    "qwen3moe-30b": (T.Qwen3MoeConfig, dict(EXPERTS, num_experts=6, norm_topk_prob=True, head_dim=16), None, False),
+    "falcon-7b": (T.FalconConfig, dict(layer_norm_epsilon=1e-3, ffn_hidden_size=48), None, False),
+    "gemma2-2b": (T.Gemma2Config, dict(head_dim=16, sliding_window=5, query_pre_attn_scalar=16, num_hidden_layers=3),
+                  None, False),
+    "gemma2-27b": (T.Gemma2Config, dict(DEEP, head_dim=16, sliding_window=5, query_pre_attn_scalar=8,
+                                        num_hidden_layers=46), None, False),
+    "exaone4-32b": (T.Exaone4Config, dict(DEEP, sliding_window=5, num_hidden_layers=64, rope_parameters=LLAMA3),
+                    None, False),
+    "deepseek2-lite": (T.DeepseekV2Config, dict(
+        {**MLA, **DEEP, "num_key_value_heads": 2, "kv_lora_rank": 8, "v_head_dim": 8, "moe_intermediate_size": 8},
+        num_hidden_layers=27, n_routed_experts=4, n_shared_experts=2, q_lora_rank=None, topk_method="greedy",
+        routed_scaling_factor=1.0,
+        rope_parameters=dict(YARN, mscale=0.707, mscale_all_dim=0.707)), None, False),
+    "deepseek2-236b": (T.DeepseekV2Config, dict(
+        {**MLA, "num_experts_per_tok": 4}, n_routed_experts=12, n_shared_experts=2, q_lora_rank=20, n_group=4,
+        topk_group=2, topk_method="group_limited_greedy",
+        rope_parameters=dict(YARN, mscale=0.707, mscale_all_dim=0.707)), None, False),
+    "gpt-oss-20b": (T.GptOssConfig, dict(
+        num_local_experts=4, num_experts_per_tok=2, head_dim=16, sliding_window=5, intermediate_size=16,
+        max_position_embeddings=131072, rope_parameters=dict(
+            GPT_OSS, factor=32.0, rope_theta=150000.0, original_max_position_embeddings=4096)), None, False),
     # New cases come last, as the seeds are counted.
 }
 
@@ -375,6 +404,7 @@ def write_gguf(path, arch, permuted, config, weights, apart=True):
 
 def randomise(model, generator):
     """Weights that show in the logits when they are misread: norms and biases are no ones and zeros."""
+    gain = 1.5 if model.config.num_hidden_layers < 8 else 0.5  # through many layers, rounding would grow
     with torch.no_grad():
         for name, p in [*model.named_parameters(), *(b for b in model.named_buffers() if "e_score_correction" in b[0])]:
             noise = torch.randn(p.shape, generator=generator)
@@ -383,7 +413,7 @@ def randomise(model, generator):
             elif name.endswith("bias") or p.dim() == 1:
                 p.copy_((0.3 * noise).bfloat16())
             else:
-                p.copy_((noise * (1.5 / p.shape[-1] ** 0.5)).bfloat16())
+                p.copy_((noise * (gain / p.shape[-1] ** 0.5)).bfloat16())
 
 
 E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6])

@@ -55,6 +55,7 @@ def linear(x, layer, role):
 
 def frequencies(m):
     f = m.base ** (-np.arange(0, m.n_rot, 2) / m.n_rot)
+    f[m.still] = 0
     return f / llama3_divisors(m) if m.llama3 else f
 
 
@@ -222,9 +223,9 @@ def add_layer(w, i, layer, case, m):
 def write_gguf(path, model, case, m, numbers):
     w, arch = gguf.GGUFWriter(path, case["arch"]), case["arch"]
     w.add_context_length(64)
-    w.add_embedding_length(32)
-    w.add_block_count(LAYERS)
-    w.add_feed_forward_length(48)
+    w.add_embedding_length(m.width)
+    w.add_block_count(m.n_layer)
+    w.add_feed_forward_length(m.n_ff)
     w.add_head_count(m.n_head)
     w.add_head_count_kv(m.n_head_kv)
     (w.add_layer_norm_eps if m.layer_norm else w.add_layer_norm_rms_eps)(m.eps)
@@ -324,6 +325,22 @@ CASES = {
                     model=dict(head=16, n_rot=16, qk_norm=True),
                     keys={"rope.dimension_sections": [4, 2, 2, 0], "attention.key_length": 16, "attention.value_length": 16},
                     others={"model.visual.patch_embed.proj.weight": (16, 12)}),
+    # As published: what llama.cpp takes for granted of a family, since all its models have it. Without GGUF files.
+    "internlm2-7b": dict(config=dict(LLAMA, model_type="internlm2", bias=False), names=INTERNLM2, grouped=True),
+    "ling-lite": dict(names=LING, model=dict(n_expert=6, n_used=2, shared=32),
+                      config=dict(LLAMA, **EXPERTS, model_type="bailing_moe", architectures=["BailingMoeForCausalLM"],
+                                  first_k_dense_replace=0, use_qkv_bias=False, use_bias=False, norm_head=False)),
+    "ling-mini-2": dict(names=LING, model=dict(n_expert=6, n_used=2, dense=1, shared=16, sigmoid=True, n_group=3,
+                                               n_group_used=2, expert_scale=2.5, n_rot=4, qk_norm=True)),
+    "baichuan-7b": dict(config=dict(LLAMA, model_type="baichuan", architectures=["BaiChuanForCausalLM"], hidden_size=16,
+                                    intermediate_size=16, num_hidden_layers=32, num_attention_heads=2,
+                                    num_key_value_heads=None),
+                        names={**HF, "qkv": "self_attn.W_pack"},
+                        model=dict(width=16, n_ff=16, n_layer=32, n_head=2, n_head_kv=2)),
+    "qwen2vl-2b": dict(config=dict(LLAMA, model_type="qwen2_vl", architectures=["Qwen2VLForConditionalGeneration"],
+                                   rms_norm_eps=1e-6, rope_scaling=dict(type="mrope", mrope_section=[1, 1, 2]),
+                                   vision_config=dict(depth=1)),
+                       names=HF, model=dict(biases={"q", "k", "v"}, eps=1e-6)),
     # New cases come last, as the seeds are counted.
 }
 CASES["bailingmoe"]["config"] = dict(LLAMA, **EXPERTS, model_type="bailing_moe", architectures=["BailingMoeForCausalLM"],
@@ -333,9 +350,11 @@ CASES["bailingmoe2"]["config"] = dict(
     first_k_dense_replace=1, n_group=3,
     topk_group=2, routed_scaling_factor=2.5, head_dim=16, partial_rotary_factor=0.5, use_qk_norm=True, score_function="sigmoid",
     moe_router_enable_expert_bias=True, num_nextn_predict_layers=0)
-USUAL = dict(n_head=4, n_head_kv=2, head=8, n_rot=8, base=10000.0, eps=1e-3, pairs=False, llama3=None, layer_norm=False,
-             act=silu, gate=True, biases=set(), embd_scale=1.0, residual_scale=1.0, logit_divisor=1.0, n_expert=0, n_used=0,
-             dense=LAYERS, shared=0, sigmoid=False, n_group=0, n_group_used=0, expert_scale=1.0, qk_norm=False)
+CASES["ling-mini-2"]["config"] = dict(CASES["bailingmoe2"]["config"], head_dim=8)
+USUAL = dict(width=32, n_ff=48, n_layer=LAYERS, n_head=4, n_head_kv=2, head=8, n_rot=8, base=10000.0, eps=1e-3,
+             pairs=False, still=[], llama3=None, layer_norm=False, act=silu, gate=True, biases=set(), embd_scale=1.0,
+             residual_scale=1.0, logit_divisor=1.0, n_expert=0, n_used=0, dense=0, shared=0, sigmoid=False, n_group=0,
+             n_group_used=0, expert_scale=1.0, qk_norm=False)  # still: pairs that do not turn
 
 
 def bfloat16(x):
@@ -345,33 +364,35 @@ def bfloat16(x):
 
 def random_model(m, rng):
     """Weights that show in the logits when they are misread: norms and biases are no ones and zeros."""
-    def matrix(rows, cols):
-        return bfloat16(rng.standard_normal((rows, cols)) * 1.5 / cols ** 0.5)
+    gain = 1.5 if m.n_layer < 8 else 0.5  # through many layers, rounding would grow
 
-    def add_norm(to, role, n=32):
+    def matrix(rows, cols):
+        return bfloat16(rng.standard_normal((rows, cols)) * gain / cols ** 0.5)
+
+    def add_norm(to, role, n=m.width):
         to[role] = bfloat16(1 + 0.3 * rng.standard_normal(n))
         if m.layer_norm:
             to[role + ".bias"] = bfloat16(0.3 * rng.standard_normal(n))
 
-    def add_network(to, prefix, width):
+    def add_network(to, prefix, n):
         for part in ("gate", "up", "down")[not m.gate:]:
-            to[prefix + part] = matrix(32, width) if part == "down" else matrix(width, 32)
+            to[prefix + part] = matrix(m.width, n) if part == "down" else matrix(n, m.width)
 
-    model = {"embd": matrix(VOCABULARY, 32), "output": matrix(VOCABULARY, 32), "layers": []}
+    model = {"embd": matrix(VOCABULARY, m.width), "output": matrix(VOCABULARY, m.width), "layers": []}
     add_norm(model, "norm")
-    for i in range(LAYERS):
-        layer, width = {}, m.n_head * m.head
+    for i in range(m.n_layer):
+        layer, n_heads = {}, m.n_head * m.head
         add_norm(layer, "norm1")
         add_norm(layer, "norm2")
-        layer["q"], layer["o"] = matrix(width, 32), matrix(32, width)
-        layer["k"], layer["v"] = matrix(m.n_head_kv * m.head, 32), matrix(m.n_head_kv * m.head, 32)
+        layer["q"], layer["o"] = matrix(n_heads, m.width), matrix(m.width, n_heads)
+        layer["k"], layer["v"] = matrix(m.n_head_kv * m.head, m.width), matrix(m.n_head_kv * m.head, m.width)
         if m.qk_norm:
             add_norm(layer, "q_norm", m.head)
             add_norm(layer, "k_norm", m.head)
-        if i < m.dense:
-            add_network(layer, "", 48)
+        if not m.n_expert or i < m.dense:
+            add_network(layer, "", m.n_ff)
         else:
-            layer["router"] = matrix(m.n_expert, 32)
+            layer["router"] = matrix(m.n_expert, m.width)
             if m.sigmoid:
                 layer["choice"] = bfloat16(0.3 * rng.standard_normal(m.n_expert))
             add_network(layer, "shared.", m.shared)
@@ -383,11 +404,15 @@ def random_model(m, rng):
     return model
 
 
-def make(name, seed):
+def seed_of(name):
+    return 3000 + list(CASES).index(name)
+
+
+def make(name):
     case, folder = CASES[name], HERE / name
-    m = types.SimpleNamespace(**{**USUAL, **case["model"]})
+    m = types.SimpleNamespace(**{**USUAL, **case.get("model", {})})
     m.biases = sorted(m.biases)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed_of(name))
     model = random_model(m, rng)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -403,13 +428,14 @@ def make(name, seed):
     np.save(folder / "logits.npy", out.astype(np.float32))
     (folder / "ids.json").write_text(json.dumps(ids) + "\n")
     (folder / "greedy.json").write_text(json.dumps(greedy) + "\n")
-    write_gguf(folder / "model.gguf", model, case, m, case.get("keys", {}))
+    if "arch" in case:
+        write_gguf(folder / "model.gguf", model, case, m, case.get("keys", {}))
     if case.get("older"):
         write_gguf(folder / "older.gguf", model, case, m, {})
     print(f"{name}: {sum(f.stat().st_size for f in folder.iterdir())} bytes, std {out.std():.3f}")
 
 
 if __name__ == "__main__":
-    for i, case in enumerate(CASES):
+    for case in CASES:
         if case in sys.argv[1:] or len(sys.argv) == 1:
-            make(case, 3000 + i)
+            make(case)
