@@ -151,7 +151,9 @@ int main(void)
         "The proof is a small random model in `" TINY "`, whose logits, or an encoder's hidden states, were\n"
         "computed in float64 elsewhere (`make.py`, `make_encoders.py` and `make_families.py` there).\n`tests/reference` "
         "holds each to 2e-4 of their standard deviation, in both formats unless it says one, in every instruction\nset, "
-        "and its greedy ids to the same.\n\n"
+        "and its greedy ids to the same. `tests/convert/test_llama_cpp.sh` holds llama.cpp to it, too, with what\n"
+        "`infer-convert` writes of the directory; where the two differ, `tests/convert/known_limits.py` says why.\n"
+        "Names that end in a size, in lite or in mini-2 are of models that have the shape of published ones.\n\n"
         "| family | GGUF | Hugging Face | always | some | proof |\n|---|---|---|---|---|---|\n");
     for (size_t i = 0; (a = arch_row(i)); i++) {
         printf("| %s | %s | ", a->family, a->gguf);
