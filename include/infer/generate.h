@@ -105,6 +105,7 @@ typedef struct infer_generate_result {
     size_t n_accepted;         /**< of these, the ones that became part of the text */
     double mean_logprob;       /**< of the tokens chosen, the one that ended the text too, as infer_logprobs() has them;
                                 *   0 where nobody asked: neither on_token nor a request's best_of */
+    size_t stop;               /**< where the reason is INFER_STOP_STRING: which of `stops` it was, from 0 */
 } infer_generate_result;
 
 /** Append a prompt to the session, then generate.
@@ -207,6 +208,13 @@ INFER_API infer_chat *infer_chat_open(infer_model *model, const infer_chat_setup
 INFER_API void infer_chat_close(infer_chat **chat);
 /** Name of the format in which the model's answers are read. */
 INFER_API const char *infer_chat_format(const infer_chat *chat);
+/** The prompt that an answer to a conversation goes on from, as infer_generate_chat() has it: to be encoded with
+ *  INFER_PARSE_SPECIAL alone.
+ *  @param messages JSON array as for infer_chat_render(), n bytes.
+ *  @param text     room for max bytes (no terminator); may be NULL if max is 0.
+ *  @param length   receives the size needed, also when that is more than max. */
+INFER_API infer_status infer_chat_prompt(const infer_chat *chat, const char *messages, size_t n, char *text, size_t max,
+                                         size_t *length, infer_error *err);
 
 /** Answer a conversation: write it by the template, evaluate what no session holds of it already (as
  *  infer_session_sync() does), generate, and tell the parts of the answer apart. What the session holds after the common

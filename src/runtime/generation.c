@@ -207,6 +207,7 @@ static void end_answer(struct generation *g, infer_stop_reason reason)
     g->ended = true;
     g->last = monotonic_seconds();
     g->r.reason = reason;
+    g->r.stop = reason == INFER_STOP_STRING ? g->stops.which : 0;
     if (g->turn.chat)
         g->truncated |= infer_chat_parser_end(g->turn.parser, NULL) != INFER_OK;
 }

@@ -36,14 +36,16 @@ void stops_close(struct stops *s)
     *s = (struct stops){ 0 };
 }
 
-/* Length of the longest stop string that ends with the text, 0 if there is none. */
-static size_t complete_at(const struct stops *s, const char *text, size_t end)
+/* Length of the longest stop string that ends with the text, 0 if there is none; *which: its index. */
+static size_t complete_at(const struct stops *s, const char *text, size_t end, size_t *which)
 {
     size_t longest = 0;
     for (size_t i = 0; i < s->n; i++) {
         const struct text stop = s->stop[i];
-        if (stop.n > longest && stop.n <= end && !memcmp(text + end - stop.n, stop.p, stop.n))
+        if (stop.n > longest && stop.n <= end && !memcmp(text + end - stop.n, stop.p, stop.n)) {
             longest = stop.n;
+            *which = i;
+        }
     }
     return longest;
 }
@@ -67,7 +69,7 @@ const char *stops_take(struct stops *s, const char *piece, size_t length, size_t
     size_t end = s->held, stop = 0;
     for (size_t i = 0; i < length && !stop; i++) {
         s->text[end++] = piece[i];
-        stop = complete_at(s, s->text, end);
+        stop = complete_at(s, s->text, end, &s->which);
     }
     *found = stop;
     s->held = stop ? 0 : begun_at(s, end);
@@ -77,8 +79,9 @@ const char *stops_take(struct stops *s, const char *piece, size_t length, size_t
 
 size_t stops_find(const struct stops *s, struct text text, size_t from)
 {
+    size_t which;
     for (size_t end = from + 1; end <= text.n; end++) {
-        const size_t n = complete_at(s, text.p, end);
+        const size_t n = complete_at(s, text.p, end, &which);
         if (n)
             return end - n;
     }

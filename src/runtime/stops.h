@@ -16,6 +16,7 @@ struct stops {
     char *text;   /* shown by the last call, then held back */
     size_t shown; /* bytes */
     size_t held;  /* bytes; fewer than the longest stop string has */
+    size_t which; /* was found */
 };
 
 /** max_piece: the longest piece that will be given. A stop string that is empty or begins within a character is

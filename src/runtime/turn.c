@@ -5,20 +5,28 @@
 #include "src/base/error.h"
 #include "src/model/model.h"
 
-infer_status chat_write_prompt(const infer_chat *c, const char *messages, size_t n, char **prompt, infer_error *err)
+infer_status infer_chat_prompt(const infer_chat *c, const char *messages, size_t n, char *text, size_t max,
+                               size_t *length, infer_error *err)
 {
     infer_chat_options o = infer_chat_defaults();
-    size_t length = 0, room = 4096;
+    if (!c || !messages || !length)
+        return fail(err, INFER_E_ARGUMENT, "a prompt needs a conversation, messages and a place for its length");
     o.tools = c->tools;
     o.variables = c->variables;
     o.tokenizer = c->tokenizer;
     o.now = c->now;
+    return infer_chat_render(c->template, messages, n, &o, text, max, length, err);
+}
+
+infer_status chat_write_prompt(const infer_chat *c, const char *messages, size_t n, char **prompt, infer_error *err)
+{
+    size_t length = 0, room = 4096;
     for (*prompt = NULL;; room = length) {
         mem_free(c->a, *prompt);
         *prompt = mem_new(c->a, room + 1, 1);
         if (!*prompt)
             return fail_memory(err, "the prompt");
-        const infer_status status = infer_chat_render(c->template, messages, n, &o, *prompt, room, &length, err);
+        const infer_status status = infer_chat_prompt(c, messages, n, *prompt, room, &length, err);
         (*prompt)[length < room ? length : room] = 0;
         if (status || length <= room)
             return status;

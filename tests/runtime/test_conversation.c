@@ -294,6 +294,26 @@ static void a_template_is_the_models_one_given_one_of_a_name_or_a_file(void **st
     unlink(path);
 }
 
+static void a_prompt_is_what_an_answer_goes_on_from(void **state)
+{
+    struct fixture *f = *state;
+    char prompt[2000];
+    int32_t ids[500];
+    size_t length, n;
+    f->setup.tools = tools;
+    f->o.n_predict = 1;
+    open_chat(f);
+    assert_int_equal(infer_chat_prompt(f->chat, hello, strlen(hello), NULL, 0, &n, &f->err), INFER_OK);
+    assert_int_equal(infer_chat_prompt(f->chat, hello, strlen(hello), prompt, sizeof prompt, &length, &f->err), INFER_OK);
+    assert_int_equal(n, length);
+    assert_int_equal(infer_tokenizer_encode(infer_model_tokenizer(f->model), prompt, length, INFER_PARSE_SPECIAL, ids, 500,
+                                            &n, &f->err), INFER_OK);
+    answer(f, hello);
+    assert_int_equal(n, f->r.n_prompt + f->r.n_cached);
+    assert_int_equal(infer_chat_prompt(f->chat, "[", 1, prompt, sizeof prompt, &length, &f->err), INFER_E_ARGUMENT);
+    assert_int_equal(infer_chat_prompt(f->chat, NULL, 0, prompt, sizeof prompt, &length, &f->err), INFER_E_ARGUMENT);
+}
+
 /* ---- Calls ---- */
 
 static void a_required_call_is_one_of_the_tools_in_every_format(void **state)
@@ -591,6 +611,7 @@ int main(void)
         TEST(an_answer_fetched_is_the_one_received),
         TEST(an_answer_that_was_stopped_is_a_message_too),
         TEST(a_template_is_the_models_one_given_one_of_a_name_or_a_file),
+        TEST(a_prompt_is_what_an_answer_goes_on_from),
         TEST(a_required_call_is_one_of_the_tools_in_every_format),
         TEST(several_calls_may_come_where_a_format_has_them),
         TEST(tools_that_the_model_may_call_leave_its_text_free),

@@ -303,6 +303,7 @@ static void a_stop_string_ends_the_text_before_it_wherever_tokens_are_cut(void *
             s->o.n_stops = 2;
             write_text(s, prompt);
             assert_int_equal(s->r.reason, INFER_STOP_STRING);
+            assert_int_equal(s->r.stop, 1);
             assert_int_equal(s->length, (size_t)(strstr(text, stop) - text));
             assert_memory_equal(s->text, text, s->length);
             assert_int_equal(infer_session_length(s->session), s->r.n_prompt + s->r.n_generated);

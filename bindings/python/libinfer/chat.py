@@ -210,6 +210,12 @@ class Chat(Handle):
         """Name of the format in which answers are read."""
         return string(lib.infer_chat_format(self._pointer))
 
+    def prompt(self, messages: Messages) -> str:
+        """What an answer goes on from. Encode it with parse_special=True and add_special=False."""
+        data = json_text(messages).encode()
+        return sized_text(lambda out, room, needed: check(lib.infer_chat_prompt, self._pointer, data, len(data), out,
+                                                          room, needed), len(data) + 4096).decode()
+
     def answer(self, session: Session, messages: Messages, sampler: Optional[Sampler] = None, *, n_predict: int = -1,
                ignore_end: bool = False, stops: Iterable[str] = (), on_prompt: Optional[Progress] = None,
                on_token: Optional[OnToken] = None, n_top: int = 0, on_full: WhenFull = WhenFull.STOP,

@@ -56,6 +56,7 @@ class GenerateResult:
     n_drafted: int
     n_accepted: int
     mean_logprob: float
+    stop: int
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,10 @@ def test_a_call_that_is_required_comes_with_its_arguments(model: Model) -> None:
     assert call["name"] == "jump" and json.loads(call["arguments"])["n"] in (1, 2) and answer.result.n_calls == 1
 
 
+def test_a_prompt_is_what_the_template_writes(model: Model, chatml: ChatTemplate) -> None:
+    assert Chat(model, template_name="chatml", tools=TOOLS).prompt(MESSAGES) == chatml.render(MESSAGES, tools=TOOLS)
+
+
 def test_a_wrong_setup_is_a_value_error(model: Model) -> None:
     with pytest.raises(ValueError, match="none such"):
         Chat(model, template_name="chatml", format="none such")
