@@ -40,6 +40,8 @@ struct infer_exchange {
     int owners; /* the handle's holder; until the end, who answers; a worker */
     int status; /* 0: not known yet */
     bool streams, ended, broken, cancelled, closed, late; /* late: timed out */
+    bool hurried; /* the handler is on the caller's thread, and has to return if it would wait, */
+    bool later;   /* having set this: it is called again by a worker */
     struct {
         const char *name;
         char *value;

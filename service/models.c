@@ -274,20 +274,36 @@ void models_close(struct models *m)
 
 /* ---- Taking and giving ---- */
 
-/* Under the lock: held, not opened. */
-static struct served *hold(struct models *m, const char *name)
+/* Under the lock: the model that a name stands for, as far as is known. */
+static struct served *look_up(struct models *m, const char *name)
 {
     struct served *s = name && *name ? find(m, name) : NULL;
-    if (!s && name && *name && m->service->options.n_model_dirs) {
-        scan(m);
-        s = find(m, name);
-    }
     if (!s && (!name || !*name || !m->service->options.n_model_dirs))
         for (s = m->all; !s->first;)
             s = s->next;
+    return s;
+}
+
+/* The same after another look at the directories, if need be; held, not opened. */
+static struct served *hold(struct models *m, const char *name)
+{
+    struct served *s = look_up(m, name);
+    if (!s) {
+        scan(m);
+        s = look_up(m, name);
+    }
     if (s)
         s->users++;
     return s;
+}
+
+bool models_ready(struct models *m, const char *name)
+{
+    pthread_mutex_lock(&m->lock);
+    const struct served *const s = look_up(m, name);
+    const bool ready = s && s->model && !s->busy;
+    pthread_mutex_unlock(&m->lock);
+    return ready;
 }
 
 struct served *models_find(struct models *m, const char *name)

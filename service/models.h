@@ -65,6 +65,8 @@ void models_close(struct models *m);
  *  gives that for any name.
  *  NULL: there is none (*status 404), or it cannot be opened. */
 struct served *models_take(struct models *m, const char *name, int *status, infer_error *err);
+/** Whether models_take() would not wait for this one. */
+bool models_ready(struct models *m, const char *name);
 /** The same without opening it: its model may be NULL. */
 struct served *models_find(struct models *m, const char *name);
 void models_give(struct models *m, struct served *s);

@@ -11,7 +11,7 @@ struct asked {
     struct fields f;
     struct served *model; /* held by the exchange */
 };
-/** False: what is wrong has been answered, and nothing is open. */
+/** False: what is wrong has been answered, or it is to be answered later; nothing is open. */
 bool asked_open(struct asked *a, infer_exchange *x);
 void asked_close(struct asked *a);
 

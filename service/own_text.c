@@ -15,7 +15,9 @@ bool asked_open(struct asked *a, infer_exchange *x)
         return false;
     a->f = fields_of(a->body);
     const char *const name = field_text(&a->f, "model", NULL);
-    if (!fields_fail(&a->f, x) && !(a->model = models_take(&x->service->models, name, &status, &err)))
+    if (!a->f.param && x->hurried && !models_ready(&x->service->models, name))
+        x->later = true;
+    else if (!fields_fail(&a->f, x) && !(a->model = models_take(&x->service->models, name, &status, &err)))
         exchange_fail(x, status, "model", status == 404 ? "model_not_found" : NULL, "%s", err.message);
     x->held = a->model;
     if (a->model)

@@ -11,7 +11,8 @@ enum route_flags {
     OPEN = 1,   /* no key is needed */
     QUICK = 2,  /* takes microseconds and never waits: answered on the caller's thread */
     ALWAYS = 4, /* answered also while the service drains */
-    CHANGES = 8 /* refused by a service that is read-only */
+    CHANGES = 8, /* refused by a service that is read-only */
+    SHORT = 16  /* as QUICK, if the body has few bytes and its model is open: see asked_open() */
 };
 
 struct route {

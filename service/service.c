@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { MAX_HURRIED = 4096 }; /* bytes of a body that is worked on at once */
+
 void service_random(char *text, size_t n)
 {
     static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -334,9 +336,13 @@ infer_exchange *infer_service_submit(infer_service *s, const infer_service_reque
     allow_origin(x);
     if (refused(x, status, draining, room))
         return x;
-    if (x->route->flags & QUICK)
+    x->hurried = x->route->flags & QUICK || (x->route->flags & SHORT && x->length <= MAX_HURRIED);
+    if (x->hurried)
         x->route->handle(x);
-    else if (!workers_add(&s->workers, x))
+    if (x->hurried && !x->later)
+        return x;
+    x->hurried = false;
+    if (!workers_add(&s->workers, x))
         exchange_fail(x, 503, NULL, NULL, "too many requests wait already");
     return x;
 }

@@ -139,7 +139,8 @@ static void an_answer_outlives_its_service(void **state)
     infer_exchange *const whole = ask_begin(s, "POST", "/tokenize", "{\"content\":\"a\"}");
     while (infer_service_busy(s))
         ;
-    infer_exchange *const cut = ask_begin(s, "POST", "/v1/chat/completions", "{" CHAT ",\"stream\":true,\"ignore_eos\":true}");
+    infer_exchange *const cut = ask_begin(s, "POST", "/v1/chat/completions",
+                                          "{" CHAT ",\"stream\":true,\"ignore_eos\":true}");
     infer_service_close(&s);
     struct reply a = ask_end(whole), b = ask_end(cut);
     assert_int_equal(a.status, 200);
