@@ -61,6 +61,8 @@ limits   := $(call object,benches/limits/limits.c $(isas:%=benches/limits/%.c))
 pull     := $(call object,tools/pull/*.c)
 network  := $(shell pkg-config --libs libcurl libcrypto 2>/dev/null)
 bench    := $(limits) $(call object,tools/bench/*.c)
+http     := $(shell pkg-config --libs libmicrohttpd libcrypto inih 2>/dev/null) -lwslay
+server   := $(call object,server/*.c server/*/*.c)
 suites   := tensor_ops inference cache pool tokenizer grammar embeddings speculation
 suite     = $(call object,benches/$1/*.c)
 tools    := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/infer-*.c))
@@ -77,7 +79,7 @@ service  := $(BUILD)/libinfer-service.a
 
 ## all: the library, static and shared, the programs and libinfer.pc, in build/ (the default)
 .PHONY: all
-all: $(archive) $(shared) $(service) $(BUILD)/libinfer.pc $(tools) $(apps) $(examples)
+all: $(archive) $(shared) $(service) $(BUILD)/libinfer.pc $(tools) $(apps) $(BUILD)/infer-server $(examples)
 
 ## run: install what is missing, build, and let the embedded model write; ARGS='-p "The fox" -n 100' go to infer-run
 .PHONY: run
@@ -92,7 +94,7 @@ T ?= test
 test:
 	@CC='$(CC)' scripts/setup test
 	+@$(parallel) test-built
-test-built: all $(tests) $(BUILD)/scripts/list-models $(if $(SAN),,$(shell pkg-config --exists benchmark 2>/dev/null && echo bench-programs)) \
+test-built: all $(tests) $(BUILD)/tests/server/fake-server $(BUILD)/scripts/list-models $(if $(SAN),,$(shell pkg-config --exists benchmark 2>/dev/null && echo bench-programs)) \
             $(if $(SAN),,$(if $(findstring $(T),$(for_arm)),bare-aarch64))
 	@BUILD=$(BUILD) SAN=$(SAN) CC='$(CC)' tests/run $(foreach t,$(tests) $(scripts),$(if $(findstring $(T),$t),$t))
 
@@ -172,7 +174,7 @@ check-valgrind:
 
 ## install: into PREFIX=/usr/local, below DESTDIR; also BINDIR, LIBDIR, MANDIR
 .PHONY: install uninstall
-bin := $(notdir $(tools) $(apps))
+bin := $(notdir $(tools) $(apps)) infer-server
 man := $(wildcard docs/man/*.[1-9])
 install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/include/infer $(LIBDIR)/pkgconfig $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man3)
@@ -252,6 +254,11 @@ $(BUILD)/infer-synth: $(call object,tools/synth/*.c)
 $(BUILD)/infer-perplexity: $(call object,tools/perplexity/*.c)
 $(BUILD)/infer-pull $(BUILD)/tests/tools/test_pull: ldlibs += $(network)
 $(BUILD)/infer-pull $(BUILD)/tests/tools/test_pull: $(pull)
+$(BUILD)/infer-server: $(server) $(common) $(service) $(archive)
+	$(link) $(http) $(ldlibs)
+# The server over a service of the tests' own.
+$(BUILD)/tests/server/fake-server: $(server) $(common) $(BUILD)/tests/server/fake_service.o $(archive)
+	$(link) $(http) $(ldlibs)
 $(apps): $(BUILD)/%: $(BUILD)/examples/%.o $(common) $(archive)
 	$(link) $(ldlibs)
 $(examples): %: %.o $(archive)
@@ -298,6 +305,6 @@ $(BUILD)/bench_requests: $(call suite,requests) $(common) $(archive)
 
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(patsubst %.o,%.d,$(objects) $(common) $(bench) $(pull) $(call object,service/*.c tools/synth/*.c tools/perplexity/*.c) $(call suite,*) $(BUILD)/benches/shim.o) \
-         $(addsuffix .d,$(tests) $(bare) $(fuzzers) $(examples) $(BUILD)/scripts/list-models) \
+-include $(patsubst %.o,%.d,$(objects) $(common) $(bench) $(pull) $(server) $(call object,service/*.c tools/synth/*.c tools/perplexity/*.c) $(call suite,*) $(BUILD)/benches/shim.o) \
+         $(addsuffix .d,$(tests) $(BUILD)/tests/server/fake_service $(bare) $(fuzzers) $(examples) $(BUILD)/scripts/list-models) \
          $(tools:$(BUILD)/%=$(BUILD)/tools/%.d) $(apps:$(BUILD)/%=$(BUILD)/examples/%.d)

@@ -174,6 +174,42 @@ static void test_missing_operands_are_told(void **state)
     assert_int_equal(r, OPTIONS_WRONG);
 }
 
+static enum options_result store_quietly(const struct command *c, const char *name, const char *value)
+{
+    const int err = dup(2);
+    assert_non_null(freopen("/dev/null", "w", stderr));
+    const enum options_result r = options_store(c, name, value);
+    fflush(stderr);
+    dup2(err, 2);
+    close(err);
+    return r;
+}
+
+static void test_what_stands_elsewhere_gives_way_to_the_command_line(void **state)
+{
+    bool given[sizeof rows / sizeof *rows] = { false };
+    struct command c = command;
+    (void)state;
+    c.given = given;
+    c.place = "file:3";
+    assert_int_equal(options_parse(&c, 5, (char *[]){ "program", "-n", "5", "--stop", "a", NULL }), OPTIONS_RUN);
+    assert_int_equal(options_store(&c, "predict", "7"), OPTIONS_RUN);
+    assert_int_equal(options_store(&c, "stop", "b"), OPTIONS_RUN);
+    assert_int_equal(options_store(&c, "temp", "0.5"), OPTIONS_RUN);
+    assert_int_equal(options_store(&c, "quiet", "yes"), OPTIONS_RUN);
+    assert_int_equal(options_store(&c, "no-echo", "false"), OPTIONS_RUN);
+    assert_int_equal(o.n, 5);
+    assert_int_equal(o.stops.n, 1);
+    assert_true(o.temp == 0.5f);
+    assert_true(o.quiet);
+    assert_true(o.echo);
+    assert_int_equal(store_quietly(&c, "n", "1"), OPTIONS_WRONG);
+    assert_int_equal(store_quietly(&c, "help", "true"), OPTIONS_WRONG);
+    assert_int_equal(store_quietly(&c, "quiet", "maybe"), OPTIONS_WRONG);
+    assert_int_equal(store_quietly(&c, "temp", "warm"), OPTIONS_WRONG);
+    assert_int_equal(store_quietly(&c, "predict", "much"), OPTIONS_WRONG); /* though it would not count */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +220,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_list_has_an_end, set_up),
         cmocka_unit_test_setup(test_help_and_version_end_the_walk_before_anything_is_stored, set_up),
         cmocka_unit_test_setup(test_missing_operands_are_told, set_up),
+        cmocka_unit_test_setup(test_what_stands_elsewhere_gives_way_to_the_command_line, set_up),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ int options_complain(const struct command *c, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "%s: ", c->name);
+    fprintf(stderr, "%s: %s%s", c->name, c->place ? c->place : "", c->place ? ": " : "");
     vfprintf(stderr, format, args);
     fprintf(stderr, " (%s --help lists the options)\n", c->name);
     va_end(args);
@@ -335,10 +335,13 @@ static enum options_result option(struct walk *w)
     }
     if (takes_value(o) && !value)
         value = w->argv[w->at++];
-    if (set(o, value, w->store))
-        return OPTIONS_RUN;
-    complain_value(w->c, o, typed, value);
-    return OPTIONS_WRONG;
+    if (!set(o, value, w->store)) {
+        complain_value(w->c, o, typed, value);
+        return OPTIONS_WRONG;
+    }
+    if (w->store && w->c->given)
+        w->c->given[o - w->c->rows] = true;
+    return OPTIONS_RUN;
 }
 
 static enum options_result walk(const struct command *c, int argc, char *const *argv, bool store)
@@ -367,4 +370,44 @@ enum options_result options_parse(const struct command *c, int argc, char *const
 {
     const enum options_result r = walk(c, argc, argv, false);
     return r == OPTIONS_RUN ? walk(c, argc, argv, true) : r;
+}
+
+/* ---- Options from elsewhere ---- */
+
+/* Of a flag: 1 or 0, -1 for what is neither. */
+static int truth(const char *text)
+{
+    static const char *const words[] = { "false", "true", "no", "yes", "off", "on", "0", "1" };
+    for (int i = 0; i < 8; i++)
+        if (!strcmp(text, words[i]))
+            return i % 2;
+    return -1;
+}
+
+static bool store_flag(const struct command *c, const struct opt *o, const char *name, const char *value, bool store)
+{
+    const int is = truth(value);
+    if (is < 0)
+        options_complain(c, "%s is '%s', expected true or false", name, value);
+    else if (store)
+        *(bool *)o->value = is == (o->type == OPT_FLAG);
+    return is >= 0;
+}
+
+enum options_result options_store(const struct command *c, const char *name, const char *value)
+{
+    char typed[64];
+    const int n = snprintf(typed, sizeof typed, "--%s", name);
+    const struct opt *o = n > 2 && n < (int)sizeof typed ? find(c, typed, (size_t)n) : NULL;
+    if (!o || o->type == OPT_HELP || o->type == OPT_VERSION) {
+        complain_unknown(c, typed, strlen(typed));
+        return OPTIONS_WRONG;
+    }
+    const bool store = !c->given || !c->given[o - c->rows];
+    if (!takes_value(o))
+        return store_flag(c, o, typed, value, store) ? OPTIONS_RUN : OPTIONS_WRONG;
+    if (set(o, value, store))
+        return OPTIONS_RUN;
+    complain_value(c, o, (struct text_span){ typed, n }, value);
+    return OPTIONS_WRONG;
 }

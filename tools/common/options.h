@@ -62,6 +62,8 @@ struct command {
     size_t n_rows;
     const char **operands; /* receives the arguments that are no options */
     size_t max_operands, min_operands;
+    bool *given;           /* n_rows, receives which of them stood on the command line; may be NULL */
+    const char *place;     /* what complaints are about, "FILE:12"; NULL: the command line */
 };
 
 enum options_result {
@@ -72,6 +74,10 @@ enum options_result {
 enum { EXIT_USAGE = 2 };
 
 enum options_result options_parse(const struct command *command, int argc, char *const *argv);
+/** Store what stands elsewhere, in a file of options say, by an option's long name without dashes; of a flag the value
+ *  is true or false. What `given` says stood on the command line is only checked. Mistakes are told as those of the
+ *  command line, with the command's `place`. The value is kept as OPT_TEXT and OPT_LIST keep theirs. */
+enum options_result options_store(const struct command *command, const char *name, const char *value);
 /** Tell a mistake that the table cannot know ("-p and -f exclude each other"), in the same form. Returns EXIT_USAGE. */
 int options_complain(const struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -26,7 +26,7 @@ infer_context *program_context(int n_threads, infer_log_level level, infer_error
     o.cpu = getenv("INFER_CPU");
     if (o.cpu && !*o.cpu)
         o.cpu = NULL;
-    o.log = print_log;
+    o.log = program_machine.log ? program_machine.log : print_log;
     o.log_user = &most;
     o.affinity = program_machine.affinity;
     o.numa = (infer_numa)program_machine.numa;
@@ -45,7 +45,7 @@ bool program_model_is_embedded(const char *path)
     return !path || !*path;
 }
 
-infer_model *program_model(infer_context *context, const char *path, infer_error *err)
+infer_model_options program_model_options(void)
 {
     infer_model_options o = infer_model_defaults();
     o.no_mmap = program_machine.no_mmap;
@@ -55,6 +55,12 @@ infer_model *program_model(infer_context *context, const char *path, infer_error
     o.quantize = program_machine.quantize;
     o.importance = program_machine.importance;
     o.requantize = program_machine.requantize;
+    return o;
+}
+
+infer_model *program_model(infer_context *context, const char *path, infer_error *err)
+{
+    const infer_model_options o = program_model_options();
     return program_model_is_embedded(path) ? infer_model_open_default(context, &o, err)
                                            : infer_model_open(context, model_path(path), &o, err);
 }

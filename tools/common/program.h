@@ -24,6 +24,7 @@ struct program_machine {
     bool requantize;
     infer_progress_fn *on_read; /* of --no-mmap; not an option */
     void *user;
+    infer_log_fn *log; /* where program_context() sends lines; NULL: to stderr. Not an option */
 };
 extern struct program_machine program_machine;
 
@@ -48,6 +49,8 @@ extern struct program_machine program_machine;
 /** A context of n_threads (0 = all cores) with the instruction set of $INFER_CPU; what the library logs up to `level`
  *  (0 = nothing) goes to stderr. */
 infer_context *program_context(int n_threads, infer_log_level level, infer_error *err);
+/** What the rows above say about models. */
+infer_model_options program_model_options(void);
 /** The model at path, else at $INFER_MODEL, else the embedded one. */
 infer_model *program_model(infer_context *context, const char *path, infer_error *err);
 /** Whether the above would open the embedded one. */
