@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""compare.py BUILD [NAME ...]: what infer-convert writes of tests/data/tiny, in llama.cpp, beside the references.
+"""compare.py BUILD [NAME ...]: what infer-convert writes of the models in tests/data/tiny, and of the one in
+tests/data/default-model, in llama.cpp, beside the references.
 
 A line for each model: how far outputs are from what is expected, in standard deviations. It fails where one is further
 than rounding explains, and where known_limits.py names a limit that is none.
@@ -17,6 +18,7 @@ import peer
 from known_limits import OTHERWISE, REFUSED, TABLED, UNWRITTEN
 
 TINY, EXPECTED = pathlib.Path("tests/data/tiny"), pathlib.Path("tests/data/llama-cpp")
+TRAINED = pathlib.Path("tests/data/default-model")
 ROUNDING, TABLE = 2e-4, 3e-3  # what float32 may differ by, and where values come from a table of f16
 
 
@@ -97,9 +99,20 @@ def check_texts(name, folder, model):
     return said
 
 
+def check_prompts(folder, model):
+    """Of a model that writes sense: a prompt's ids, and how it goes on."""
+    for prompt in read(folder / "expected.json")["prompts"][:2]:
+        ids, greedy = prompt["prompt_ids"], prompt["greedy_ids"][:24]
+        if model.tokens(prompt["prompt"], False, True) != ids:
+            raise Wrong(f"other ids of the {prompt['kind']}'s prompt")
+        if model.greedy(ids, len(greedy)) != greedy:
+            raise Wrong(f"other greedy ids of the {prompt['kind']}")
+    return "ids of prompts and greedy ids the same"
+
+
 def examine(build, name, path):
     """What is to be said of a model, for which nothing is wrong."""
-    folder = TINY / name
+    folder = TRAINED if name == TRAINED.name else TINY / name
     done = convert(build, folder, path)
     if done.returncode:
         must_say(name, UNWRITTEN, done.stderr)
@@ -111,6 +124,8 @@ def examine(build, name, path):
         return f"not loaded: {REFUSED[name][1]}"
     if name in UNWRITTEN or name in REFUSED:
         raise Wrong("a limit is named, but it is written and loaded")
+    if folder == TRAINED:
+        return check_prompts(folder, model)
     said = check_outputs(name, folder, model) + check_texts(name, folder, model)
     return said + (f"; otherwise: {OTHERWISE[name]}" if name in OTHERWISE else "")
 
@@ -140,7 +155,7 @@ def main(build, names):
     wrong = [f"{name}: known_limits.py names it, and there is none" for table in (UNWRITTEN, REFUSED, OTHERWISE, TABLED)
              for name in table if name not in known]
     with tempfile.TemporaryDirectory() as tmp:
-        for name in names or known:
+        for name in names or [*known, TRAINED.name]:
             good, said = in_child(build, name, pathlib.Path(tmp) / "model.gguf")
             print(f"{name}: {said}", flush=True)
             wrong += [] if good else [f"{name}: {said}"]

@@ -76,9 +76,10 @@ class Peer:
             out.append(int(np.ctypeslib.as_array(last, shape=(width,)).argmax()))
         return out
 
-    def tokens(self, text, special=True):
+    def tokens(self, text, special=True, spelt=False):
+        """With what stands around a text, and with control tokens where they are spelt out."""
         text, ids = text.encode(), (llama_cpp.llama_token * N_CTX)()
-        return ids[:llama_cpp.llama_tokenize(self.vocabulary, text, len(text), ids, N_CTX, special, False)]
+        return ids[:llama_cpp.llama_tokenize(self.vocabulary, text, len(text), ids, N_CTX, special, spelt)]
 
     def pair(self, a, b, n_between):
         """The ids of a pair of texts, with so many separators between them."""
