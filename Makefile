@@ -73,13 +73,14 @@ scripts  := $(wildcard tests/*/test_*.sh)
 fuzzers  := $(basename $(call object,tests/fuzz/fuzz_*.c))
 for_arm  := tests/kernels/test_aarch64.sh tests/benches/test_instructions.sh
 bare     := $(BUILD)/bare/test_kernels $(BUILD)/bare/test_vector
-archive  := $(BUILD)/libinfer.a
+archive  := $(BUILD)/internal.a
+library  := $(BUILD)/libinfer.a
 shared   := $(BUILD)/libinfer.so.$(MAJOR)
 service  := $(BUILD)/libinfer-service.a
 
 ## all: the library, static and shared, the programs and libinfer.pc, in build/ (the default)
 .PHONY: all
-all: $(archive) $(shared) $(service) $(BUILD)/libinfer.pc $(tools) $(apps) $(BUILD)/infer-server $(examples)
+all: $(library) $(shared) $(service) $(BUILD)/libinfer.pc $(tools) $(apps) $(BUILD)/infer-server $(examples)
 
 ## run: install what is missing, build, and let the embedded model write; ARGS='-p "The fox" -n 100' go to infer-run
 .PHONY: run
@@ -119,7 +120,7 @@ PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 python:
 	@CC='$(CC)' scripts/setup python
 	+@$(parallel) python-built
-python-built: $(archive)
+python-built: $(library)
 	@CC='$(CC)' BUILD='$(BUILD)' $(PYTHON) bindings/python/backend.py $(BUILD)/python
 
 ## bare: the tests of the kernels linked statically, without a library: CC=aarch64-linux-gnu-gcc makes them for ARM
@@ -163,8 +164,8 @@ abi: $(shared)
 ## check-header: infer.h and its parts compile alone, as C11 and as C++11
 ## check-valgrind: infer-run leaks nothing and reads nothing it has not written
 .PHONY: check-symbols check-header check-valgrind
-check-symbols: $(archive) $(shared)
-	@scripts/check-symbols $(archive) $(shared)
+check-symbols: $(library) $(service) $(shared)
+	@scripts/check-symbols $(library) $(shared) $(service)
 check-header:
 	@CC='$(CC)' scripts/check-header
 check-valgrind:
@@ -180,7 +181,7 @@ install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/include/infer $(LIBDIR)/pkgconfig $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man3)
 	install -m 644 include/infer.h include/infer_service.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 include/infer/*.h $(DESTDIR)$(PREFIX)/include/infer
-	install -m 644 $(archive) $(service) $(DESTDIR)$(LIBDIR)
+	install -m 644 $(library) $(service) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(shared) $(DESTDIR)$(LIBDIR)/libinfer.so.$(VERSION)
 	ln -sf libinfer.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libinfer.so.$(MAJOR)
 	ln -sf libinfer.so.$(MAJOR) $(DESTDIR)$(LIBDIR)/libinfer.so
@@ -232,6 +233,11 @@ $(BUILD)/bare/%.o: tests/kernels/%.c Makefile $(BUILD)/flags
 $(archive): $(objects)
 	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
 
+# For others: names that are no part of the API begin with infer__, so that they are in no program's way.
+$(library): $(archive)
+	$(call say,AR)nm -g --defined-only $< | awk 'NF == 3 && $$3 !~ /^infer_/ { print $$3, "infer__" $$3 }' | sort -u > $@.names && \
+	    objcopy --redefine-syms=$@.names $< $@
+
 # One object, of which only what begins with infer_ is seen: its other names are as short as libinfer's own.
 $(service): $(call object,service/*.c)
 	$(call say,AR)$(LD) -r -o $(BUILD)/service.o $^ && objcopy --localize-hidden $(BUILD)/service.o && \
@@ -246,7 +252,7 @@ $(BUILD)/libinfer.pc: scripts/libinfer.pc.in include/infer.h Makefile
 	$(call say,PC)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|; s|@PACKAGES@|$(packages)|' \
 	    $< > $@
 
-link = $(call say,LD)$(CC) $(ldflags) -o $@ $(filter %.o,$^) $(filter $(service),$^) $(filter $(archive),$^)
+link = $(call say,LD)$(CC) $(ldflags) -o $@ $(filter %.o,$^) $(filter $(service),$^) $(filter $(archive) $(library),$^)
 $(tools): $(BUILD)/%: $(BUILD)/tools/%.o $(common) $(archive)
 	$(link) $(ldlibs)
 $(BUILD)/infer-bench $(BUILD)/tests/tools/test_bench: $(bench)
@@ -261,7 +267,7 @@ $(BUILD)/tests/server/fake-server: $(server) $(common) $(BUILD)/tests/server/fak
 	$(link) $(http) $(ldlibs)
 $(apps): $(BUILD)/%: $(BUILD)/examples/%.o $(common) $(archive)
 	$(link) $(ldlibs)
-$(examples): %: %.o $(archive)
+$(examples): %: %.o $(library)
 	$(link) $(ldlibs)
 $(BUILD)/scripts/list-models: %: %.o $(archive)
 	$(link) $(ldlibs)
