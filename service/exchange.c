@@ -336,8 +336,8 @@ void exchange_fail_by(infer_exchange *x, const char *param, const infer_error *e
 bool exchange_on_cancel(infer_exchange *x, void (*on_cancel)(void *work), void *work)
 {
     pthread_mutex_lock(&x->lock);
-    const bool cancelled = x->cancelled;
-    x->on_cancel = cancelled ? NULL : on_cancel;
+    const bool cancelled = x->cancelled || x->late;
+    x->on_cancel = x->cancelled ? NULL : on_cancel;
     x->work = work;
     if (cancelled && on_cancel)
         on_cancel(work);
@@ -351,6 +351,14 @@ bool exchange_cancelled(infer_exchange *x)
     const bool cancelled = x->cancelled;
     pthread_mutex_unlock(&x->lock);
     return cancelled;
+}
+
+bool exchange_late(infer_exchange *x)
+{
+    pthread_mutex_lock(&x->lock);
+    const bool late = x->late;
+    pthread_mutex_unlock(&x->lock);
+    return late;
 }
 
 void exchange_time_out(infer_exchange *x)

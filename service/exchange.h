@@ -98,10 +98,12 @@ void exchange_end(infer_exchange *x);
 /** An end before the end. */
 void exchange_break(infer_exchange *x);
 
-/** From now on a cancellation calls on_cancel(work), at once if it was before; NULL: no longer. Returns false if it
- *  was cancelled already. */
+/** From now on a cancellation calls on_cancel(work), at once if it was before, or the time was up; NULL: no longer.
+ *  Returns false if it was. */
 bool exchange_on_cancel(infer_exchange *x, void (*on_cancel)(void *work), void *work);
 bool exchange_cancelled(infer_exchange *x);
+/** Whether exchange_time_out() was called. */
+bool exchange_late(infer_exchange *x);
 /** As a cancellation, but the answer is to end well, with what there is. */
 void exchange_time_out(infer_exchange *x);
 

@@ -3,6 +3,7 @@
 
 #include "service/errors.h"
 #include "service/service.h"
+#include "service/tokens.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,8 +20,13 @@ struct job *job_open(infer_exchange *x, json_t *body, const struct writer *write
     int status = 500;
     const char *const name = field_text(&f, "model", NULL);
     struct job *const j = calloc(1, sizeof *j);
-    struct served *const model = j && !fields_fail(&f, x) ? models_take(&x->service->models, name, &status, &err)
-                                                          : NULL;
+    struct served *model = j && !fields_fail(&f, x) ? models_take(&x->service->models, name, &status, &err) : NULL;
+    if (model && !infer_model_tokenizer(model->model)) {
+        status = 400;
+        service_error(&err, INFER_E_ARGUMENT, "%s has no vocabulary, without which it reads no text", model->id);
+        models_give(&x->service->models, model);
+        model = NULL;
+    }
     if (!model) {
         if (!j)
             exchange_fail(x, 500, NULL, NULL, "no memory for a request");
@@ -39,6 +45,7 @@ struct job *job_open(infer_exchange *x, json_t *body, const struct writer *write
     j->writer = writer;
     j->body = body;
     j->created = time(NULL);
+    j->n_prompts = 1;
     j->generate = infer_generate_defaults();
     j->sampler = infer_sampler_defaults();
     j->request = infer_request_defaults();
@@ -48,13 +55,14 @@ struct job *job_open(infer_exchange *x, json_t *body, const struct writer *write
 
 void job_free(struct job *j)
 {
-    for (int i = 0; j->answers && i < j->request.n; i++) {
+    for (int i = 0; j->answers && i < j->n_answers; i++) {
         text_free(&j->answers[i].content);
         text_free(&j->answers[i].reasoning);
         json_decref(j->answers[i].calls);
         json_decref(j->answers[i].tokens);
     }
-    infer_request_close(&j->handle);
+    for (int i = 0; j->submitted && i < j->n_prompts; i++)
+        infer_request_close(&j->submitted[i].handle);
     served_chat_give(&j->service->models, j->chat);
     infer_grammar_close(&j->grammar);
     infer_grammar_close(&j->setup.response);
@@ -63,8 +71,10 @@ void job_free(struct job *j)
     pthread_mutex_destroy(&j->lock);
     json_decref(j->messages);
     json_decref(j->body);
-    free(j->request.users ? (void *)j->request.users : NULL);
+    free(j->users);
     free(j->answers);
+    free(j->submitted);
+    free(j->lengths);
     free(j->biases);
     free(j->banned);
     free(j->breakers);
@@ -88,11 +98,12 @@ void job_fail(struct job *j, int status, const char *param, const char *code, co
     job_free(j);
 }
 
-/* Who started it, or who computed it, has done with it. */
-static void release(struct job *j)
+/* Who started it, or n of those that computed it, have done with it. */
+static void release(struct job *j, int n)
 {
     pthread_mutex_lock(&j->lock);
-    const bool last = --j->owners == 0;
+    j->owners -= n;
+    const bool last = !j->owners;
     pthread_mutex_unlock(&j->lock);
     if (last)
         job_free(j);
@@ -148,8 +159,9 @@ static bool on_part(void *user, infer_chat_part part, const char *text, size_t l
         text_add(&a->reasoning, text, length);
     else
         add_call(a, part, text, length);
-    if (j->stream) {
+    if (j->stream)
         begin(j);
+    if (j->stream || j->every_piece) {
         j->writer->piece(j, a, part, text, length);
         a->n_shown = json_array_size(a->tokens);
     }
@@ -165,31 +177,23 @@ static bool on_text(void *user, const char *text, size_t length)
 static json_t *token_json(const struct job *j, int32_t id, double logprob)
 {
     char text[512];
-    size_t n = 0;
-    infer_tokenizer_decode(infer_model_tokenizer(j->model->model), &id, 1, INFER_UNPARSE_SPECIAL, text, sizeof text, &n,
-                           NULL);
-    n = n < sizeof text ? n : sizeof text;
+    const size_t n = token_bytes(infer_model_tokenizer(j->model->model), id, text, sizeof text);
     json_t *const bytes = json_array();
     for (size_t i = 0; i < n; i++)
         json_array_append_new(bytes, json_integer((unsigned char)text[i]));
-    json_t *const whole = json_stringn(text, n);
-    return json_pack("{s:o, s:o, s:f, s:i}", "token", whole ? whole : json_string("\xef\xbf\xbd"), "bytes", bytes,
-                     "logprob", isfinite(logprob) ? logprob : -9999.0, "id", (int)id);
+    return json_pack("{s:o, s:o, s:f, s:i}", "token", token_string(text, n), "bytes", bytes, "logprob",
+                     finite_logprob(logprob), "id", (int)id);
 }
 
 void job_on_token(void *user, int32_t id, float logprob, const infer_logprob *top, size_t n_top)
 {
     struct answer *const a = user;
-    json_t *const list = json_array();
-    if (infer_tokenizer_is_end(infer_model_tokenizer(a->job->model->model), id)) {
-        json_decref(list);
+    if (infer_tokenizer_is_end(infer_model_tokenizer(a->job->model->model), id))
         return;
-    }
+    json_t *const list = json_array(), *const token = token_json(a->job, id, logprob);
     for (size_t i = 0; i < n_top && top[i].id >= 0; i++)
         json_array_append_new(list, token_json(a->job, top[i].id, top[i].logprob));
-    json_t *const token = token_json(a->job, id, logprob);
-    if (token)
-        json_object_set_new(token, "top_logprobs", list);
+    json_object_set_new(token, "top_logprobs", list);
     a->tokens = a->tokens ? a->tokens : json_array();
     json_array_append_new(a->tokens, token);
 }
@@ -212,59 +216,89 @@ static void count_result(struct job *j)
         histogram_add(&figures->first_token, x->first_token_seconds);
 }
 
-/* The status that counts for all, and why. */
-static infer_status outcome(struct job *j, infer_request *handle, infer_error *err)
+/* INFER_E_FULL of a scheduler: its trouble if its queue is full, else the prompt is too long. */
+static bool queue_is_full(const struct job *j)
 {
-    infer_status status = INFER_OK;
-    for (int i = 0; i < j->request.n; i++) {
-        struct answer *const a = &j->answers[i];
-        infer_error mine = { 0 };
-        a->result.size = sizeof a->result;
-        a->status = infer_request_get_result(handle, i, &a->result, &mine);
-        if (a->status == INFER_E_CANCELLED && j->x->late) {
-            a->status = INFER_OK; /* the time was up: what there is counts */
-            a->result.reason = INFER_STOP_LENGTH;
-        }
-        if (a->status != INFER_OK && status == INFER_OK) {
-            status = a->status;
-            *err = mine;
-        }
-    }
-    return status;
+    infer_scheduler_info info = { .size = sizeof info };
+    if (j->model->scheduler)
+        infer_scheduler_get_info(j->model->scheduler, &info);
+    return info.n_queued >= (size_t)j->service->scheduler.max_queue;
 }
 
-static void on_end(void *user, infer_request *handle)
+static void fail_whole(struct job *j, const infer_error *err)
 {
-    struct job *const j = user;
-    infer_error err = { 0 };
-    const infer_status status = outcome(j, handle, &err);
+    const bool too_long = err == &j->refusal && err->code == INFER_E_FULL && !queue_is_full(j);
+    exchange_fail(j->x, too_long ? 400 : http_status(err->code), NULL, too_long ? "context_length_exceeded" : NULL,
+                  "%s", err->message);
+}
+
+/* All answers are at their end. */
+static void finish(struct job *j, const infer_error *err)
+{
     exchange_on_cancel(j->x, NULL, NULL);
     pthread_mutex_lock(&j->lock);
     j->ended = true;
     const bool begun = j->begun && j->stream;
     pthread_mutex_unlock(&j->lock);
-    count_result(j);
-    if (status == INFER_OK) {
+    if (j->refusal.code == INFER_OK)
+        count_result(j);
+    if (err->code == INFER_OK) {
         slots_keep(&j->service->slots, j);
         if (j->stream && !begun)
             j->writer->begin(j);
         j->writer->end(j);
-    } else if (!begun && status != INFER_E_CANCELLED) {
-        exchange_fail_by(j->x, NULL, &err);
+    } else if (!begun && err->code != INFER_E_CANCELLED) {
+        fail_whole(j, err);
     } else {
-        if (begun && status != INFER_E_CANCELLED)
-            j->writer->fail(j, &err);
+        if (begun && err->code != INFER_E_CANCELLED)
+            j->writer->fail(j, err);
         exchange_break(j->x);
     }
-    release(j);
+}
+
+/* `n` prompts are at their end; the last ones end it all, by the first status that is none of success. */
+static void count_down(struct job *j, int n)
+{
+    pthread_mutex_lock(&j->lock);
+    j->pending -= n;
+    const bool last = n && !j->pending;
+    pthread_mutex_unlock(&j->lock);
+    if (!last)
+        return;
+    const infer_error good = { INFER_OK, "" };
+    const infer_error *err = j->refusal.code != INFER_OK ? &j->refusal : &good;
+    for (int i = 0; i < j->n_answers && err == &good; i++)
+        if (j->answers[i].err.code != INFER_OK)
+            err = &j->answers[i].err;
+    finish(j, err);
+}
+
+static void on_end(void *user, infer_request *handle)
+{
+    struct submitted *const one = user;
+    struct job *const j = one->job;
+    struct answer *const answers = j->answers + (one - j->submitted) * j->request.n;
+    for (int i = 0; i < j->request.n; i++) {
+        struct answer *const a = &answers[i];
+        a->result.size = sizeof a->result;
+        a->err.code = infer_request_get_result(handle, i, &a->result, &a->err);
+        if (a->err.code == INFER_E_CANCELLED && exchange_late(j->x)) {
+            a->err.code = INFER_OK; /* the time was up: what there is counts */
+            a->result.reason = INFER_STOP_LENGTH;
+        }
+    }
+    count_down(j, 1);
+    release(j, 1);
 }
 
 /* ---- Starting ---- */
 
 static void cancel(void *work)
 {
-    struct job *const j = work;
-    infer_request_cancel(j->handle);
+    const struct job *const j = work;
+    for (int i = 0; i < j->n_prompts; i++)
+        if (j->submitted[i].handle)
+            infer_request_cancel(j->submitted[i].handle);
 }
 
 /* What a chat is made of, as one text. */
@@ -298,31 +332,38 @@ static infer_request *submit_chat(struct job *j, infer_scheduler *scheduler, inf
     return handle;
 }
 
-static infer_request *submit(struct job *j, infer_error *err)
+/* Ask for the texts of a prompt, whose ids begin at `from`. */
+static infer_request *submit(struct job *j, int prompt, size_t from, infer_error *err)
 {
     infer_scheduler *const scheduler = served_scheduler(&j->service->models, j->model, err);
+    j->request.users = j->users + prompt * j->request.n;
+    j->request.end_user = &j->submitted[prompt];
     if (!scheduler)
         return NULL;
     if (j->messages)
         return submit_chat(j, scheduler, err);
-    if (j->prompt)
+    if (!j->n_ids)
         return infer_scheduler_submit(scheduler, j->prompt, j->n_prompt, &j->request, err);
-    return infer_scheduler_submit_ids(scheduler, j->ids, j->n_ids, &j->request, err);
+    return infer_scheduler_submit_ids(scheduler, j->ids + from, j->lengths ? j->lengths[prompt] : j->n_ids, &j->request,
+                                      err);
 }
 
 /* Point everything to where it is, and make the answers. */
 static bool prepare(struct job *j)
 {
     infer_request_options *const r = &j->request;
-    void **const users = calloc((size_t)r->n, sizeof *users);
-    r->users = users;
-    j->answers = calloc((size_t)r->n, sizeof *j->answers);
-    if (!users || !j->answers)
+    j->n_answers = j->n_prompts * r->n;
+    j->users = calloc((size_t)j->n_answers, sizeof *j->users);
+    j->answers = calloc((size_t)j->n_answers, sizeof *j->answers);
+    j->submitted = calloc((size_t)j->n_prompts, sizeof *j->submitted);
+    if (!j->users || !j->answers || !j->submitted)
         return false;
-    for (int i = 0; i < r->n; i++) {
+    for (int i = 0; i < j->n_prompts; i++)
+        j->submitted[i].job = j;
+    for (int i = 0; i < j->n_answers; i++) {
         j->answers[i].job = j;
         j->answers[i].index = i;
-        users[i] = &j->answers[i];
+        j->users[i] = &j->answers[i];
     }
     if (j->messages)
         j->generate.on_part = on_part;
@@ -332,68 +373,87 @@ static bool prepare(struct job *j)
     j->generate.unparse_special = j->text_tokens;
     r->generate = &j->generate;
     r->sampler = &j->sampler;
-    r->grammar = j->grammar;
+    r->grammar = j->grammar || j->messages ? j->grammar : j->setup.response;
     r->on_end = on_end;
-    r->end_user = j;
     return true;
 }
 
-/* INFER_E_FULL of a scheduler: its trouble if its queue is full, else the prompt is too long. */
-static bool queue_is_full(const struct job *j)
+/* As long as a job is not ended under the lock, the exchange is there. */
+static void started(struct job *j)
 {
-    infer_scheduler_info info = { .size = sizeof info };
-    if (j->model->scheduler)
-        infer_scheduler_get_info(j->model->scheduler, &info);
-    return info.n_queued >= (size_t)j->service->scheduler.max_queue;
-}
-
-void job_start(struct job *j)
-{
-    infer_error err = { 0 };
-    if (!prepare(j)) {
-        job_fail(j, 500, NULL, NULL, "no memory for a request");
-        return;
-    }
-    j->owners = 2;
-    infer_request *const handle = submit(j, &err);
-    if (!handle) {
-        const bool too_long = err.code == INFER_E_FULL && !queue_is_full(j);
-        exchange_fail(j->x, too_long ? 400 : http_status(err.code), NULL, too_long ? "context_length_exceeded" : NULL,
-                      "%s", err.message);
-        job_free(j);
-        return;
-    }
-    pthread_mutex_lock(&j->lock); /* as long as it is not ended under the lock, the exchange is there */
-    j->handle = handle;
+    pthread_mutex_lock(&j->lock);
     if (!j->ended) {
         begin_locked(j);
         exchange_on_cancel(j->x, cancel, j);
     }
     pthread_mutex_unlock(&j->lock);
-    release(j);
+}
+
+void job_start(struct job *j)
+{
+    infer_error err = { 0 };
+    int done = 0;
+    if (!prepare(j)) {
+        job_fail(j, 500, NULL, NULL, "no memory for a request");
+        return;
+    }
+    j->owners = j->n_prompts + 1;
+    j->pending = j->n_prompts;
+    for (size_t from = 0; done < j->n_prompts; done++) {
+        if (!(j->submitted[done].handle = submit(j, done, from, &err)))
+            break;
+        from += j->lengths ? j->lengths[done] : 0;
+    }
+    const int left = j->n_prompts - done;
+    if (left) { /* nobody else looks at it until the last one is at its end, which is not before these are counted */
+        j->refusal = err;
+        cancel(j);
+    } else {
+        started(j);
+    }
+    count_down(j, left);
+    release(j, left + 1);
+}
+
+void job_end_empty(struct job *j)
+{
+    const infer_error good = { INFER_OK, "" };
+    if (!prepare(j)) {
+        job_fail(j, 500, NULL, NULL, "no memory for a request");
+        return;
+    }
+    for (int i = 0; i < j->n_prompts; i++)
+        j->answers[i * j->request.n].result.n_prompt = j->lengths ? j->lengths[i] : j->n_ids;
+    finish(j, &good);
+    job_free(j);
 }
 
 /* ---- Figures and words for writers ---- */
 
 size_t job_prompt_tokens(const struct job *j)
 {
-    size_t most = 0;
-    for (int i = 0; i < j->request.n; i++) {
+    size_t sum = 0, most = 0; /* of a prompt: its answers share it, and some of them tell less */
+    for (int i = 0; i < j->n_answers; i++) {
         const infer_generate_result *const r = &j->answers[i].result;
+        most = i % j->request.n ? most : 0;
         most = r->n_prompt + r->n_cached > most ? r->n_prompt + r->n_cached : most;
+        sum += i % j->request.n == j->request.n - 1 ? most : 0;
     }
-    return most;
+    return sum;
 }
 
 size_t job_cached_tokens(const struct job *j)
 {
-    return j->answers[0].result.n_cached;
+    size_t n = 0;
+    for (int i = 0; i < j->n_answers; i += j->request.n)
+        n += j->answers[i].result.n_cached;
+    return n;
 }
 
 size_t job_answer_tokens(const struct job *j)
 {
     size_t n = 0;
-    for (int i = 0; i < j->request.n; i++)
+    for (int i = 0; i < j->n_answers; i++)
         n += j->answers[i].result.n_generated;
     return n;
 }

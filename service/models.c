@@ -76,6 +76,7 @@ static struct served *add(struct models *m, char *name, const char *path)
     if (s->id != name)
         free(name);
     pthread_mutex_init(&s->embedding, NULL);
+    pthread_mutex_init(&s->scoring, NULL);
     struct served **last = &m->all;
     while (*last)
         last = &(*last)->next;
@@ -261,6 +262,7 @@ void models_close(struct models *m)
         next = s->next;
         shut(m, s);
         pthread_mutex_destroy(&s->embedding);
+        pthread_mutex_destroy(&s->scoring);
         free(s->id);
         free(s->path);
         free(s);

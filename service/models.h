@@ -47,6 +47,7 @@ struct served {
     size_t n_adapters;
 
     pthread_mutex_t embedding; /* who uses the embedder */
+    pthread_mutex_t scoring;   /* who evaluates texts in a session of its own */
 };
 
 struct models {

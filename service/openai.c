@@ -50,7 +50,7 @@ json_t *openai_usage(const struct job *j)
 {
     const json_int_t prompt = (json_int_t)job_prompt_tokens(j), answer = (json_int_t)job_answer_tokens(j);
     json_int_t reasoning = 0;
-    for (int i = 0; i < j->request.n; i++)
+    for (int i = 0; i < j->n_answers; i++)
         reasoning += (json_int_t)j->answers[i].result.n_reasoning;
     return json_pack("{s:I, s:I, s:I, s:{s:I}, s:{s:I}}", "prompt_tokens", prompt, "completion_tokens", answer,
                      "total_tokens", prompt + answer, "prompt_tokens_details", "cached_tokens",
@@ -84,6 +84,23 @@ void openai_stream_fail(struct job *j, const infer_error *err)
     write_error(&body, OPENAI, http_status(err->code), NULL, NULL, err->message);
     write_event(j->x, NULL, json_loads(text_string(&body), 0, NULL));
     text_free(&body);
+}
+
+json_t *openai_head(const struct job *j, const char *object)
+{
+    return json_pack("{s:s, s:s, s:I, s:s, s:s}", "id", j->id, "object", object, "created", (json_int_t)j->created,
+                     "model", j->model->id, "system_fingerprint", "libinfer");
+}
+
+void openai_stream_end(struct job *j, const char *object)
+{
+    if (openai_wants_usage(j)) {
+        json_t *const last = openai_head(j, object);
+        json_object_update_new(last, json_pack("{s:[], s:o, s:o}", "choices", "usage", openai_usage(j), "timings",
+                                               openai_timings(j)));
+        write_event(j->x, NULL, last);
+    }
+    openai_stream_done(j);
 }
 
 void openai_stream_done(struct job *j)

@@ -20,9 +20,14 @@ void openai_id(struct job *job, const char *prefix);
 void openai_stream_fail(struct job *job, const infer_error *err);
 /** The beginning of a stream: its headers. */
 void openai_stream_begin(struct job *job);
+/** What all objects of an answer begin with: "id", "object", "created", "model". */
+json_t *openai_head(const struct job *job, const char *object);
+/** The end of a stream of such objects: the usage, if it is wanted, and "[DONE]". */
+void openai_stream_end(struct job *job, const char *object);
 /** What ends every stream: "data: [DONE]". */
 void openai_stream_done(struct job *job);
 
 void chat_completions(infer_exchange *x);
+void completions(infer_exchange *x);
 
 #endif

@@ -6,13 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What all objects of an answer begin with. */
-static json_t *head(const struct job *j, const char *object)
-{
-    return json_pack("{s:s, s:s, s:I, s:s, s:s}", "id", j->id, "object", object, "created", (json_int_t)j->created,
-                     "model", j->model->id, "system_fingerprint", "libinfer");
-}
-
 /* The tokens of an answer from one on; null where nobody asked for them. */
 static json_t *logprobs(const struct answer *a, size_t from)
 {
@@ -29,7 +22,7 @@ static json_t *logprobs(const struct answer *a, size_t from)
 /* An event; the delta is released. reason NULL: the answer goes on. */
 static void write_chunk(const struct answer *a, json_t *delta, const char *reason)
 {
-    json_t *const chunk = head(a->job, "chat.completion.chunk");
+    json_t *const chunk = openai_head(a->job, "chat.completion.chunk");
     json_object_set_new(chunk, "choices",
                         json_pack("[{s:i, s:o, s:o, s:s?}]", "index", a->index, "delta", delta, "logprobs",
                                   logprobs(a, a->n_shown), "finish_reason", reason));
@@ -71,16 +64,7 @@ static void end_stream(struct job *j)
 {
     for (int i = 0; i < j->request.n; i++)
         write_chunk(&j->answers[i], json_object(), finish_reason(&j->answers[i]));
-    json_t *const last = head(j, "chat.completion.chunk");
-    json_object_set_new(last, "choices", json_array());
-    json_object_set_new(last, "timings", openai_timings(j));
-    if (openai_wants_usage(j)) {
-        json_object_set_new(last, "usage", openai_usage(j));
-        write_event(j->x, NULL, last);
-    } else {
-        json_decref(last);
-    }
-    openai_stream_done(j);
+    openai_stream_end(j, "chat.completion.chunk");
 }
 
 /* ---- A whole answer ---- */
@@ -106,7 +90,7 @@ static void end(struct job *j)
         end_stream(j);
         return;
     }
-    json_t *const answer = head(j, "chat.completion"), *const choices = json_array();
+    json_t *const answer = openai_head(j, "chat.completion"), *const choices = json_array();
     for (int i = 0; i < j->request.n; i++)
         json_array_append_new(choices, choice(&j->answers[i]));
     json_object_set_new(answer, "choices", choices);

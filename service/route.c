@@ -3,6 +3,7 @@
 
 #include "service/openai.h"
 #include "service/figures.h"
+#include "service/llama.h"
 #include "service/own.h"
 #include "service/slots.h"
 
@@ -13,9 +14,14 @@ static const struct route routes[] = {
     { "GET", "/v1/models", models_list, OPENAI, 0 },
     { "GET", "/v1/models/*", models_one, OPENAI, 0 },
     { "POST", "/v1/chat/completions", chat_completions, OPENAI, 0 },
+    { "POST", "/v1/completions", completions, OPENAI, 0 },
     { "POST", "/v1/embeddings", embeddings, OPENAI, 0 },
     { "POST", "/v1/rerank", rerank, OPENAI, 0 },
     { "POST", "/rerank", rerank, OPENAI, 0 },
+    { "POST", "/completion", completion, OWN, 0 },
+    { "POST", "/completions", completion, OWN, 0 },
+    { "POST", "/infill", infill, OWN, 0 },
+    { "POST", "/score", score, OWN, COMPUTES },
     { "GET", "/metrics", metrics, OWN, ALWAYS },
     { "GET", "/props", props, OWN, 0 },
     { "POST", "/models/load", model_load, OWN, CHANGES },

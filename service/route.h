@@ -12,7 +12,8 @@ enum route_flags {
     QUICK = 2,  /* takes microseconds and never waits: answered on the caller's thread */
     ALWAYS = 4, /* answered also while the service drains */
     CHANGES = 8, /* refused by a service that is read-only */
-    SHORT = 16  /* as QUICK, if the body has few bytes and its model is open: see asked_open() */
+    SHORT = 16,  /* as QUICK, if the body has few bytes and its model is open: see asked_open() */
+    COMPUTES = 32 /* takes long, on the thread that it is called on */
 };
 
 struct route {

@@ -184,8 +184,7 @@ static void read_grammar(struct job *j, struct fields *f)
         field_wrong(f, "grammar", "%s", err.message);
 }
 
-/* [{"id": I, "scale": X}] of those that /lora-adapters lists; without it, these with the scales they have there. */
-static void read_adapters(struct job *j, struct fields *f)
+void job_read_adapters(struct job *j, struct fields *f)
 {
     const json_t *const list = field_array(f, "lora");
     const size_t n = j->model->n_adapters;
@@ -224,7 +223,7 @@ void job_read_sampling(struct job *j, struct fields *f)
     read_biases(j, f);
     read_stages(j, f);
     read_grammar(j, f);
-    read_adapters(j, f);
+    job_read_adapters(j, f);
     j->request.n_banned = read_list(f, "banned_strings", &j->banned);
     j->request.banned = j->banned;
     j->request.n_dry_breakers = read_list(f, "dry_sequence_breakers", &j->breakers);

@@ -129,7 +129,8 @@ infer_service *infer_service_open(infer_context *context, const infer_service_op
     const infer_service_options *const o = &s->options;
     if (o->max_requests < 1)
         service_error(err, INFER_E_ARGUMENT, "max_requests is %d, expected 1 or more", (int)o->max_requests);
-    else if (!workers_start(&s->workers, (size_t)o->max_requests))
+    else if (!workers_start(&s->workers, N_WORKERS, (size_t)o->max_requests) ||
+             !workers_start(&s->computing, N_COMPUTING, (size_t)o->max_requests))
         service_error(err, INFER_E_NOMEM, "no thread can be started");
     else if (!slots_open(&s->slots, (size_t)(s->scheduler.max_running > 0 ? s->scheduler.max_running : 1)))
         service_error(err, INFER_E_NOMEM, "no memory for slots");
@@ -187,8 +188,8 @@ void infer_service_close(infer_service **service)
     pthread_mutex_unlock(&s->lock);
     if (s->watched)
         pthread_join(s->watch, NULL);
-    if (s->workers.max)
-        workers_stop(&s->workers);
+    workers_stop(&s->workers);
+    workers_stop(&s->computing);
     if (s->slots.n)
         slots_close(&s->slots);
     models_close(&s->models);
@@ -314,6 +315,13 @@ static bool refused(infer_exchange *x, int status, bool draining, bool room)
     return true;
 }
 
+static void handle(void *user)
+{
+    infer_exchange *const x = user;
+    x->route->handle(x);
+    exchange_release(x);
+}
+
 infer_exchange *infer_service_submit(infer_service *s, const infer_service_request *request, infer_error *err)
 {
     infer_service_request r = infer_service_request_defaults();
@@ -342,7 +350,10 @@ infer_exchange *infer_service_submit(infer_service *s, const infer_service_reque
     if (x->hurried && !x->later)
         return x;
     x->hurried = false;
-    if (!workers_add(&s->workers, x))
-        exchange_fail(x, 503, NULL, NULL, "too many requests wait already");
+    x->owners++; /* the worker; nobody else knows it yet */
+    if (workers_add(x->route->flags & COMPUTES ? &s->computing : &s->workers, handle, x))
+        return x;
+    x->owners--;
+    exchange_fail(x, 503, NULL, NULL, "too many requests wait already");
     return x;
 }

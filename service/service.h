@@ -18,7 +18,8 @@ struct infer_service {
     struct guard guard;
     struct models models;
     struct slots slots;
-    struct workers workers;
+    struct workers workers;   /* for handlers */
+    struct workers computing; /* for those that compute on the thread that they are on, which takes long */
     struct figures figures;
     double began;   /* service_seconds() */
     int64_t started; /* the same on the clock, seconds since 1970 */

@@ -1,7 +1,5 @@
-/* workers.c - threads on which handlers run that may wait. */
+/* workers.c - threads for what may wait. */
 #include "service/workers.h"
-
-#include "service/route.h"
 
 #include <stdlib.h>
 
@@ -14,31 +12,32 @@ static void *work(void *user)
             pthread_cond_wait(&w->more, &w->lock);
         if (!w->n)
             break;
-        infer_exchange *const x = w->queue[w->first];
+        const struct work next = w->queue[w->first];
         w->first = (w->first + 1) % w->max;
         w->n--;
         pthread_mutex_unlock(&w->lock);
-        x->route->handle(x);
-        exchange_release(x);
+        next.fn(next.user);
         pthread_mutex_lock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
 }
 
-bool workers_start(struct workers *w, size_t max)
+bool workers_start(struct workers *w, int n, size_t max)
 {
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->more, NULL);
     w->max = max;
     w->queue = calloc(max, sizeof *w->queue);
-    while (w->queue && w->n_threads < N_WORKERS && !pthread_create(&w->threads[w->n_threads], NULL, work, w))
+    while (w->queue && w->n_threads < n && !pthread_create(&w->threads[w->n_threads], NULL, work, w))
         w->n_threads++;
     return w->n_threads > 0;
 }
 
 void workers_stop(struct workers *w)
 {
+    if (!w->max)
+        return;
     pthread_mutex_lock(&w->lock);
     w->stop = true;
     pthread_cond_broadcast(&w->more);
@@ -50,13 +49,12 @@ void workers_stop(struct workers *w)
     pthread_cond_destroy(&w->more);
 }
 
-bool workers_add(struct workers *w, infer_exchange *x)
+bool workers_add(struct workers *w, void (*fn)(void *user), void *user)
 {
     pthread_mutex_lock(&w->lock);
     const bool room = w->n < w->max;
     if (room) {
-        x->owners++; /* nobody else knows it yet */
-        w->queue[(w->first + w->n++) % w->max] = x;
+        w->queue[(w->first + w->n++) % w->max] = (struct work){ fn, user };
         pthread_cond_signal(&w->more);
     }
     pthread_mutex_unlock(&w->lock);

@@ -100,4 +100,33 @@ static inline json_t *events(const char *stream)
     return all;
 }
 
+/** Send a request with each of the fields in place of, or beside, those of `usual` ("\"a\":1"), as each type of JSON and
+ *  some odd values: whatever comes, the answer is no failure of the server's, and what is refused is told why. */
+static inline void ask_with_any_field(infer_service *service, const char *path, const char *usual,
+                                      const char *const *fields, size_t n)
+{
+    static const char *const values[] = {
+        "null", "true", "0", "-1", "1", "-1e300", "0.5", "9223372036854775807", "\"\"", "\"text\"",
+        "\"\\u0000\"", "[]", "[null]", "[1,[2]]", "[\"a\",{}]", "[{\"type\":5,\"id\":-1,\"role\":[]}]", "{}",
+        "{\"type\":[]}", "{\"type\":\"function\"}", "{\"1\":\"x\"}",
+    };
+    char body[512];
+    snprintf(body, sizeof body, "{%s}", usual);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
+            json_t *const request = json_loads(body, 0, NULL), *const value = json_loads(values[k], JSON_DECODE_ANY |
+                                                                                         JSON_ALLOW_NUL, NULL);
+            json_object_set_new(request, fields[i], value);
+            char *const text = json_dumps(request, JSON_COMPACT);
+            struct reply r = ask(service, "POST", path, text);
+            json_t *const why = r.status != 200 ? json_loads(r.text, 0, NULL) : NULL;
+            if (r.status >= 500 || r.status < 200 || (r.status != 200 && !*text_at(why, "error.message")))
+                fail_msg("%s %s: %d %s", path, text, r.status, r.text);
+            json_decref(why);
+            free(r.text);
+            free(text);
+            json_decref(request);
+        }
+}
+
 #endif
