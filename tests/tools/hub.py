@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """A hub for tests: what Hugging Face's answers look like, and all that can go wrong on the way.
 
-    hub.py MODEL LOG     serves on two ports of 127.0.0.1, the hub and what it redirects to, and prints them;
-                         ends when its standard input does. LOG gets a line for each request:
-                         METHOD PATH Range Authorization
+    hub.py MODEL LOG [CERTIFICATE]   serves on two ports of 127.0.0.1, the hub and what it redirects to, and prints
+                                     them; ends when its standard input does. LOG gets a line for each request:
+                                     METHOD PATH Range Authorization. With a certificate (and its key, in one
+                                     file) the hub speaks TLS
 
 MODEL is the GGUF file that org/model has. Other repositories are named by what is wrong with them."""
 import hashlib
 import json
 import random
+import ssl
 import sys
 import threading
 import time
@@ -197,7 +199,7 @@ class Storage(Handler):
         if not first_times("stalls", 1):
             return send_part(self, data)
         self.some(data, 1_200_000)
-        time.sleep(4)
+        time.sleep(20)
         self.close_connection = True
 
     def do_slow(self, data):
@@ -248,6 +250,10 @@ def main():
     global cdn_port
     hub, storage = Server(("127.0.0.1", 0), Hub), Server(("127.0.0.1", 0), Storage)
     cdn_port = storage.server_address[1]
+    if len(sys.argv) > 3:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[3])
+        hub.socket = context.wrap_socket(hub.socket, server_side=True)
     for server in (hub, storage):
         threading.Thread(target=server.serve_forever, daemon=True).start()
     print(hub.server_address[1], cdn_port, flush=True)

@@ -4,18 +4,22 @@
 set -u
 pull=${BUILD:-build}/infer-pull
 [ -x "$pull" ] && command -v python3 >/dev/null && python3 -c 'import random; random.randbytes' 2>/dev/null || exit 77
-unset http_proxy HTTP_PROXY all_proxy ALL_PROXY HF_HUB_CACHE HUGGINGFACE_HUB_CACHE HF_TOKEN HUGGING_FACE_HUB_TOKEN \
-    HF_TOKEN_PATH HF_HUB_OFFLINE TRANSFORMERS_OFFLINE HF_HUB_DISABLE_IMPLICIT_TOKEN
+unset http_proxy HTTP_PROXY https_proxy HTTPS_PROXY all_proxy ALL_PROXY SSL_CERT_FILE CURL_CA_BUNDLE REQUESTS_CA_BUNDLE \
+    HF_HUB_CACHE HUGGINGFACE_HUB_CACHE HF_TOKEN HUGGING_FACE_HUB_TOKEN HF_TOKEN_PATH HF_HUB_OFFLINE \
+    TRANSFORMERS_OFFLINE HF_HUB_DISABLE_IMPLICIT_TOKEN
 model=tools/default-model/model.gguf commit=0123456789abcdef0123456789abcdef01234567
 tmp=$(mktemp -d)
 out=$tmp/out err=$tmp/err log=$tmp/log
 mkfifo "$tmp/in" "$tmp/ports"
-python3 tests/tools/hub.py $model "$log" <"$tmp/in" >"$tmp/ports" &
-server=$!
-exec 9>"$tmp/in"
-trap 'kill $server; rm -rf "$tmp"' EXIT
+serve() { # what hub.py is told; it lives as long as this does
+    python3 tests/tools/hub.py $model "$log" "$@" <"$tmp/in" >"$tmp/ports" &
+    servers="${servers-} $!"
+    read -r port storage <"$tmp/ports" || fail "the hub does not start"
+}
+exec 9<>"$tmp/in"
+trap 'kill ${servers-}; rm -rf "$tmp"' EXIT
 fail() { echo "test_pull: $*" && sed 's/^/    stderr: /' "$err" && exit 1; }
-read -r port storage <"$tmp/ports" || fail "the hub does not start"
+serve
 export HF_ENDPOINT="http://127.0.0.1:$port/" HF_HOME="$tmp/home"
 hub=$HF_HOME/hub
 
@@ -109,7 +113,7 @@ begin=$(date +%s%N)
 get 0 org/stalls
 lands stalls model-Q4_K_M.gguf "$large"
 says 'nothing came for 1 seconds'
-[ $((($(date +%s%N) - begin) / 1000000)) -lt 3900 ] || fail "waits for a server that says nothing"
+[ $((($(date +%s%N) - begin) / 1000000)) -lt 15000 ] || fail "waits for a server that says nothing"
 get 0 org/busy
 lands busy model-Q4_K_M.gguf "$large"
 says '429 (too many requests); trying again'
@@ -132,6 +136,17 @@ rm "$blobs/$sum"
 cat $model $model >"$blobs/$sum.incomplete"
 get 0 org/model
 lands model model-Q4_K_M.gguf "$sum"
+
+# So does a disk that takes no more.
+rm "$blobs/$sum"
+: >"$log"
+(trap '' XFSZ && ulimit -f 1500 && exec "$pull" org/model) >"$out" 2>"$err"
+[ $? = 1 ] || fail "no exit code 1 where no more can be written"
+says 'File too large'
+[ -s "$blobs/$sum.incomplete" ] || fail "what could be written is gone"
+get 0 org/model
+lands model model-Q4_K_M.gguf "$sum"
+grep -q 'bytes=[1-9][0-9]*-' "$log" || fail "all of it is fetched again"
 
 # Ctrl-C leaves what has come.
 : >"$log"
@@ -217,6 +232,20 @@ HF_ENDPOINT=http://127.0.0.1:$storage get 0 "$url/a-00002-of-00003.gguf"
     tail -c 21 | grep -q '^.*a-00003-of-00003.gguf$' || fail "parts: $(cat "$out")"
 HF_ENDPOINT=http://127.0.0.1:$storage get 1 "$url/missing.gguf"
 says '404'
+
+# A hub that speaks TLS: with a certificate to trust, without one, and leading to where there is none.
+if openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test -addext subjectAltName=IP:127.0.0.1 \
+    -keyout "$tmp/key" -out "$tmp/certificate" 2>/dev/null; then
+    cat "$tmp/certificate" "$tmp/key" >"$tmp/both"
+    plain=$port
+    serve "$tmp/both"
+    HF_ENDPOINT=https://127.0.0.1:$port SSL_CERT_FILE=$tmp/certificate get 0 --cache "$tmp/tls" org/model -hff README.md
+    HF_ENDPOINT=https://127.0.0.1:$port SSL_CERT_FILE=$tmp/certificate get 1 --cache "$tmp/tls" org/model
+    says "leads to http://127.0.0.1:$storage/org/model/model-Q4_K_M.gguf?signature=1, expected https"
+    HF_ENDPOINT=https://127.0.0.1:$port get 1 --cache "$tmp/tls" org/model
+    says 'certificate is not one to trust'
+    port=$plain
+fi
 
 # Where the cache is; what would be fetched; wrong usage.
 HF_HUB_CACHE=$tmp/other get 0 org/model
