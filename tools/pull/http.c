@@ -8,6 +8,8 @@
 #include "tools/common/program.h"
 
 #include <curl/curl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -33,13 +35,14 @@ struct http {
 
 /* ---- What comes ---- */
 
-/* The value of a header without blanks around it, cut to the room. */
+/* The value of a header without blanks around it, cut to the room; what a terminal would obey is left out. */
 static void copy_value(char *room, size_t size, const char *value, size_t n)
 {
     while (n && strchr(" \t\r\n", value[n - 1]))
         n--;
     n = n < size ? n : size - 1;
-    memcpy(room, value, n);
+    for (size_t i = 0; i < n; i++)
+        room[i] = (unsigned char)value[i] < ' ' || value[i] == 127 ? '?' : value[i];
     room[n] = 0;
 }
 
@@ -326,6 +329,21 @@ static char *elsewhere(struct http *h, const char *url, int n, infer_error *err)
     return NULL;
 }
 
+/* A server that is gone must not end the program by a signal: libcurl cannot see to that where there may be threads. */
+static CURLcode perform(CURL *c)
+{
+    const struct timespec at_once = { 0 };
+    sigset_t pipe, before;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    const CURLcode code = curl_easy_perform(c);
+    if (!sigismember(&before, SIGPIPE))
+        sigtimedwait(&pipe, NULL, &at_once);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
 /* One answer, which may be one to look elsewhere. */
 static infer_status ask_here(struct http *h, enum http_method method, const char *url, uint64_t from, infer_error *err)
 {
@@ -338,7 +356,7 @@ static infer_status ask_here(struct http *h, enum http_method method, const char
     h->stalled = false;
     h->moved_at = seconds_now();
     a->status = 0;
-    const CURLcode code = curl_easy_perform(h->curl);
+    const CURLcode code = perform(h->curl);
     curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &a->status);
     const bool unwanted = a->status >= 300 && !h->cancelled && !h->stalled; /* the body does not matter */
     return code == CURLE_OK || unwanted ? INFER_OK : tell_code(h, code, url, err);

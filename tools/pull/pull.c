@@ -141,7 +141,9 @@ static infer_status fetch_all(struct pull *p, infer_error *err)
         if (status == INFER_OK)
             status = cache_link(&p->cache, &p->listing, f, err);
     }
-    return status == INFER_OK ? cache_refer(&p->cache, &p->reference, p->listing.commit, err) : status;
+    if (status == INFER_OK) /* without a note of the branch the model is there all the same */
+        cache_refer(&p->cache, &p->reference, p->listing.commit, &(infer_error){ 0 });
+    return status;
 }
 
 /* Whether nothing has to be written: then a cache that cannot be written to does, too. */

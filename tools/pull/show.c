@@ -91,10 +91,12 @@ bool pull_show(void *user, const struct pull_progress *p)
     } else if (p->file) {
         s->waits = false;
         measure(s, p, now);
-        if (!s->terminal)
+        if (!s->terminal) {
             log_lines(s, p);
-        else if (now - s->shown > 0.1)
-            draw(s, p), s->shown = now;
+        } else if (now - s->shown > 0.1) {
+            draw(s, p);
+            s->shown = now;
+        }
     }
     fflush(s->out);
     return true;
