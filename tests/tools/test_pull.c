@@ -97,6 +97,7 @@ static void test_folders_have_the_names_that_the_python_package_gives_them(void 
     /* Of a URL it is its own, whatever signature it has. */
     folder_is("https://example.org:1/a.gguf", "models--url--example.org--df1cc2b9eb022821");
     folder_is("https://example.org:1/a.gguf?b", "models--url--example.org--df1cc2b9eb022821");
+    folder_is("http://[::1]:80/a.gguf", "models--url--_--a4993aff443231f7");
 }
 
 static void test_a_plain_path_leads_to_below_where_it_begins(void **state)

@@ -167,7 +167,7 @@ static char *url_folder(const struct reference *r)
     if (!begin || !digest_text(r->url, strcspn(r->url, "?#"), hash))
         return NULL;
     for (size_t i = 0; i < n && i + 1 < sizeof host; i++)
-        host[i] = isalnum((unsigned char)begin[3 + i]) ? begin[3 + i] : '.';
+        host[i] = isalnum((unsigned char)begin[3 + i]) || begin[3 + i] == '.' ? begin[3 + i] : '_';
     return asprintf(&folder, "models--url--%s--%.16s", host, hash) < 0 ? NULL : folder;
 }
 
