@@ -288,7 +288,6 @@ page := $(filter-out %.c %.h,$(wildcard server/page/*))
 $(BUILD)/server/page/page.o: $(page)
 $(BUILD)/server/page/page.o: isa = -DPAGE_ETAG='"$(shell cat $(page) | sha256sum | cut -c 1-16)"'
 $(BUILD)/tests/server/test_page_files: $(BUILD)/server/page/page.o
--include $(BUILD)/server/page/page.d
 
 # Google Benchmark is C++: one thin file speaks to it, and the compiler of C links its library.
 $(BUILD)/benches/shim.o: benches/shim.cc Makefile $(BUILD)/flags

@@ -43,13 +43,14 @@ async function send(path, options) {
     return response;
 }
 
-/** Ids of the models that the server has. */
+/** The models that the server has: [{ id, loaded }]; loaded is false where asking for one's settings would load it. */
 export async function listModels() {
     const list = await (await send("v1/models", {})).json();
-    return (Array.isArray(list?.data) ? list.data : []).map((model) => String(model.id));
+    const models = Array.isArray(list?.data) ? list.data : [];
+    return models.map((model) => ({ id: String(model.id), loaded: model.loaded !== false }));
 }
 
-/** The server's settings for a model, {} if it does not tell. */
+/** The server's settings for a model that is loaded, {} if it does not tell. */
 export async function readProps(model) {
     try {
         return (await (await send(`props?model=${encodeURIComponent(model)}`, {})).json()) ?? {};
@@ -108,7 +109,7 @@ class Meter {
             firstMs: this.first === undefined ? undefined : this.first - this.begun,
             prompt: usage?.prompt_tokens ?? timings?.prompt_n,
             cached: usage?.prompt_tokens_details?.cached_tokens,
-            promptPerSecond: rate(timings?.prompt_n, timings?.prompt_ms),
+            promptPerSecond: timings?.prompt_per_second || rate(timings?.prompt_n, timings?.prompt_ms),
             seconds: (performance.now() - this.begun) / 1000,
         };
     }

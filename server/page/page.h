@@ -1,6 +1,6 @@
 /* page.h - the page for people that the server has at "/": its files, compiled in. */
-#ifndef SERVER_PAGE_H
-#define SERVER_PAGE_H
+#ifndef SERVER_PAGE_PAGE_H
+#define SERVER_PAGE_PAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -11,6 +11,7 @@ const byId = (id) => document.getElementById(id);
 const model = byId("model");
 const system = byId("system");
 const deleted = new Set(); // ids: an answer that was being written when its chat was deleted does not bring it back
+let models = []; // { id, loaded }
 let chat;
 
 const host = {
@@ -58,17 +59,17 @@ function begin(kind) {
 }
 
 async function showModels() {
-    let ids = [];
+    models = [];
     try {
-        ids = await listModels();
+        models = await listModels();
         hideNotice();
     } catch (error) {
         if (error.status === 401) askForKey(apiKey.get() ? error.message : "This server wants an API key.");
         else notify(error.message, "Try again", showModels, true);
     }
-    model.replaceChildren(...ids.map((id) => new Option(id, id)));
-    model.disabled = ids.length === 0;
-    if (ids.includes(settings.model)) model.value = settings.model;
+    model.replaceChildren(...models.map(({ id }) => new Option(id, id)));
+    model.disabled = models.length === 0;
+    if (models.some(({ id }) => id === settings.model)) model.value = settings.model;
     await showProps();
 }
 
@@ -76,8 +77,18 @@ async function showProps() {
     const chosen = model.value;
     model.title = chosen;
     byId("input").placeholder = chosen ? `Message to ${chosen}` : "Message";
+    if (!models.find(({ id }) => id === chosen)?.loaded) return;
     const props = await readProps(chosen);
-    if (chosen === model.value) showDefaults(props);
+    if (chosen !== model.value) return;
+    showDefaults(props);
+    suit(props);
+}
+
+/** Where nothing is written yet: a chat for a model that was taught to chat, a text for one that was not. */
+function suit(props) {
+    if (typeof props.chat_model !== "boolean" || !isEmpty(chat) || byId("input").value) return;
+    const kind = props.chat_model ? "chat" : "text";
+    if (kind !== chat.kind) begin(kind);
 }
 
 function onKey(event) {

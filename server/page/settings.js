@@ -60,9 +60,10 @@ function showProblem() {
 
 /** Show what the server takes where a field is empty. */
 export function showDefaults(props) {
-    const defaults = props.default_generation_settings ?? {};
+    const given = props.default_generation_settings ?? {};
+    const defaults = { max_tokens: given.n_predict, ...given, ...given.params };
     for (const field of fields.filter((f) => f.type === "number")) {
-        const value = defaults.params?.[field.dataset.parameter] ?? defaults[field.dataset.parameter];
+        const value = defaults[field.dataset.parameter];
         field.placeholder = Number.isFinite(value) && value >= 0 ? String(Math.round(value * 1e4) / 1e4) : "";
     }
 }
