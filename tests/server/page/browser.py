@@ -30,7 +30,7 @@ class Browser:
         self.inp, write_end = os.pipe()
         flags = ["--headless", "--remote-debugging-pipe", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage",
                  "--disable-background-networking", "--disable-component-update", "--disable-sync", "--mute-audio",
-                 f"--user-data-dir={self.folder}", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+                 "--no-sandbox", f"--user-data-dir={self.folder}"]
         # Chromium reads commands from descriptor 3 and answers on 4.
         ends = [os.dup2(fd, 50 + i) for i, fd in enumerate((read_end, write_end))]
         wiring = f"exec 3<&{ends[0]} 4>&{ends[1]} {ends[0]}<&- {ends[1]}>&-; exec \"$@\""

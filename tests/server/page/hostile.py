@@ -58,7 +58,7 @@ INJECTIONS = [
     "__proto__ constructor toString [__proto__](https://e.example/__proto__)",
 ]
 
-# About 50,000 characters each: what takes a time that grows with the square of the length is seen.
+# About 50,000 characters each, more where steps are fast: a time that grows with the square of the length is seen.
 SIZE = 50000
 
 
@@ -77,7 +77,9 @@ HEAVY = {
     "half links": repeated("[a]("),
     "half links with angles": repeated("[a](<b"),
     "half images": repeated("![a]("),
-    "nested images": "![" * 5000 + "a" + "](https://e.example/)" * 2000,
+    "nested images": "![" * 20000 + "a" + "](https://e.example/)" * 20000,
+    "marks that nothing closes": "_a " * 60000 + "b* " * 60000,
+    "formulas that nothing ends": "\\( " * 200000,
     "links": repeated("[a](https://e.example/) "),
     "addresses": repeated("http://"),
     "bad addresses": repeated("http://[[ "),

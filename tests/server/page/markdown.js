@@ -2,10 +2,13 @@
 import { MarkdownView } from "/markdown.js";
 
 const ATTRIBUTES = {
-    A: ["href", "title", "rel", "target"], BUTTON: ["type", "class"], DIV: ["class", "dir", "tabindex"], PRE: ["tabindex"],
-    OL: ["start"], TH: ["class", "dir"], TD: ["class", "dir"], P: ["dir"], H3: ["dir"], H4: ["dir"], H5: ["dir"], H6: ["dir"],
+    A: ["href", "title", "rel", "target"], BUTTON: ["type", "class"], DIV: ["class", "dir", "tabindex"],
+    PRE: ["tabindex"], OL: ["start"], TH: ["class", "dir"], TD: ["class", "dir"], P: ["dir"], H3: ["dir"], H4: ["dir"],
+    H5: ["dir"], H6: ["dir"],
 };
-const PLAIN = ["BLOCKQUOTE", "BR", "CODE", "DEL", "EM", "HR", "LI", "SPAN", "STRONG", "TABLE", "TBODY", "THEAD", "TR", "UL"];
+const PLAIN = [
+    "BLOCKQUOTE", "BR", "CODE", "DEL", "EM", "HR", "LI", "SPAN", "STRONG", "TABLE", "TBODY", "THEAD", "TR", "UL",
+];
 const CLASSES = ["", "code-block", "code-head", "copy-code", "table-block", "align-right", "align-center"];
 
 export function render(text) {
@@ -82,9 +85,9 @@ export function keptNodes(text, more) {
 }
 
 const PARTS = [
-    "a", "b c", "**", "*", "_", "~~", "`", "```", "~~~", "\n", "\n", "\n\n", "# ", "## x", "---", "- ", "  - ", "1. ", "2) ",
-    "> ", ">", "|", "|a|b|", "\n|-|-|\n", "[x](https://e.example/)", "[", "](", ")", "![", "<br>", "\\", "    ", "\t", "\r\n",
-    "https://e.example/x_y", "$$", "\\(", "é", "名", "&amp;", "===", "+ ",
+    "a", "b c", "**", "*", "_", "~~", "`", "```", "~~~", "\n", "\n", "\n\n", "# ", "## x", "---", "- ", "  - ", "1. ",
+    "2) ", "> ", ">", "|", "|a|b|", "\n|-|-|\n", "[x](https://e.example/)", "[", "](", ")", "![", "<br>", "\\", "    ",
+    "\t", "\r\n", "https://e.example/x_y", "$$", "\\(", "é", "名", "&amp;", "===", "+ ",
 ];
 
 /** Texts of marks at random, each shown growing: those that differ from themselves shown at once. */

@@ -3,7 +3,8 @@
     python3 tests/server/page/mock.py [--port 8099] [--key SECRET]
 
 The model's name says what it does: story writes a little Markdown; echo repeats the last message; slow writes until the
-client goes; thinker reasons first; caller calls a tool; refused, fails, cut and garbled end in errors.
+client goes; thinker reasons first; caller calls a tool; refused, fails, cut and garbled end in errors; teller has no
+chat template; sleeper is not loaded.
 """
 import argparse
 import http.server
@@ -19,7 +20,7 @@ FILES = ROOT / "server" / "page"
 TESTS = ROOT / "tests" / "server" / "page"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
          ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-MODELS = ["story", "echo", "slow", "thinker", "caller", "refused", "fails", "cut", "garbled"]
+MODELS = ["story", "echo", "slow", "thinker", "caller", "refused", "fails", "cut", "garbled", "teller", "sleeper"]
 STORY = """A fox lived at the edge of the **old wood**. Every evening it counted what it had:
 
 | Thing | Number | Weight |
@@ -49,16 +50,18 @@ def policy():
 
 
 class State:
-    """What tests look at: the bodies of requests, and how many clients went before their answer's end."""
+    """What tests look at: bodies of requests, models whose settings were asked for, clients that went early."""
 
     def __init__(self, key=None):
         self.key = key
         self.requests = []
+        self.asked = []
         self.gone = 0
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     state = State()
 
     def log_message(self, *_):
@@ -87,12 +90,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return True
 
     def do_GET(self):
-        path = urllib.parse.urlsplit(self.path).path
+        url = urllib.parse.urlsplit(self.path)
+        path, query = url.path, urllib.parse.parse_qs(url.query)
         if path == "/v1/models":
             if self.is_allowed():
-                self.reply_json(200, {"object": "list", "data": [{"id": m, "object": "model"} for m in MODELS]})
+                self.reply_json(200, {"object": "list", "data": [
+                    {"id": m, "object": "model", "loaded": m != "sleeper"} for m in MODELS]})
         elif path == "/props":
-            self.reply_json(200, {"default_generation_settings": {"params": {"temperature": 0.8, "top_k": 40}}})
+            self.state.asked.append(query["model"][0])
+            self.reply_json(200, {"default_generation_settings": {"temperature": 0.8, "top_k": 40, "n_predict": -1},
+                                  "chat_model": query["model"] != ["teller"]})
         else:
             self.serve_file(path)
 
@@ -167,8 +174,8 @@ def answer(name, body, is_chat):
         yield from pieces(last["content"], 7 if len(last["content"]) < 5000 else 40)
     elif name == "slow":
         for i in range(100000):
-            time.sleep(0.02)
-            yield {"content": f"word{i} "}
+            time.sleep(0.01)
+            yield {"content": f"word{i}\n"}
     elif name == "thinker":
         yield from ({"reasoning_content": word} for word in ("It is <b>late</b>, ", "so I say ", "good night."))
         time.sleep(0.2)

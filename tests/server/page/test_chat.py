@@ -88,7 +88,8 @@ class Answers(Chatting):
             window.hacked = () => { window.wasHacked = true; };
         })""")
         self.ask(page, "\n\n".join(t.replace("\ud83d", "") for t in hostile.INJECTIONS), "echo")
-        self.assertGreater(page.eval(f"document.querySelectorAll('{LAST} .body > *').length"), len(hostile.INJECTIONS) / 2)
+        blocks = page.eval(f"document.querySelectorAll('{LAST} .body > *').length")
+        self.assertGreater(blocks, len(hostile.INJECTIONS) / 2)
         self.assertEqual(page.eval(f"markdown.foreign(document.querySelector('{LAST} .body'))"), [])
         self.assertEqual(page.eval("document.querySelectorAll('.user .body *').length"), 0)
         self.assertFalse(page.eval("Boolean(window.wasHacked)"))
@@ -149,6 +150,15 @@ class Requests(Chatting):
         page = self.open()
         page.wait("document.querySelector('[data-parameter=temperature]').placeholder === '0.8'")
         self.assertEqual(page.eval("document.querySelector('[data-parameter=top_k]').placeholder"), "40")
+
+    def test_choosing_a_model_does_not_load_it(self):
+        page = self.open()
+        self.choose(page, "sleeper")
+        self.choose(page, "echo")
+        page.wait("document.getElementById('input').placeholder.includes('echo')")
+        self.ask(page, "Hello")
+        self.assertIn("echo", self.state.asked)
+        self.assertNotIn("sleeper", self.state.asked)
 
     def test_a_setting_that_is_wrong_is_told_and_not_sent(self):
         page = self.open()
@@ -352,6 +362,20 @@ class Texts(Chatting):
         self.assertEqual(self.value(page), "There was a fox")
         page.go(self.url)
         page.wait("document.getElementById('text').value === 'There was a fox'")
+
+    def test_a_model_without_a_template_is_offered_a_text_if_nothing_is_written(self):
+        page = self.open()
+        self.choose(page, "teller")
+        page.wait("!document.getElementById('text-pane').hidden")
+        self.assertEqual(page.focus(), "text")
+        self.choose(page, "story")
+        page.wait("!document.getElementById('chat-pane').hidden")
+        page.type("Half a")
+        self.choose(page, "teller")
+        page.wait("document.getElementById('input').placeholder.includes('teller')")
+        page.key("Tab")
+        self.assertEqual(page.eval("document.getElementById('input').value"), "Half a")
+        self.assertTrue(page.eval("document.getElementById('text-pane').hidden"))
 
     def test_try_again_continues_from_the_same_place(self):
         page = self.open()

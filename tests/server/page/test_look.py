@@ -65,9 +65,10 @@ class Looks(Chatting):
         for dark in (False, True):
             page = self.open(dark=dark)
             self.ask(page, "A story, please.", "story")
-            for selector, ground in (("body", "body"), (f"{LAST} .figures", "body"), (f"{LAST} a", "body"), ("#hint", "body"),
-                                     ("#chat-list .chat", "#chats"), ("#send", "#send"), (".code-head", ".code-block"),
-                                     (".code-block code", ".code-block"), ("blockquote", "body")):
+            pairs = (("body", "body"), (f"{LAST} .figures", "body"), (f"{LAST} a", "body"), ("#hint", "body"),
+                     ("#chat-list .chat", "#chats"), ("#send", "#send"), (".code-head", ".code-block"),
+                     (".code-block code", ".code-block"), ("blockquote", "body"))
+            for selector, ground in pairs:
                 self.assertGreater(self.contrast(page, selector, ground), 4.5, f"{selector} dark={dark}")
             self.picture(page, "desk-dark" if dark else "desk-light")
 
@@ -84,7 +85,8 @@ class Looks(Chatting):
             self.picture(page, f"phone-{name}")
             self.assertEqual(page.eval(BEYOND), [], name)
             for element in ("document.documentElement", "document.getElementById('log')"):
-                self.assertLessEqual(page.eval(f"{element}.scrollWidth - {element}.clientWidth"), 0, f"{name} {element}")
+                hidden = page.eval(f"{element}.scrollWidth - {element}.clientWidth")
+                self.assertLessEqual(hidden, 0, f"{name} {element}")
 
     def test_what_is_beyond_the_edge_is_told(self):
         page = self.open(width=360, height=680)
@@ -171,9 +173,9 @@ class Keyboard(Chatting):
     def test_everything_is_reached_by_tab_and_can_be_seen(self):
         page = self.open()
         self.ask(page, "A story.", "story")
-        for wanted in ("#new-chat", "#chat-list .chat", "#chat-list .icon", "#export", "#model", "#theme", "#open-settings",
-                       "#log", ".user [data-action=edit]", ".table-block", ".copy-code", ".code-block pre",
-                       ".assistant [data-action=again]"):
+        for wanted in ("#new-chat", "#chat-list .chat", "#chat-list .icon", "#export", "#model", "#theme",
+                       "#open-settings", "#log", ".user [data-action=edit]", ".table-block", ".copy-code",
+                       ".code-block pre", ".assistant [data-action=again]"):
             self.tab_to(page, wanted)
         self.assertEqual(page.eval("getComputedStyle(document.activeElement.parentElement).opacity"), "1")
         page.key("Space")

@@ -5,7 +5,8 @@ import unittest
 import fixture
 import hostile
 
-LINK = 'title="https://e.example/" rel="noopener noreferrer nofollow" target="_blank"'
+ADDRESS = "https://e.example/"
+LINK = f'<a href="{ADDRESS}" title="{ADDRESS}" rel="noopener noreferrer nofollow" target="_blank">'
 MEANINGS = [
     ("a\nb", '<p dir="auto">a<br>b</p>'),
     ("a\n\nb", '<p dir="auto">a</p><p dir="auto">b</p>'),
@@ -21,14 +22,14 @@ MEANINGS = [
     ("\\*a\\* C:\\dir", '<p dir="auto">*a* C:\\dir</p>'),
     ("a &lt; b &amp;&amp; c &unknown;", '<p dir="auto">a &lt; b &amp;&amp; c &amp;unknown;</p>'),
     ("\\(a_1 * b_2 * c\\) $$x*y*z$$", '<p dir="auto">\\(a_1 * b_2 * c\\) $$x*y*z$$</p>'),
-    ("[a](https://e.example/)", f'<p dir="auto"><a href="https://e.example/" {LINK}>a</a></p>'),
-    ("[*a*](<https://e.example/> \"t\")", f'<p dir="auto"><a href="https://e.example/" {LINK}><em>a</em></a></p>'),
-    ("(see https://e.example/).", f'<p dir="auto">(see <a href="https://e.example/" {LINK}>https://e.example/</a>).</p>'),
-    ("<https://e.example/>", f'<p dir="auto"><a href="https://e.example/" {LINK}>https://e.example/</a></p>'),
-    ("![alt](https://e.example/)", f'<p dir="auto"><a href="https://e.example/" {LINK}>alt</a></p>'),
+    ("[a](https://e.example/)", f'<p dir="auto">{LINK}a</a></p>'),
+    ("[*a*](<https://e.example/> \"t\")", f'<p dir="auto">{LINK}<em>a</em></a></p>'),
+    ("(see https://e.example/).", f'<p dir="auto">(see {LINK}https://e.example/</a>).</p>'),
+    ("<https://e.example/>", f'<p dir="auto">{LINK}https://e.example/</a></p>'),
+    ("![alt](https://e.example/)", f'<p dir="auto">{LINK}alt</a></p>'),
     ("[1] and [x] (y)", '<p dir="auto">[1] and [x] (y)</p>'),
-    ("- a\n- b\n  - c\n\n  d", '<ul><li><p dir="auto">a</p></li><li><p dir="auto">b</p><ul><li><p dir="auto">c</p></li></ul>'
-     '<p dir="auto">d</p></li></ul>'),
+    ("- a\n- b\n  - c\n\n  d", '<ul><li><p dir="auto">a</p></li><li><p dir="auto">b</p>'
+     '<ul><li><p dir="auto">c</p></li></ul><p dir="auto">d</p></li></ul>'),
     ("3. a\n4. b", '<ol start="3"><li><p dir="auto">a</p></li><li><p dir="auto">b</p></li></ol>'),
     ("1. a\n   ```\n   x\n     y\n   ```\n2. b", '<ol start="1"><li><p dir="auto">a</p>CODE(text|x\n  y)</li>'
      '<li><p dir="auto">b</p></li></ol>'),
@@ -43,6 +44,10 @@ MEANINGS = [
      '<td dir="auto" class="align-center">1</td><td dir="auto" class="align-right">|</td></tr>'
      '<tr><td dir="auto" class="align-center">2</td></tr></tbody></table></div>'),
     ("a | b", '<p dir="auto">a | b</p>'),
+    ("a\nb|c\n-|-x\nd", '<p dir="auto">a<br>b|c<br>-|-x<br>d</p>'),
+    ("a\nb|c\n-|-\n\nd", '<p dir="auto">a</p><div class="table-block" tabindex="0"><table>'
+     '<thead><tr><th dir="auto">b</th>'
+     '<th dir="auto">c</th></tr></thead><tbody></tbody></table></div><p dir="auto">d</p>'),
     ("a<br>b <b>c</b>", '<p dir="auto">a<br>b &lt;b&gt;c&lt;/b&gt;</p>'),
 ]
 
@@ -55,7 +60,8 @@ def expand(html):
     inside, after = rest.split(")", 1)
     language, text = inside.split("|", 1)
     return (f'{before}<div class="code-block" dir="ltr"><div class="code-head"><span>{language}</span>'
-            f'<button type="button" class="copy-code">Copy</button></div><pre tabindex="0"><code>{text}</code></pre></div>{after}')
+            '<button type="button" class="copy-code">Copy</button></div>'
+            f'<pre tabindex="0"><code>{text}</code></pre></div>{after}')
 
 
 class Markdown(fixture.PageTest):
@@ -84,8 +90,9 @@ class Markdown(fixture.PageTest):
         self.assertEqual(self.page.problems(), [])
 
     def test_what_is_foreign_is_told(self):
-        for tag, attribute, value in (("img", "alt", ""), ("script", "type", "text/plain"), ("p", "id", "a"),
-                                      ("p", "title", ""), ("a", "href", "ftp://e.example/"), ("div", "class", "primary")):
+        elements = (("img", "alt", ""), ("script", "type", "text/plain"), ("p", "id", "a"), ("p", "title", ""),
+                    ("a", "href", "ftp://e.example/"), ("div", "class", "primary"))
+        for tag, attribute, value in elements:
             found = self.page.eval(f"""(() => {{ const root = document.createElement("div");
                 const element = document.createElement("{tag}");
                 element.setAttribute("{attribute}", "{value}");
@@ -106,10 +113,10 @@ class Markdown(fixture.PageTest):
             self.assertEqual(self.page.eval(f"markdown.differsGrowing({json.dumps(text)}, () => 0)"), -1, text)
 
     def test_a_text_that_changes_is_shown_anew(self):
-        self.assertEqual(self.page.eval("markdown.shownAfter('# a\\n\\nb\\n\\nc\\n\\nd', '# x')"), '<h3 dir="auto">x</h3>')
+        self.assertEqual(self.call("shownAfter", "# a\n\nb\n\nc\n\nd", "# x"), '<h3 dir="auto">x</h3>')
 
     def test_blocks_that_are_complete_stay_the_same_nodes(self):
-        kept = self.page.eval("markdown.keptNodes('first **bold**\\n\\n- a\\n- b\\n\\n```\\ncode\\n', 'more\\n```\\n\\nend')")
+        kept = self.call("keptNodes", "first **bold**\n\n- a\n- b\n\n```\ncode\n", "more\n```\n\nend")
         self.assertEqual(kept, {"paragraph": True, "item": True, "code": True})
 
 
