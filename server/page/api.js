@@ -43,10 +43,13 @@ async function send(path, options) {
     return response;
 }
 
-/** The models that the server has: [{ id, loaded }]; loaded is false where asking for one's settings would load it. */
+/**
+ * The models that write, as far as the server tells: [{ id, loaded }]; loaded is false where asking for one's settings
+ * would load it.
+ */
 export async function listModels() {
     const list = await (await send("v1/models", {})).json();
-    const models = Array.isArray(list?.data) ? list.data : [];
+    const models = (Array.isArray(list?.data) ? list.data : []).filter((model) => !model.meta?.encoder);
     return models.map((model) => ({ id: String(model.id), loaded: model.loaded !== false }));
 }
 

@@ -4,7 +4,7 @@
 
 The model's name says what it does: story writes a little Markdown; echo repeats the last message; slow writes until the
 client goes; thinker reasons first; caller calls a tool; refused, fails, cut and garbled end in errors; teller has no
-chat template; sleeper is not loaded.
+chat template; sleeper is not loaded; encoder writes nothing.
 """
 import argparse
 import http.server
@@ -20,7 +20,8 @@ FILES = ROOT / "server" / "page"
 TESTS = ROOT / "tests" / "server" / "page"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
          ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-MODELS = ["story", "echo", "slow", "thinker", "caller", "refused", "fails", "cut", "garbled", "teller", "sleeper"]
+MODELS = ["encoder", "story", "echo", "slow", "thinker", "caller", "refused", "fails", "cut", "garbled", "teller",
+          "sleeper"]
 STORY = """A fox lived at the edge of the **old wood**. Every evening it counted what it had:
 
 | Thing | Number | Weight |
@@ -95,7 +96,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path == "/v1/models":
             if self.is_allowed():
                 self.reply_json(200, {"object": "list", "data": [
-                    {"id": m, "object": "model", "loaded": m != "sleeper"} for m in MODELS]})
+                    {"id": m, "object": "model", "loaded": m != "sleeper", "meta": {"encoder": m == "encoder"}}
+                    for m in MODELS]})
         elif path == "/props":
             self.state.asked.append(query["model"][0])
             self.reply_json(200, {"default_generation_settings": {"temperature": 0.8, "top_k": 40, "n_predict": -1},

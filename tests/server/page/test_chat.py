@@ -151,6 +151,11 @@ class Requests(Chatting):
         page.wait("document.querySelector('[data-parameter=temperature]').placeholder === '0.8'")
         self.assertEqual(page.eval("document.querySelector('[data-parameter=top_k]').placeholder"), "40")
 
+    def test_models_that_write_are_offered(self):
+        page = self.open()
+        offered = page.eval("Array.from(document.getElementById('model').options, (option) => option.value)")
+        self.assertEqual(offered, [name for name in mock.MODELS if name != "encoder"])
+
     def test_choosing_a_model_does_not_load_it(self):
         page = self.open()
         self.choose(page, "sleeper")
