@@ -169,7 +169,6 @@ static ssize_t read_answer(void *user, uint64_t position, char *out, size_t room
     struct answer *a = user;
     ssize_t end = 0;
     (void)position;
-    atomic_store(&a->last, seconds_now());
     if (!a->left && !has_more(a, &end)) {
         if (!end)
             fall_asleep(a);
@@ -179,6 +178,7 @@ static ssize_t read_answer(void *user, uint64_t position, char *out, size_t room
     memcpy(out, a->chunk, n);
     a->chunk += n;
     a->left -= n;
+    atomic_store(&a->last, seconds_now());
     return (ssize_t)n;
 }
 

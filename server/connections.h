@@ -22,7 +22,8 @@ struct connection {
     struct answer *answer; /* that waits for the service, or NULL */
     double deadline;       /* seconds_now(); 0: none */
     int fd;
-    bool gone;             /* the client has */
+    bool gone;             /* the client has ... */
+    bool poked;            /* ... and libmicrohttpd knows */
     bool refused;          /* one too many: what it asks is answered with 503 */
     unsigned char key[8]; /* the first key_bytes of its address, which count as one client; 0: no address */
     size_t key_bytes;

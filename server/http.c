@@ -123,13 +123,14 @@ static bool grow(struct answer *a, size_t n)
     return true;
 }
 
-/* A little more than is allowed is read all the same: who sends it reads the answer only at the end. */
+/* A little more than is allowed is read all the same, and what there is no room for: who sends it reads the answer only
+ * at the end. */
 static enum MHD_Result take(struct answer *a, const char *data, size_t n)
 {
     const size_t most = a->http->options.max_body;
     if (a->discarded || a->crowded || n > most - a->length || !grow(a, n)) {
         a->discarded += n;
-        return a->discarded > DISCARDED ? MHD_NO : MHD_YES;
+        return a->discarded > (a->crowded ? most : DISCARDED) ? MHD_NO : MHD_YES;
     }
     memcpy(a->body + a->length, data, n);
     a->length += n;
