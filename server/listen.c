@@ -41,7 +41,9 @@ static bool split(char *address, char **host, char **port)
     } else if (strchr(address, ':')) {
         return false;
     }
-    return **host;
+    char *end;
+    const unsigned long n = strtoul(*port, &end, 10);
+    return **host && **port >= '0' && **port <= '9' && !*end && n <= 65535;
 }
 
 static bool is_local(const struct sockaddr_storage *s)

@@ -32,7 +32,11 @@ class Server:
 
     def wait(self, timeout=30):
         """Exit status and what it wrote to stderr."""
-        status = self.process.wait(timeout)
+        try:
+            status = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
         self.reader.join(timeout)
         return status, "".join(self.errors)
 

@@ -121,4 +121,5 @@ def test_ten_thousand_spoiled_requests():
         assert server.get("/echo")[0] == 200
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -160,4 +160,5 @@ def test_until_the_model_is_there_clients_are_told_to_come_again():
     assert status == 1 and "wrong: there is no such model" in errors
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -153,4 +153,5 @@ def test_bodies_together_have_a_bound():
         assert server.ask(request("POST", "/echo", b"x" * 4000000))[0] == 200
 
 
-main()
+if __name__ == "__main__":
+    main()

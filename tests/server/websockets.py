@@ -191,4 +191,5 @@ def test_who_does_not_read_takes_no_memory():
         until(lambda: server.state()["open"] == 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

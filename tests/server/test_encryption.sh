@@ -1,0 +1,3 @@
+#!/bin/sh
+# The same over TLS.
+exec python3 tests/server/encryption.py
