@@ -3,7 +3,7 @@
 #include "server/http.h"
 
 #include "server/answer.h"
-#include "server/page.h"
+#include "server/files.h"
 #include "server/websocket.h"
 #include "tools/common/failure.h"
 
@@ -159,7 +159,7 @@ static enum MHD_Result end(struct answer *a)
     if (a->discarded)
         return answer_refuse(a, MHD_HTTP_CONTENT_TOO_LARGE, "the request's body is too long");
     connection_waits(a->connection);
-    if (page_answer(a, &result) || websocket_answer(a, &result))
+    if (files_answer(a, &result) || websocket_answer(a, &result))
         return result;
     return answer_submit(a);
 }

@@ -107,6 +107,22 @@ def test_too_much_is_refused_before_it_is_read():
             assert is_closed(s, 5 * SLOW)
 
 
+def test_the_page_is_served_and_cached():
+    with Server(env={"INFER_API_KEY": "k"}) as server:  # it needs no key
+        for path, kind in (("/", "text/html"), ("/index.html", "text/html"), ("/page.js?v=1", "text/javascript")):
+            status, headers, body = server.get(path)
+            assert status == 200 and headers["content-type"].startswith(kind) and len(body) > 100, (path, headers)
+            assert "'self'" in headers["content-security-policy"] and "unsafe" not in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+            tag = headers["etag"]
+            status, headers, _ = server.ask(request("GET", path, None, "If-None-Match: " + tag))
+            assert status == 304 and headers["etag"] == tag
+            assert server.ask(request("GET", path, None, 'If-None-Match: "other"'))[0] == 200
+            assert int(server.ask(request("HEAD", path))[1]["content-length"]) == len(body)
+        for path in ("/../etc/passwd", "/page/page.c", "/%2e%2e/x", "/nothing.js", "/" + "x" * 100):
+            assert server.get(path)[0] in (401, 404)
+
+
 def test_a_socket_in_the_file_system():
     with tempfile.TemporaryDirectory() as folder:
         import socket
