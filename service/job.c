@@ -306,29 +306,41 @@ static char *chat_key(const struct job *j, const char *response)
 {
     const infer_chat_setup *const s = &j->setup;
     struct text key = { 0 };
-    text_printf(&key, "%d %d %d %s\n%s\n%s\n%s\n%s", (int)s->tool_choice, (int)s->single_call, (int)s->reasoning_budget,
-                s->tool_name ? s->tool_name : "", s->template_name ? s->template_name : "",
-                s->variables ? s->variables : "", s->tools ? s->tools : "", response);
+    text_printf(&key, "%d %d %d %s\n%s\n%s\n%s\n%s\n%s", (int)s->tool_choice, (int)s->single_call,
+                (int)s->reasoning_budget, s->tool_name ? s->tool_name : "", s->template_name ? s->template_name : "",
+                s->variables ? s->variables : "", s->tools ? s->tools : "", response,
+                s->chat_template ? s->chat_template : "");
     if (key.failed)
         text_free(&key);
     return key.v;
 }
 
-static infer_request *submit_chat(struct job *j, infer_scheduler *scheduler, infer_error *err)
+bool job_open_chat(struct job *j, infer_error *err)
 {
-    infer_request *handle = NULL;
     char response[24] = "";
+    if (j->chat)
+        return true;
     /* Grammars are made for one request each: a chat with one is its own. */
     if (j->setup.response)
         snprintf(response, sizeof response, "%.23s", j->x->id);
     char *const key = chat_key(j, response);
-    char *const messages = json_dumps(j->messages, JSON_COMPACT);
-    if (!key || !messages)
+    if (key)
+        j->chat = served_chat(&j->service->models, j->model, key, &j->setup, err);
+    else
         service_error(err, INFER_E_NOMEM, "no memory for a conversation");
-    else if ((j->chat = served_chat(&j->service->models, j->model, key, &j->setup, err)))
+    free(key);
+    return j->chat;
+}
+
+static infer_request *submit_chat(struct job *j, infer_scheduler *scheduler, infer_error *err)
+{
+    infer_request *handle = NULL;
+    char *const messages = json_dumps(j->messages, JSON_COMPACT);
+    if (!messages)
+        service_error(err, INFER_E_NOMEM, "no memory for a conversation");
+    else if (job_open_chat(j, err))
         handle = infer_scheduler_submit_chat(scheduler, j->chat->chat, messages, strlen(messages), &j->request, err);
     free(messages);
-    free(key);
     return handle;
 }
 
@@ -469,9 +481,9 @@ void write_event(infer_exchange *x, const char *name, json_t *taken)
 {
     char *const json = taken ? json_dumps(taken, JSON_COMPACT) : NULL;
     struct text event = { 0 };
-    json_decref(taken);
-    if (name)
+    if (name) /* it may be a part of the value */
         text_printf(&event, "event: %s\n", name);
+    json_decref(taken);
     text_add_string(&event, "data: ");
     text_add_string(&event, json ? json : "{}");
     text_add_string(&event, "\n\n");

@@ -108,6 +108,8 @@ void job_read_stops(struct job *job, struct fields *f, const char *name);
 void job_set_length(struct job *job, int64_t n);
 /** The answer is held to a schema, or to be any JSON object if that is NULL. */
 void job_set_schema(struct job *job, struct fields *f, const char *param, const json_t *schema);
+/** Compile the conversation's template and tools into job->chat, where that has not been done. */
+bool job_open_chat(struct job *job, infer_error *err);
 /** Begin. Whatever is wrong is answered, and the job is no longer the caller's in any case. */
 void job_start(struct job *job);
 /** End without asking the model: the answers, which are made, are empty. The job is no longer the caller's. */

@@ -7,6 +7,7 @@
 #include "service/errors.h"
 #include "service/service.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,19 @@ static struct served *find(struct models *m, const char *id)
         if (s->found && !strcmp(s->id, id))
             return s;
     return NULL;
+}
+
+/* The same by a name that a request has: Ollama's programs put ":latest" behind names without a tag. */
+static struct served *find_named(struct models *m, const char *name)
+{
+    static const char latest[] = ":latest";
+    const size_t n = strlen(name), n_latest = sizeof latest - 1;
+    struct served *s = find(m, name);
+    char *const bare = !s && n > n_latest && !strcmp(name + n - n_latest, latest) ? strndup(name, n - n_latest) : NULL;
+    if (bare)
+        s = find(m, bare);
+    free(bare);
+    return s;
 }
 
 /* Name of a model by its path: the part of it behind the directory, without ".gguf"; or, in Hugging Face's cache
@@ -86,10 +100,15 @@ static struct served *add(struct models *m, char *name, const char *path)
 static bool listed(void *user, const infer_listed *found)
 {
     struct models *const m = user;
-    for (struct served *s = m->all; s; s = s->next)
-        if (s->path && !strcmp(s->path, found->path))
-            return s->found = true;
-    return add(m, name_of(found->path), found->path);
+    struct served *s = m->all;
+    while (s && !(s->path && !strcmp(s->path, found->path)))
+        s = s->next;
+    s = s ? s : add(m, name_of(found->path), found->path);
+    if (s) {
+        s->found = true;
+        s->bytes = found->bytes;
+    }
+    return s;
 }
 
 /* Under the lock: look at the directories, at most once a second. */
@@ -142,6 +161,19 @@ static void shut(struct models *m, struct served *s)
     infer_model_close(&s->model);
 }
 
+/* Under the lock, which is free meanwhile: close a model that nobody opens or closes, and that no request but the
+ * caller's holds. */
+static void close_idle(struct models *m, struct served *s)
+{
+    s->busy = true;
+    pthread_mutex_unlock(&m->lock);
+    shut(m, s);
+    pthread_mutex_lock(&m->lock);
+    s->busy = false;
+    s->until = 0;
+    pthread_cond_broadcast(&m->changed);
+}
+
 /* Under the lock: close the model that was not used for longest, or wait until one can be. False: none is open, or the
  * time is up. */
 static bool make_room(struct models *m, const struct timespec *until)
@@ -155,12 +187,7 @@ static bool make_room(struct models *m, const struct timespec *until)
     }
     if (!oldest)
         return any && !pthread_cond_timedwait(&m->changed, &m->lock, until);
-    oldest->busy = true;
-    pthread_mutex_unlock(&m->lock);
-    shut(m, oldest);
-    pthread_mutex_lock(&m->lock);
-    oldest->busy = false;
-    pthread_cond_broadcast(&m->changed);
+    close_idle(m, oldest);
     return true;
 }
 
@@ -279,7 +306,7 @@ void models_close(struct models *m)
 /* Under the lock: the model that a name stands for, as far as is known. */
 static struct served *look_up(struct models *m, const char *name)
 {
-    struct served *s = name && *name ? find(m, name) : NULL;
+    struct served *s = name && *name ? find_named(m, name) : NULL;
     if (!s && (!name || !*name || !m->service->options.n_model_dirs))
         for (s = m->all; !s->first;)
             s = s->next;
@@ -343,7 +370,10 @@ void models_give(struct models *m, struct served *s)
     if (--s->users == 0)
         pthread_cond_broadcast(&m->changed);
     s->used = service_seconds();
+    const bool expires = !s->users && s->until;
     pthread_mutex_unlock(&m->lock);
+    if (expires)
+        service_look(m->service);
 }
 
 void models_each(struct models *m, void (*fn)(void *user, const struct served *s), void *user)
@@ -361,18 +391,40 @@ bool models_unload(struct models *m, struct served *s)
     pthread_mutex_lock(&m->lock);
     wait_busy(m, s);
     const bool alone = s->users == 1;
-    if (alone && s->model) {
-        s->busy = true;
-        pthread_mutex_unlock(&m->lock);
-        shut(m, s);
-        pthread_mutex_lock(&m->lock);
-        s->busy = false;
-        pthread_cond_broadcast(&m->changed);
-    }
+    if (alone && s->model)
+        close_idle(m, s);
     pthread_mutex_unlock(&m->lock);
     if (alone)
         infer_cache_trim(m->cache, 0);
     return alone;
+}
+
+void models_keep(struct models *m, struct served *s, double seconds)
+{
+    pthread_mutex_lock(&m->lock);
+    s->until = seconds < 0 ? 0 : service_seconds() + seconds;
+    pthread_mutex_unlock(&m->lock);
+}
+
+double models_expire(struct models *m)
+{
+    double next = INFINITY;
+    bool closed = false;
+    pthread_mutex_lock(&m->lock);
+    for (struct served *s = m->all; s; s = s->next) {
+        if (!s->until || !s->model || s->users || s->busy)
+            continue;
+        if (s->until <= service_seconds()) {
+            close_idle(m, s);
+            closed = true;
+        } else {
+            next = s->until < next ? s->until : next;
+        }
+    }
+    pthread_mutex_unlock(&m->lock);
+    if (closed)
+        infer_cache_trim(m->cache, 0);
+    return next;
 }
 
 /* ---- What a model is used by ---- */

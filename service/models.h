@@ -32,6 +32,7 @@ struct served {
     char *path; /* NULL: the one inside the library */
     bool first; /* for requests that name none */
     bool found; /* it is still there */
+    uint64_t bytes; /* of its files; 0: not known */
 
     /* under the models' lock */
     int users;    /* requests that hold it */
@@ -75,6 +76,10 @@ void models_give(struct models *m, struct served *s);
 void models_each(struct models *m, void (*fn)(void *user, const struct served *s), void *user);
 /** Close a model that is held by the caller alone. False: others use it. */
 bool models_unload(struct models *m, struct served *s);
+/** Have a held model closed so long after nobody holds it any more; negative: not for that. */
+void models_keep(struct models *m, struct served *s, double seconds);
+/** Close those whose time is over. Returns service_seconds() of the next one's. */
+double models_expire(struct models *m);
 
 /** Of a model that is held. The scheduler of encoders is NULL: err says why. */
 infer_scheduler *served_scheduler(struct models *m, struct served *s, infer_error *err);

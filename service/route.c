@@ -4,6 +4,7 @@
 #include "service/openai.h"
 #include "service/figures.h"
 #include "service/llama.h"
+#include "service/messages.h"
 #include "service/own.h"
 #include "service/slots.h"
 
@@ -15,6 +16,8 @@ static const struct route routes[] = {
     { "GET", "/v1/models/*", models_one, OPENAI, 0 },
     { "POST", "/v1/chat/completions", chat_completions, OPENAI, 0 },
     { "POST", "/v1/completions", completions, OPENAI, 0 },
+    { "POST", "/v1/messages", messages, ANTHROPIC, 0 },
+    { "POST", "/v1/messages/count_tokens", messages_count, ANTHROPIC, 0 },
     { "POST", "/v1/embeddings", embeddings, OPENAI, 0 },
     { "POST", "/v1/rerank", rerank, OPENAI, 0 },
     { "POST", "/rerank", rerank, OPENAI, 0 },

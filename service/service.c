@@ -86,26 +86,51 @@ static void free_options(infer_service_options *o)
 
 /* ---- Opening and closing ---- */
 
-/* Cancels what takes too long. Cancelling under the service's lock is safe: what a cancellation calls takes no lock of
- * the service. */
+/* Under the lock: end what takes too long. Cancelling under it is safe: what a cancellation calls takes no lock of the
+ * service. Returns when the next one is due. */
+static double end_late(infer_service *s)
+{
+    const double most = s->options.max_seconds, now = service_seconds();
+    double next = most > 0 ? now + most : INFINITY; /* of those that are yet to come */
+    for (infer_exchange *x = s->exchanges; x && most > 0; x = x->next) {
+        if (now - x->began > most)
+            exchange_time_out(x);
+        else
+            next = fmin(next, x->began + most);
+    }
+    return next;
+}
+
+/* Looks at the time: requests have so much of it, and models that nobody asks for. */
 static void *watch(void *user)
 {
     infer_service *const s = user;
     pthread_mutex_lock(&s->lock);
     while (!s->closed) {
         struct timespec until;
+        s->look = false;
+        pthread_mutex_unlock(&s->lock);
+        const double expires = models_expire(&s->models);
+        pthread_mutex_lock(&s->lock);
+        const double wait = fmin(fmin(end_late(s), expires) - service_seconds(), 3600) + 1e-3;
         clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 100000000;
+        until.tv_sec += (time_t)wait;
+        until.tv_nsec += (long)((wait - floor(wait)) * 1e9);
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&s->closing, &s->lock, &until);
-        const double now = service_seconds();
-        for (infer_exchange *x = s->exchanges; x; x = x->next)
-            if (now - x->began > s->options.max_seconds)
-                exchange_time_out(x);
+        if (!s->look && !s->closed && wait > 0)
+            pthread_cond_timedwait(&s->closing, &s->lock, &until);
     }
     pthread_mutex_unlock(&s->lock);
     return NULL;
+}
+
+void service_look(infer_service *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->look = true;
+    pthread_cond_signal(&s->closing);
+    pthread_mutex_unlock(&s->lock);
 }
 
 infer_service *infer_service_open(infer_context *context, const infer_service_options *options, infer_error *err)
@@ -135,7 +160,7 @@ infer_service *infer_service_open(infer_context *context, const infer_service_op
     else if (!slots_open(&s->slots, (size_t)(s->scheduler.max_running > 0 ? s->scheduler.max_running : 1)))
         service_error(err, INFER_E_NOMEM, "no memory for slots");
     else if (models_open(&s->models, s, err)) {
-        s->watched = o->max_seconds > 0 && !pthread_create(&s->watch, NULL, watch, s);
+        s->watched = !pthread_create(&s->watch, NULL, watch, s);
         return s;
     }
     infer_service_close(&s);

@@ -31,14 +31,16 @@ struct infer_service {
     size_t n_exchanges;
     bool draining, closed;
     int owners; /* the handle and every exchange */
-    bool watched;
-    pthread_t watch; /* cancels what takes longer than max_seconds */
+    bool watched, look; /* look: there is something new for the watch */
+    pthread_t watch;    /* cancels what takes longer than max_seconds, closes models that nobody uses */
 };
 
 /** An exchange is at its end. */
 void service_ended(infer_exchange *x);
 /** An exchange is no more. */
 void service_release(infer_service *service);
+/** Something has a time of its own from now on. */
+void service_look(infer_service *service);
 /** A line for the log: the object is released. */
 void service_log(infer_service *service, const char *event, json_t *taken);
 /** Random letters and digits, terminated: a name that nobody guesses. n at most 63. */

@@ -34,6 +34,14 @@ void text_add(struct text *t, const char *bytes, size_t n)
     t->v[t->n] = '\0';
 }
 
+void text_add_room(struct text *t, size_t n)
+{
+    if (!reserve(t, n))
+        return;
+    memset(t->v + t->n, 0, n + 1);
+    t->n += n;
+}
+
 void text_add_string(struct text *t, const char *string)
 {
     text_add(t, string, strlen(string));

@@ -12,6 +12,8 @@ struct text {
 };
 
 void text_add(struct text *t, const char *bytes, size_t n);
+/** Room for n bytes, which the caller fills: they are the text's from now on. */
+void text_add_room(struct text *t, size_t n);
 void text_add_string(struct text *t, const char *string);
 void text_printf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_free(struct text *t);

@@ -100,33 +100,56 @@ static inline json_t *events(const char *stream)
     return all;
 }
 
-/** Send a request with each of the fields in place of, or beside, those of `usual` ("\"a\":1"), as each type of JSON and
- *  some odd values: whatever comes, the answer is no failure of the server's, and what is refused is told why. */
-static inline void ask_with_any_field(infer_service *service, const char *path, const char *usual,
-                                      const char *const *fields, size_t n)
+/** Put a value, which is released, where a path of keys and indices leads to. */
+static inline void put_at(json_t *json, const char *path, json_t *value)
+{
+    const char *const dot = strrchr(path, '.'), *const key = dot ? dot + 1 : path;
+    char before[128] = "";
+    memcpy(before, path, dot ? (size_t)(dot - path) : 0);
+    json_t *const parent = at(json, before);
+    if (json_is_array(parent))
+        json_array_set_new(parent, strtoul(key, NULL, 10), value);
+    else if (json_is_object(parent))
+        json_object_set_new(parent, key, value);
+    else
+        json_decref(value);
+}
+
+/** Send a body with each of these fields, or of the values within it ("tools.0.name"), as each type of JSON and some odd
+ *  values, one at a time: whatever comes, the answer is no failure of the server's, and what is refused is told why. */
+static inline void ask_all_types(infer_service *service, const char *method, const char *path, const char *body,
+                                 const char *const *fields, size_t n)
 {
     static const char *const values[] = {
         "null", "true", "0", "-1", "1", "-1e300", "0.5", "9223372036854775807", "\"\"", "\"text\"",
         "\"\\u0000\"", "[]", "[null]", "[1,[2]]", "[\"a\",{}]", "[{\"type\":5,\"id\":-1,\"role\":[]}]", "{}",
         "{\"type\":[]}", "{\"type\":\"function\"}", "{\"1\":\"x\"}",
     };
-    char body[512];
-    snprintf(body, sizeof body, "{%s}", usual);
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
-            json_t *const request = json_loads(body, 0, NULL), *const value = json_loads(values[k], JSON_DECODE_ANY |
-                                                                                         JSON_ALLOW_NUL, NULL);
-            json_object_set_new(request, fields[i], value);
+            json_t *const request = json_loads(body, 0, NULL);
+            assert_non_null(request);
+            put_at(request, fields[i], json_loads(values[k], JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL));
             char *const text = json_dumps(request, JSON_COMPACT);
-            struct reply r = ask(service, "POST", path, text);
+            struct reply r = ask(service, method, path, text);
             json_t *const why = r.status != 200 ? json_loads(r.text, 0, NULL) : NULL;
-            if (r.status >= 500 || r.status < 200 || (r.status != 200 && !*text_at(why, "error.message")))
+            const bool told = *text_at(why, "error.message") || *text_at(why, "error");
+            if (r.status >= 500 || r.status < 200 || (r.status != 200 && !told))
                 fail_msg("%s %s: %d %s", path, text, r.status, r.text);
             json_decref(why);
             free(r.text);
             free(text);
             json_decref(request);
         }
+}
+
+/** The same for fields in place of, or beside, those of `usual` ("\"a\":1"). */
+static inline void ask_with_any_field(infer_service *service, const char *path, const char *usual,
+                                      const char *const *fields, size_t n)
+{
+    char body[512];
+    snprintf(body, sizeof body, "{%s}", usual);
+    ask_all_types(service, "POST", path, body, fields, n);
 }
 
 #endif
