@@ -29,6 +29,20 @@ typedef struct infer_exchange infer_exchange;
  *  "event" and more. Texts of prompts and answers are not in it, unless log_texts asks for them. */
 typedef void infer_service_log_fn(void *user, const char *json, size_t length);
 
+/** How far a model has been fetched, for who waits for it.
+ *  @param status what happens, in words
+ *  @param digest name of the file at hand; NULL = none
+ *  @param done   bytes of it that are there, of size
+ *  @return false: nobody waits any more, so the download should end. */
+typedef bool infer_pull_progress_fn(void *pull, const char *status, const char *digest, uint64_t done, uint64_t size);
+/** Has a model fetched, for POST /api/pull: returns when it is there, in one of model_dirs, or not. Called from a thread
+ *  of its own, a few at once.
+ *  @param name     what the request calls the model
+ *  @param progress to be called with `pull`, at least once a second
+ *  @return INFER_OK; INFER_E_ARGUMENT: no model can be called so; INFER_E_UNKNOWN: the hub has not got it; others. */
+typedef infer_status infer_pull_fn(void *user, const char *name, infer_pull_progress_fn *progress, void *pull,
+                                   infer_error *err);
+
 /** Options of infer_service_open(). Nothing of them is kept but what is said so. */
 typedef struct infer_service_options {
     size_t size;              /**< sizeof(infer_service_options) */
@@ -56,7 +70,8 @@ typedef struct infer_service_options {
     size_t n_api_keys;        /**< 0 = none (default) */
     const char *cors_origin;  /**< what Access-Control-Allow-Origin says, "*" or an origin; NULL = browsers may not call
                                *   from other pages (default) */
-    const char *hub;          /**< address that models are pulled from; NULL = pulling is refused (default) */
+    const char *hub;          /**< address that models are pulled from, for on_pull; NULL = pulling is refused
+                               *   (default) */
     size_t max_body;          /**< bytes of a request's body; more is 413. Default 16 MB */
     int32_t max_requests;     /**< that are worked on at once; more are 503. Default 1024 */
     double max_seconds;       /**< a request may take; then it ends with what it has. 0 = no bound (default) */
@@ -67,6 +82,8 @@ typedef struct infer_service_options {
     infer_service_log_fn *on_log; /**< NULL = silence (default) */
     void *log_user;           /**< handed to on_log */
     bool log_texts;           /**< bodies and answers are in the log (default false) */
+    infer_pull_fn *on_pull;   /**< fetches models from the hub; NULL = pulling is refused (default) */
+    void *pull_user;          /**< handed to on_pull */
 } infer_service_options;
 
 static inline infer_service_options infer_service_defaults(void)

@@ -225,10 +225,17 @@ static bool queue_is_full(const struct job *j)
     return info.n_queued >= (size_t)j->service->scheduler.max_queue;
 }
 
+int job_status(const struct job *j, const infer_error *err)
+{
+    const bool too_long = err->code == INFER_E_FULL && !queue_is_full(j);
+    const bool own_template = err->code == INFER_E_FORMAT && j->setup.chat_template;
+    return too_long || own_template ? 400 : http_status(err->code);
+}
+
 static void fail_whole(struct job *j, const infer_error *err)
 {
-    const bool too_long = err == &j->refusal && err->code == INFER_E_FULL && !queue_is_full(j);
-    exchange_fail(j->x, too_long ? 400 : http_status(err->code), NULL, too_long ? "context_length_exceeded" : NULL,
+    const int status = err == &j->refusal ? job_status(j, err) : http_status(err->code);
+    exchange_fail(j->x, status, NULL, status == 400 && err->code == INFER_E_FULL ? "context_length_exceeded" : NULL,
                   "%s", err->message);
 }
 

@@ -114,6 +114,8 @@ bool job_open_chat(struct job *job, infer_error *err);
 void job_start(struct job *job);
 /** End without asking the model: the answers, which are made, are empty. The job is no longer the caller's. */
 void job_end_empty(struct job *job);
+/** Status of HTTP for a failure before there is a text: what the request itself brought is its own fault. */
+int job_status(const struct job *job, const infer_error *err);
 /** Answer with an error and free a job that was not started. */
 void job_fail(struct job *job, int status, const char *param, const char *code, const char *format, ...)
     __attribute__((format(printf, 5, 6)));

@@ -260,7 +260,7 @@ void messages(infer_exchange *x)
     else if (conversation_continue(j, &err))
         job_start(j);
     else
-        job_fail(j, http_status(err.code), "messages", NULL, "%s", err.message);
+        job_fail(j, job_status(j, &err), "messages", NULL, "%s", err.message);
 }
 
 void messages_count(infer_exchange *x)

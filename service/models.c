@@ -386,6 +386,13 @@ void models_each(struct models *m, void (*fn)(void *user, const struct served *s
     pthread_mutex_unlock(&m->lock);
 }
 
+void models_look_anew(struct models *m)
+{
+    pthread_mutex_lock(&m->lock);
+    m->scanned = 0;
+    pthread_mutex_unlock(&m->lock);
+}
+
 bool models_unload(struct models *m, struct served *s)
 {
     pthread_mutex_lock(&m->lock);

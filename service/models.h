@@ -74,6 +74,8 @@ struct served *models_find(struct models *m, const char *name);
 void models_give(struct models *m, struct served *s);
 /** Look at the directories again, then call fn for each model, under the lock. */
 void models_each(struct models *m, void (*fn)(void *user, const struct served *s), void *user);
+/** Have the directories looked at again, though that was done a moment ago. */
+void models_look_anew(struct models *m);
 /** Close a model that is held by the caller alone. False: others use it. */
 bool models_unload(struct models *m, struct served *s);
 /** Have a held model closed so long after nobody holds it any more; negative: not for that. */

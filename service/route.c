@@ -5,7 +5,9 @@
 #include "service/figures.h"
 #include "service/llama.h"
 #include "service/messages.h"
+#include "service/ollama.h"
 #include "service/own.h"
+#include "service/shimmy.h"
 #include "service/slots.h"
 
 #include <string.h>
@@ -18,6 +20,22 @@ static const struct route routes[] = {
     { "POST", "/v1/completions", completions, OPENAI, 0 },
     { "POST", "/v1/messages", messages, ANTHROPIC, 0 },
     { "POST", "/v1/messages/count_tokens", messages_count, ANTHROPIC, 0 },
+    { "POST", "/api/generate", ollama_generate, OLLAMA, 0 },
+    { "POST", "/api/chat", ollama_chat, OLLAMA, 0 },
+    { "POST", "/api/embed", ollama_embed, OLLAMA, 0 },
+    { "POST", "/api/embeddings", ollama_embeddings, OLLAMA, 0 },
+    { "GET", "/api/tags", ollama_tags, OLLAMA, 0 },
+    { "GET", "/api/ps", ollama_ps, OLLAMA, 0 },
+    { "POST", "/api/show", ollama_show, OLLAMA, 0 },
+    { "GET", "/api/version", ollama_version, OLLAMA, QUICK },
+    { "POST", "/api/pull", ollama_pull, OLLAMA, CHANGES },
+    { "DELETE", "/api/delete", ollama_refuse, OLLAMA, 0 },
+    { "POST", "/api/copy", ollama_refuse, OLLAMA, 0 },
+    { "POST", "/api/create", ollama_refuse, OLLAMA, 0 },
+    { "POST", "/api/push", ollama_refuse, OLLAMA, 0 },
+    { "MESSAGE", "/ws/generate", shimmy_message, OLLAMA, 0 },
+    { "GET", "/api/models", shimmy_models, OLLAMA, 0 },
+    { "GET", "/diag", shimmy_machine, OLLAMA, QUICK },
     { "POST", "/v1/embeddings", embeddings, OPENAI, 0 },
     { "POST", "/v1/rerank", rerank, OPENAI, 0 },
     { "POST", "/rerank", rerank, OPENAI, 0 },

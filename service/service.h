@@ -24,6 +24,8 @@ struct infer_service {
     double began;   /* service_seconds() */
     int64_t started; /* the same on the clock, seconds since 1970 */
 
+    atomic_int pulls; /* under way */
+
     pthread_mutex_t lock;
     pthread_cond_t idle;      /* nothing is under way any more */
     pthread_cond_t closing;   /* wakes the one who looks at the time */

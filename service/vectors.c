@@ -1,6 +1,7 @@
 /* vectors.c - POST /v1/embeddings and /v1/rerank */
 #include "service/own.h"
 #include "service/service.h"
+#include "service/vectors.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -8,14 +9,7 @@
 
 enum { AT_ONCE = 32 }; /* texts between two looks whether the client is still there */
 
-/* Texts or arrays of ids. */
-struct inputs {
-    infer_input *v;
-    int32_t *ids; /* of all */
-    size_t n, n_ids;
-};
-
-static void inputs_free(struct inputs *in)
+void inputs_free(struct inputs *in)
 {
     free(in->v);
     free(in->ids);
@@ -55,8 +49,7 @@ static void add_text(struct inputs *in, struct fields *f, const char *name, cons
         in->v[in->n++] = (infer_input){ .text = json_string_value(inner), .length = json_string_length(inner) };
 }
 
-/* A string, an array of strings (or of objects with "text"), an array of ids, or an array of such arrays. */
-static void read_inputs(struct inputs *in, struct fields *f, const char *name)
+void inputs_read(struct inputs *in, struct fields *f, const char *name)
 {
     const json_t *const value = field_any(f, name), *const first = json_array_get(value, 0);
     const bool list = json_is_array(value);
@@ -76,7 +69,7 @@ static void read_inputs(struct inputs *in, struct fields *f, const char *name)
             (json_is_array(json_array_get(value, i)) ? add_ids : add_text)(in, f, name, json_array_get(value, i));
 }
 
-static size_t count_tokens(const struct served *model, const infer_input *in, size_t n)
+size_t inputs_tokens(const struct served *model, const infer_input *in, size_t n)
 {
     const infer_tokenizer *const tokenizer = infer_model_tokenizer(model->model);
     size_t all = 0;
@@ -92,8 +85,7 @@ static size_t count_tokens(const struct served *model, const infer_input *in, si
 
 /* ---- Embeddings ---- */
 
-/* The first `keep` numbers of a vector, of length 1 again. */
-static void cut(float *vector, size_t keep)
+void vector_cut(float *vector, size_t keep)
 {
     double sum = 0;
     for (size_t i = 0; i < keep; i++)
@@ -123,7 +115,7 @@ static json_t *base64(const float *vector, size_t n)
     return json;
 }
 
-static json_t *numbers(const float *vector, size_t n)
+json_t *vector_json(const float *vector, size_t n)
 {
     json_t *const list = json_array();
     for (size_t i = 0; i < n; i++)
@@ -131,9 +123,8 @@ static json_t *numbers(const float *vector, size_t n)
     return list;
 }
 
-/* (n, dimensions) vectors, which the caller frees; NULL: err tells why. */
-static float *embed(infer_exchange *x, struct served *model, const struct inputs *in, size_t *dimensions,
-                    infer_error *err)
+float *vectors_of(infer_exchange *x, struct served *model, const struct inputs *in, size_t *dimensions,
+                  infer_error *err)
 {
     infer_embedder_info info = { .size = sizeof info };
     infer_embedder *const embedder = served_embedder(&x->service->models, model, err);
@@ -162,9 +153,9 @@ static json_t *embedding_list(float *vectors, size_t n, size_t dimensions, size_
     for (size_t i = 0; i < n; i++) {
         float *const v = vectors + i * dimensions;
         if (keep < dimensions)
-            cut(v, keep);
+            vector_cut(v, keep);
         json_array_append_new(data, json_pack("{s:s, s:I, s:o}", "object", "embedding", "index", (json_int_t)i,
-                                              "embedding", coded ? base64(v, keep) : numbers(v, keep)));
+                                              "embedding", coded ? base64(v, keep) : vector_json(v, keep)));
     }
     return data;
 }
@@ -179,15 +170,15 @@ void embeddings(infer_exchange *x)
         return;
     const char *const format = field_text(&a.f, "encoding_format", "float");
     const size_t wanted = (size_t)field_integer(&a.f, "dimensions", 0, 1, INT32_MAX);
-    read_inputs(&in, &a.f, "input");
+    inputs_read(&in, &a.f, "input");
     if (strcmp(format, "float") && strcmp(format, "base64"))
         field_wrong(&a.f, "encoding_format", "expected \"float\" or \"base64\", found \"%s\"", format);
-    float *const vectors = fields_fail(&a.f, x) ? NULL : embed(x, a.model, &in, &dimensions, &err);
+    float *const vectors = fields_fail(&a.f, x) ? NULL : vectors_of(x, a.model, &in, &dimensions, &err);
     if (vectors && wanted > dimensions) {
         exchange_fail(x, 400, "dimensions", "invalid_value", "dimensions: the model's vectors have %zu, not %zu",
                       dimensions, wanted);
     } else if (vectors) {
-        const json_int_t tokens = (json_int_t)(x->n_prompt = count_tokens(a.model, in.v, in.n));
+        const json_int_t tokens = (json_int_t)(x->n_prompt = inputs_tokens(a.model, in.v, in.n));
         exchange_answer_json(x, 200,
                              json_pack("{s:s, s:o, s:s, s:{s:I, s:I}}", "object", "list", "data",
                                        embedding_list(vectors, in.n, dimensions, wanted ? wanted : dimensions,
@@ -268,14 +259,14 @@ void rerank(infer_exchange *x)
     const size_t top = (size_t)field_integer(&a.f, "top_n", INT32_MAX, 1, INT32_MAX);
     if (!json_is_string(query))
         field_wrong(&a.f, "query", "expected a string, found %s", json_kind(query));
-    read_inputs(&in, &a.f, "documents");
+    inputs_read(&in, &a.f, "documents");
     if (in.n_ids || !json_is_array(field_any(&a.f, "documents")))
         field_wrong(&a.f, "documents", "expected an array of strings");
     const infer_input q = { .text = json_string_value(query), .length = json_string_length(query) };
     struct ranked *const all = fields_fail(&a.f, x) ? NULL : rank(x, a.model, &q, &in, &err);
     if (all) {
-        const json_int_t tokens = (json_int_t)(x->n_prompt = count_tokens(a.model, in.v, in.n) +
-                                               in.n * count_tokens(a.model, &q, 1));
+        const json_int_t tokens = (json_int_t)(x->n_prompt = inputs_tokens(a.model, in.v, in.n) +
+                                               in.n * inputs_tokens(a.model, &q, 1));
         exchange_answer_json(x, 200,
                              json_pack("{s:s, s:s, s:o, s:{s:I, s:I}}", "object", "list", "model", a.model->id,
                                        "results", ranked_list(all, in.n < top ? in.n : top, &in, raw, texts), "usage",
