@@ -35,8 +35,8 @@ typedef void infer_service_log_fn(void *user, const char *json, size_t length);
  *  @param done   bytes of it that are there, of size
  *  @return false: nobody waits any more, so the download should end. */
 typedef bool infer_pull_progress_fn(void *pull, const char *status, const char *digest, uint64_t done, uint64_t size);
-/** Has a model fetched, for POST /api/pull: returns when it is there, in one of model_dirs, or not. Called from a thread
- *  of its own, a few at once.
+/** Has a model fetched, for POST /api/pull: returns when it is there, in one of model_dirs, or not. Called from a
+ *  thread of its own, a few at once.
  *  @param name     what the request calls the model
  *  @param progress to be called with `pull`, at least once a second
  *  @return INFER_OK; INFER_E_ARGUMENT: no model can be called so; INFER_E_UNKNOWN: the hub has not got it; others. */

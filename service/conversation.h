@@ -16,8 +16,8 @@ void job_set_tools(struct job *job, struct fields *f, const char *param, const j
 void job_set_tool_choice(struct job *job, struct fields *f, const char *param, const json_t *choice);
 /** Variables of the chat template: an object, or NULL. */
 void job_set_variables(struct job *job, struct fields *f, const char *param, const json_t *variables);
-/** Ids of what an answer to job->messages goes on from, with a text behind it: *n of them, which the caller frees. NULL:
- *  err tells why. */
+/** Ids of what an answer to job->messages goes on from, with a text behind it: *n of them, which the caller frees.
+ *  NULL: err tells why. */
 int32_t *conversation_ids(struct job *job, const char *text, size_t length, size_t *n, infer_error *err);
 /** If the last message is a text of the assistant's own, have the answer go on from there: the job then has a prompt of
  *  ids in place of messages. Not where there are tools. */

@@ -43,8 +43,9 @@ static const char *stop_sequence(const struct answer *a)
 
 static json_t *usage(size_t input, size_t cached, size_t output)
 {
-    return json_pack("{s:I, s:i, s:I, s:I}", "input_tokens", (json_int_t)(input - cached), "cache_creation_input_tokens",
-                     0, "cache_read_input_tokens", (json_int_t)cached, "output_tokens", (json_int_t)output);
+    return json_pack("{s:I, s:i, s:I, s:I}", "input_tokens", (json_int_t)(input - cached),
+                     "cache_creation_input_tokens", 0, "cache_read_input_tokens", (json_int_t)cached, "output_tokens",
+                     (json_int_t)output);
 }
 
 static json_t *usage_at_end(const struct job *j)
@@ -112,8 +113,8 @@ static void begin(struct job *j)
     if (j->messages) /* what is computed is told at the end; here all of it */
         free(conversation_ids(j, "", 0, &n, NULL));
     openai_stream_begin(j);
-    event(j, json_pack("{s:s, s:o}", "type", "message_start", "message", head(j, json_array(), NULL, NULL,
-                                                                             usage(n, 0, 0))));
+    event(j, json_pack("{s:s, s:o}", "type", "message_start", "message",
+                       head(j, json_array(), NULL, NULL, usage(n, 0, 0))));
     event(j, json_pack("{s:s}", "type", "ping"));
 }
 
@@ -190,7 +191,8 @@ static void read_thinking(struct job *j, struct fields *f)
 {
     json_t *const thinking = field_object(f, "thinking");
     struct fields inner = fields_of(thinking), output = fields_of(field_object(f, "output_config"));
-    const char *const type = field_text(&inner, "type", "disabled"), *const effort = field_text(&output, "effort", NULL);
+    const char *const type = field_text(&inner, "type", "disabled");
+    const char *const effort = field_text(&output, "effort", NULL);
     const bool on = strcmp(type, "disabled");
     const int64_t budget = field_integer(&inner, "budget_tokens", -1, 0, INT32_MAX);
     if (on && strcmp(type, "enabled") && strcmp(type, "adaptive") && strcmp(type, "between_tools"))

@@ -37,7 +37,8 @@ static void refuse(struct reading *r, const json_t *block)
     if (!json_is_object(block))
         field_wrong(r->f, "messages", "a block is expected to be an object, found %s", json_kind(block));
     else
-        field_wrong(r->f, "messages", "a block of the type \"%.40s\" is not understood here: this server reads text alone",
+        field_wrong(r->f, "messages",
+                    "a block of the type \"%.40s\" is not understood here: this server reads text alone",
                     type_of(block));
 }
 
@@ -97,8 +98,8 @@ static void read_result(struct reading *r, const json_t *block)
     }
     if (content && !json_is_null(content))
         add_content(r, &text, content);
-    json_t *const message = json_pack("{s:s, s:O, s:s%}", "role", "tool", "tool_call_id", id, "content",
-                                      text_string(&text), text.n);
+    json_t *const message =
+        json_pack("{s:s, s:O, s:s%}", "role", "tool", "tool_call_id", id, "content", text_string(&text), text.n);
     json_t *const name = json_object_get(r->names, json_string_value(id));
     if (message && name)
         json_object_set(message, "name", name);
@@ -225,9 +226,9 @@ void messages_tools(struct job *j, struct fields *f, const json_t *tools)
         else if (!json_is_string(name) || !json_is_object(schema))
             field_wrong(f, "tools", "tool %zu is expected to have a name and an input_schema", i);
         else
-            json_array_append_new(all, json_pack("{s:s, s:{s:O, s:s, s:O}}", "type", "function", "function", "name",
-                                                 name, "description", about && json_is_string(about) ?
-                                                 json_string_value(about) : "", "parameters", schema));
+            json_array_append_new(
+                all, json_pack("{s:s, s:{s:O, s:s, s:O}}", "type", "function", "function", "name", name, "description",
+                               about && json_is_string(about) ? json_string_value(about) : "", "parameters", schema));
     }
     job_set_tools(j, f, "tools", all);
     json_decref(all);

@@ -104,7 +104,8 @@ void ollama_load(infer_exchange *x, json_t *body, const char *key, json_t *empty
                                        ollama_time(0), key, empty, "done", 1, "done_reason",
                                        unload ? "unload" : "load"));
     } else if (!wrong) {
-        exchange_fail(x, status, "model", "model_not_found", "%s", *err.message ? err.message : "there is no such model");
+        exchange_fail(x, status, "model", "model_not_found", "%s",
+                      *err.message ? err.message : "there is no such model");
     }
     json_decref(empty);
     json_decref(body);
@@ -161,8 +162,8 @@ static void read_think(struct job *j, struct fields *f)
         return;
     if (!effort && !json_is_boolean(think))
         field_wrong(f, "think", "expected true, false or a word, found %s", json_kind(think));
-    json_t *const variables = json_pack("{s:b, s:s*}", "enable_thinking", effort || json_is_true(think),
-                                        "reasoning_effort", effort);
+    json_t *const variables =
+        json_pack("{s:b, s:s*}", "enable_thinking", effort || json_is_true(think), "reasoning_effort", effort);
     job_set_variables(j, f, "think", variables);
     json_decref(variables);
 }

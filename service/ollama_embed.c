@@ -36,8 +36,8 @@ static int32_t *shorten(const struct served *model, infer_input *text, size_t mo
 }
 
 /* The vectors of texts, shortened or not; the caller frees them. */
-static float *embed(infer_exchange *x, struct served *model, const struct inputs *in, bool truncate,
-                    size_t *dimensions, infer_error *err)
+static float *embed(infer_exchange *x, struct served *model, const struct inputs *in, bool truncate, size_t *dimensions,
+                    infer_error *err)
 {
     const size_t most = longest(x, model, err);
     int32_t **const owned = calloc(in->n + 1, sizeof *owned);

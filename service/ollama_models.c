@@ -186,8 +186,11 @@ static void add_parameters(struct text *t, const char *before)
     const struct {
         const char *name;
         double value;
-    } all[] = { { "temperature", (double)o.temperature }, { "top_k", o.top_k }, { "top_p", (double)o.top_p },
-                { "min_p", (double)o.min_p },             { "repeat_penalty", (double)o.repeat_penalty } };
+    } all[] = { { "temperature", (double)o.temperature },
+                { "top_k", o.top_k },
+                { "top_p", (double)o.top_p },
+                { "min_p", (double)o.min_p },
+                { "repeat_penalty", (double)o.repeat_penalty } };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         text_printf(t, "%s%-30s %.6g\n", before, all[i].name, all[i].value);
 }
@@ -203,17 +206,17 @@ void ollama_show(infer_exchange *x)
         const infer_tokenizer *const tokenizer = infer_model_tokenizer(a.model->model);
         const char *chat = tokenizer ? infer_tokenizer_chat_template(tokenizer) : NULL;
         chat = chat ? chat : infer_chat_template_builtin("chatml");
-        text_printf(&file, "# a chat template of libinfer is Jinja\nFROM %s\nTEMPLATE \"\"\"%s\"\"\"\n", a.model->id, chat);
+        text_printf(&file, "# a chat template of libinfer is Jinja\nFROM %s\nTEMPLATE \"\"\"%s\"\"\"\n", a.model->id,
+                    chat);
         add_parameters(&file, "PARAMETER ");
         add_parameters(&parameters, "");
         json_t *const known = entry(x->service, a.model);
-        exchange_answer_json(x, 200,
-                             json_pack("{s:s, s:s, s:s, s:O, s:o, s:o, s:O}", "modelfile", text_string(&file),
-                                       "parameters", text_string(&parameters), "template", chat, "details",
-                                       json_object_get(known, "details"), "model_info",
-                                       metadata(a.model->model, verbose), "capabilities",
-                                       capabilities(a.model->model, chat), "modified_at",
-                                       json_object_get(known, "modified_at")));
+        exchange_answer_json(
+            x, 200,
+            json_pack("{s:s, s:s, s:s, s:O, s:o, s:o, s:O}", "modelfile", text_string(&file), "parameters",
+                      text_string(&parameters), "template", chat, "details", json_object_get(known, "details"),
+                      "model_info", metadata(a.model->model, verbose), "capabilities",
+                      capabilities(a.model->model, chat), "modified_at", json_object_get(known, "modified_at")));
         json_decref(known);
     }
     text_free(&file);

@@ -19,8 +19,9 @@ static json_t *line(const struct job *j, json_t *content, json_t *reasoning, boo
         if (reasoning)
             json_object_set_new(all, "thinking", reasoning);
     } else {
-        json_object_set_new(all, "message", json_pack("{s:s, s:o, s:o*}", "role", "assistant", "content", content,
-                                                      "thinking", reasoning));
+        json_object_set_new(
+            all, "message",
+            json_pack("{s:s, s:o, s:o*}", "role", "assistant", "content", content, "thinking", reasoning));
     }
     json_object_set_new(all, "done", json_boolean(done));
     return all;
@@ -58,8 +59,8 @@ static json_t *context_of(const struct answer *a)
     json_t *const list = json_array();
     size_t n = 0, n_text = 0;
     int32_t *const ids = j->messages ? conversation_ids(j, text_string(&a->content), a->content.n, &n, NULL) : NULL;
-    int32_t *const text = j->messages ? NULL
-                                      : text_ids(j->model, text_string(&a->content), a->content.n, 0, &n_text, NULL);
+    int32_t *const text =
+        j->messages ? NULL : text_ids(j->model, text_string(&a->content), a->content.n, 0, &n_text, NULL);
     for (size_t i = 0; i < j->n_ids; i++)
         json_array_append_new(list, json_integer(j->ids[i]));
     for (size_t i = 0; ids && i < n; i++)
@@ -154,7 +155,7 @@ static bool add_context(struct job *j, struct fields *f, const json_t *context, 
     const size_t n = json_array_size(context), room = SIZE_MAX / sizeof *j->ids / 2;
     size_t n_new = 0, skip = 0;
     int32_t *const new = conversation_ids(j, "", 0, &n_new, err);
-    int32_t *const ids = new && n < room ? calloc(n + n_new + 1, sizeof *ids) : NULL;
+    int32_t *const ids = new &&n < room ? calloc(n + n_new + 1, sizeof *ids) : NULL;
     for (size_t i = 0; ids && i < n; i++) {
         const json_t *const id = json_array_get(context, i);
         const json_int_t v = json_integer_value(id);

@@ -194,7 +194,8 @@ void shimmy_machine(infer_exchange *x)
     for (char *p = name.sysname; *p; p++)
         *p |= *p >= 'A' && *p <= 'Z' ? 32 : 0;
     const double bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    exchange_answer_json(x, 200, json_pack("{s:s, s:I, s:I}", "os", name.sysname, "cores",
-                                           (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "mem_total_mb",
-                                           (json_int_t)(bytes / (1 << 20))));
+    exchange_answer_json(x, 200,
+                         json_pack("{s:s, s:I, s:I}", "os", name.sysname, "cores",
+                                   (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "mem_total_mb",
+                                   (json_int_t)(bytes / (1 << 20))));
 }

@@ -27,8 +27,9 @@ static int close_service(void **state)
 #define PATH "/v1/messages"
 #define ASK "\"model\":\"stories\",\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time\"}]"
 #define SHORT ASK ",\"max_tokens\":12,\"temperature\":0"
-#define TOOL                                                                                                       \
-    "{\"name\":\"weather\",\"description\":\"tells it\",\"input_schema\":{\"type\":\"object\",\"properties\":{\"sky\":" \
+#define TOOL                                                                                                           \
+    "{\"name\":\"weather\",\"description\":\"tells "                                                                   \
+    "it\",\"input_schema\":{\"type\":\"object\",\"properties\":{\"sky\":"                                              \
     "{\"enum\":[\"blue\",\"grey\"]}},\"required\":[\"sky\"],\"additionalProperties\":false}}"
 #define CALL ASK ",\"max_tokens\":80,\"temperature\":0,\"tools\":[" TOOL "]"
 #define THINK ASK ",\"max_tokens\":80,\"grammar\":\"root ::= \\\"<think>hm</think>yes\\\"\""
@@ -54,7 +55,8 @@ static void has_keys(json_t *object, size_t n, const char *const *keys)
 static void an_answer_has_the_fields_of_a_message(void **state)
 {
     (void)state;
-    static const char *const keys[] = { "id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage" };
+    static const char *const keys[] = { "id",      "type",        "role",          "model",
+                                        "content", "stop_reason", "stop_sequence", "usage" };
     static const char *const used[] = { "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens",
                                         "output_tokens" };
     json_t *const a = ask_message("{" SHORT "}");
@@ -79,8 +81,8 @@ static void what_was_computed_before_is_told_apart(void **state)
     while (strlen(text) < 1500)
         strcat(text, "a long story of a little girl ");
     snprintf(body, sizeof body, "{\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}],\"max_tokens\":1}", text);
-    json_t *const a = ask_message(body), *const b = ask_message(body), *const n =
-        ask_json(service, "POST", PATH "/count_tokens", body, 200);
+    json_t *const a = ask_message(body), *const b = ask_message(body),
+                  *const n = ask_json(service, "POST", PATH "/count_tokens", body, 200);
     assert_int_equal(number_at(a, "usage.input_tokens"), number_at(n, "input_tokens"));
     assert_true(number_at(b, "usage.cache_read_input_tokens") > 0);
     assert_int_equal(number_at(b, "usage.input_tokens") + number_at(b, "usage.cache_read_input_tokens"),
@@ -148,8 +150,8 @@ static void the_stop_sequence_that_came_up_is_told(void **state)
     char word[16] = "", body[512], stream[512];
     assert_non_null(stop);
     memcpy(word, stop, 5);
-    snprintf(body, sizeof body, "{" ASK ",\"max_tokens\":60,\"temperature\":0,\"stop_sequences\":[\"\",\"never\",\"%s\"]%s}",
-             word, "");
+    snprintf(body, sizeof body,
+             "{" ASK ",\"max_tokens\":60,\"temperature\":0,\"stop_sequences\":[\"\",\"never\",\"%s\"]%s}", word, "");
     snprintf(stream, sizeof stream, "%.*s,\"stream\":true}", (int)strlen(body) - 1, body);
     json_t *const a = ask_message(body);
     assert_string_equal(text_at(a, "stop_reason"), "stop_sequence");
@@ -167,8 +169,10 @@ static void the_stop_sequence_that_came_up_is_told(void **state)
 static void a_required_call_is_a_block_of_its_own(void **state)
 {
     (void)state;
-    static const char *const choices[] = { "{\"type\":\"any\",\"disable_parallel_tool_use\":true}",
-                                           "{\"type\":\"tool\",\"name\":\"weather\",\"disable_parallel_tool_use\":true}" };
+    static const char *const choices[] = {
+        "{\"type\":\"any\",\"disable_parallel_tool_use\":true}",
+        "{\"type\":\"tool\",\"name\":\"weather\",\"disable_parallel_tool_use\":true}"
+    };
     for (size_t c = 0; c < 2; c++) {
         char body[1024], stream[1024], json[256] = "", names[4096] = "";
         snprintf(body, sizeof body, "{" CALL ",\"tool_choice\":%s}", choices[c]);
@@ -270,9 +274,11 @@ static void a_text_and_its_blocks_are_the_same(void **state)
     (void)state;
     const json_int_t one = count(USER("\"Hello there\""));
     assert_int_equal(count(USER("[{\"type\":\"text\",\"text\":\"Hello \"},{\"type\":\"text\",\"text\":\"there\","
-                                "\"cache_control\":{\"type\":\"ephemeral\"}}]")), one);
+                                "\"cache_control\":{\"type\":\"ephemeral\"}}]")),
+                     one);
     assert_int_equal(count(USER("[{\"type\":\"document\",\"source\":{\"type\":\"text\",\"media_type\":\"text/plain\","
-                                "\"data\":\"Hello there\"}}]")), one);
+                                "\"data\":\"Hello there\"}}]")),
+                     one);
     const json_int_t system = count("\"system\":\"Be brief\"," USER("\"Hello there\""));
     assert_true(system > one);
     assert_int_equal(count("\"system\":[{\"type\":\"text\",\"text\":\"Be brief\"}]," USER("\"Hello there\"")), system);
@@ -283,17 +289,22 @@ static void a_text_and_its_blocks_are_the_same(void **state)
 static void calls_and_results_are_part_of_a_conversation(void **state)
 {
     (void)state;
-    static const char before[] = "{\"role\":\"user\",\"content\":\"Weather?\"},{\"role\":\"assistant\",\"content\":["
-                                 "{\"type\":\"thinking\",\"thinking\":\"hm\",\"signature\":\"x\"},"
-                                 "{\"type\":\"redacted_thinking\",\"data\":\"x\"},"
-                                 "{\"type\":\"text\",\"text\":\"I look.\"},"
-                                 "{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"weather\",\"input\":{\"sky\":\"blue\"}}]}";
+    static const char before[] =
+        "{\"role\":\"user\",\"content\":\"Weather?\"},{\"role\":\"assistant\",\"content\":["
+        "{\"type\":\"thinking\",\"thinking\":\"hm\",\"signature\":\"x\"},"
+        "{\"type\":\"redacted_thinking\",\"data\":\"x\"},"
+        "{\"type\":\"text\",\"text\":\"I look.\"},"
+        "{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"weather\",\"input\":{\"sky\":\"blue\"}}]}";
     char one[2048], two[2048], body[4096];
-    snprintf(one, sizeof one, "\"tools\":[" TOOL "],\"messages\":[%s,{\"role\":\"user\",\"content\":["
-             "{\"type\":\"tool_result\",\"tool_use_id\":\"t1\",\"content\":\"blue\"}]}]", before);
-    snprintf(two, sizeof two, "\"tools\":[" TOOL "],\"messages\":[%s,{\"role\":\"user\",\"content\":["
+    snprintf(one, sizeof one,
+             "\"tools\":[" TOOL "],\"messages\":[%s,{\"role\":\"user\",\"content\":["
+             "{\"type\":\"tool_result\",\"tool_use_id\":\"t1\",\"content\":\"blue\"}]}]",
+             before);
+    snprintf(two, sizeof two,
+             "\"tools\":[" TOOL "],\"messages\":[%s,{\"role\":\"user\",\"content\":["
              "{\"type\":\"tool_result\",\"tool_use_id\":\"t1\",\"content\":[{\"type\":\"text\",\"text\":\"blue\"}],"
-             "\"is_error\":false},{\"type\":\"text\",\"text\":\"And now?\"}]}]", before);
+             "\"is_error\":false},{\"type\":\"text\",\"text\":\"And now?\"}]}]",
+             before);
     assert_true(count(two) > count(one));
     snprintf(body, sizeof body, "{\"model\":\"stories\",\"max_tokens\":5,%s}", two);
     json_decref(ask_message(body));
@@ -355,17 +366,55 @@ static void what_is_wrong_is_named(void **state)
 static void no_type_of_any_field_is_taken_for_another(void **state)
 {
     (void)state;
-    static const char *const fields[] = { "model", "messages", "messages.0", "messages.0.role", "messages.0.content",
-        "messages.0.content.0", "messages.0.content.0.type", "messages.0.content.0.text", "messages.1.content",
-        "messages.1.content.0.thinking", "messages.1.content.1.id", "messages.1.content.1.name",
-        "messages.1.content.1.input", "messages.2.content.0", "messages.2.content.0.tool_use_id",
-        "messages.2.content.0.content", "messages.2.content.0.content.0", "messages.2.content.0.content.0.text",
-        "system", "system.0", "system.0.text", "max_tokens", "stream", "stop_sequences", "stop_sequences.0",
-        "temperature", "top_p", "top_k", "metadata", "metadata.user_id", "thinking", "thinking.type",
-        "thinking.budget_tokens", "tools", "tools.0", "tools.0.type", "tools.0.name", "tools.0.description",
-        "tools.0.input_schema", "tool_choice", "tool_choice.type", "tool_choice.name",
-        "tool_choice.disable_parallel_tool_use", "output_config", "output_config.format", "output_config.format.type",
-        "output_config.format.schema", "output_config.effort", "output_format" };
+    static const char *const fields[] = { "model",
+                                          "messages",
+                                          "messages.0",
+                                          "messages.0.role",
+                                          "messages.0.content",
+                                          "messages.0.content.0",
+                                          "messages.0.content.0.type",
+                                          "messages.0.content.0.text",
+                                          "messages.1.content",
+                                          "messages.1.content.0.thinking",
+                                          "messages.1.content.1.id",
+                                          "messages.1.content.1.name",
+                                          "messages.1.content.1.input",
+                                          "messages.2.content.0",
+                                          "messages.2.content.0.tool_use_id",
+                                          "messages.2.content.0.content",
+                                          "messages.2.content.0.content.0",
+                                          "messages.2.content.0.content.0.text",
+                                          "system",
+                                          "system.0",
+                                          "system.0.text",
+                                          "max_tokens",
+                                          "stream",
+                                          "stop_sequences",
+                                          "stop_sequences.0",
+                                          "temperature",
+                                          "top_p",
+                                          "top_k",
+                                          "metadata",
+                                          "metadata.user_id",
+                                          "thinking",
+                                          "thinking.type",
+                                          "thinking.budget_tokens",
+                                          "tools",
+                                          "tools.0",
+                                          "tools.0.type",
+                                          "tools.0.name",
+                                          "tools.0.description",
+                                          "tools.0.input_schema",
+                                          "tool_choice",
+                                          "tool_choice.type",
+                                          "tool_choice.name",
+                                          "tool_choice.disable_parallel_tool_use",
+                                          "output_config",
+                                          "output_config.format",
+                                          "output_config.format.type",
+                                          "output_config.format.schema",
+                                          "output_config.effort",
+                                          "output_format" };
     static const char body[] =
         "{\"model\":\"stories\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Hi\"}]},"
         "{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"hm\",\"signature\":\"x\"},"

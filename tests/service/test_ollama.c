@@ -49,8 +49,9 @@ static int close_service(void **state)
 #define GENERATE "\"model\":\"stories\",\"prompt\":\"Once upon a time\"," OPTIONS
 #define CHAT "\"model\":\"stories\",\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time\"}]"
 #define WHOLE ",\"stream\":false"
-#define TOOLS                                                                                                       \
-    "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"description\":\"tells it\",\"parameters\":" \
+#define TOOLS                                                                                                          \
+    "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"description\":\"tells "                    \
+    "it\",\"parameters\":"                                                                                             \
     "{\"type\":\"object\",\"properties\":{\"sky\":{\"type\":\"string\"}},\"required\":[\"sky\"]}}}]"
 
 static json_t *post(const char *path, const char *body, int status)
@@ -87,7 +88,8 @@ static json_t *last_of(json_t *all)
 
 static void has_figures(json_t *a, const char *reason)
 {
-    static const char *const durations[] = { "total_duration", "load_duration", "prompt_eval_duration", "eval_duration" };
+    static const char *const durations[] = { "total_duration", "load_duration", "prompt_eval_duration",
+                                             "eval_duration" };
     assert_true(json_is_true(at(a, "done")));
     assert_string_equal(text_at(a, "done_reason"), reason);
     assert_string_equal(text_at(a, "model"), "stories");
@@ -158,7 +160,8 @@ static void thinking_is_told_apart(void **state)
     assert_string_equal(text_at(a, "message.thinking"), "hm");
     assert_string_equal(text_at(a, "message.content"), "yes");
     assert_string_equal(text_at(a, "done_reason"), "stop");
-    json_t *const b = post("/api/generate", "{\"prompt\":\"x\",\"think\":\"low\"" SAYS("<think>hm</think>yes") WHOLE "}", 200);
+    json_t *const b =
+        post("/api/generate", "{\"prompt\":\"x\",\"think\":\"low\"" SAYS("<think>hm</think>yes") WHOLE "}", 200);
     assert_string_equal(text_at(b, "thinking"), "hm");
     assert_string_equal(text_at(b, "response"), "yes");
     json_t *const all = stream_of("/api/chat", "{" CHAT SAYS("<think>hm</think>yes") "}"), *line;
@@ -177,8 +180,9 @@ static void thinking_is_told_apart(void **state)
 static void a_call_has_its_arguments_as_an_object(void **state)
 {
     (void)state;
-    static const char body[] = "{" CHAT "," TOOLS SAYS("{\\\\\\\"name\\\\\\\": \\\\\\\"weather\\\\\\\", \\\\\\\"arguments"
-                               "\\\\\\\": {\\\\\\\"sky\\\\\\\": \\\\\\\"blue\\\\\\\"}}") "%s}";
+    static const char body[] =
+        "{" CHAT "," TOOLS SAYS("{\\\\\\\"name\\\\\\\": \\\\\\\"weather\\\\\\\", \\\\\\\"arguments"
+                                "\\\\\\\": {\\\\\\\"sky\\\\\\\": \\\\\\\"blue\\\\\\\"}}") "%s}";
     char whole[2048], stream[2048];
     snprintf(whole, sizeof whole, body, WHOLE);
     snprintf(stream, sizeof stream, body, "");
@@ -193,16 +197,20 @@ static void a_call_has_its_arguments_as_an_object(void **state)
     assert_true(json_equal(at(calls, "0.function"), at(a, "message.tool_calls.0.function")));
     json_decref(all);
     json_decref(a);
-    json_decref(post("/api/chat", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\","
-                     "\"thinking\":\"hm\",\"tool_calls\":[{\"function\":{\"name\":\"weather\",\"arguments\":{\"sky\":1}}}]},"
-                     "{\"role\":\"tool\",\"tool_name\":\"weather\",\"content\":\"blue\"}]," OPTIONS WHOLE "}", 200));
+    json_decref(
+        post("/api/chat",
+             "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\","
+             "\"thinking\":\"hm\",\"tool_calls\":[{\"function\":{\"name\":\"weather\",\"arguments\":{\"sky\":1}}}]},"
+             "{\"role\":\"tool\",\"tool_name\":\"weather\",\"content\":\"blue\"}]," OPTIONS WHOLE "}",
+             200));
 }
 
 static void an_answer_can_be_held_to_json_or_a_schema(void **state)
 {
     (void)state;
-    static const char schema[] = "\"format\":{\"type\":\"object\",\"properties\":{\"a\":{\"enum\":[\"yes\",\"no\"]}},"
-                                 "\"required\":[\"a\"],\"additionalProperties\":false},\"options\":{\"num_predict\":80}";
+    static const char schema[] =
+        "\"format\":{\"type\":\"object\",\"properties\":{\"a\":{\"enum\":[\"yes\",\"no\"]}},"
+        "\"required\":[\"a\"],\"additionalProperties\":false},\"options\":{\"num_predict\":80}";
     static const char *const forms[][3] = {
         { "/api/chat", "{" CHAT ",%s" WHOLE "}", "message.content" },
         { "/api/generate", "{\"prompt\":\"x\",%s" WHOLE "}", "response" },
@@ -217,8 +225,8 @@ static void an_answer_can_be_held_to_json_or_a_schema(void **state)
         json_decref(answer);
         json_decref(a);
     }
-    json_t *const a = post("/api/generate", "{\"prompt\":\"x\",\"format\":\"json\",\"options\":{\"num_predict\":3}" WHOLE "}",
-                           200);
+    json_t *const a =
+        post("/api/generate", "{\"prompt\":\"x\",\"format\":\"json\",\"options\":{\"num_predict\":3}" WHOLE "}", 200);
     assert_int_equal(text_at(a, "response")[strspn(text_at(a, "response"), " \n")], '{');
     json_decref(a);
 }
@@ -252,10 +260,14 @@ static void a_context_is_what_was_said_before(void **state)
 static void a_template_and_a_system_text_make_the_prompt(void **state)
 {
     (void)state;
-    json_t *const a = post("/api/generate", "{\"prompt\":\"Once upon a\",\"system\":\"\",\"template\":"
-                           "\"{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}\"," OPTIONS WHOLE "}", 200);
-    json_t *const b = post("/api/generate", "{\"prompt\":\" upon a\",\"system\":\"Once\",\"template\":"
-                           "\"{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}\"," OPTIONS WHOLE "}", 200);
+    json_t *const a = post("/api/generate",
+                           "{\"prompt\":\"Once upon a\",\"system\":\"\",\"template\":"
+                           "\"{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}\"," OPTIONS WHOLE "}",
+                           200);
+    json_t *const b = post("/api/generate",
+                           "{\"prompt\":\" upon a\",\"system\":\"Once\",\"template\":"
+                           "\"{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}\"," OPTIONS WHOLE "}",
+                           200);
     assert_memory_equal(text_at(a, "response"), " time", 5);
     assert_string_equal(text_at(a, "response"), text_at(b, "response"));
     json_decref(a);
@@ -338,9 +350,17 @@ static void models_are_listed_and_shown(void **state)
     json_t *const tags = ask_json(service, "GET", "/api/tags", NULL, 200);
     json_t *const one = post("/api/show", "{\"model\":\"stories\"}", 200);
     json_t *const all = post("/api/show", "{\"model\":\"stories\",\"verbose\":true}", 200);
-    static const char *const keys[] = { "name", "model", "modified_at", "size", "digest", "details.format",
-                                        "details.family", "details.families", "details.parameter_size",
-                                        "details.quantization_level", "details.parent_model" };
+    static const char *const keys[] = { "name",
+                                        "model",
+                                        "modified_at",
+                                        "size",
+                                        "digest",
+                                        "details.format",
+                                        "details.family",
+                                        "details.families",
+                                        "details.parameter_size",
+                                        "details.quantization_level",
+                                        "details.parent_model" };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         assert_non_null(at(at(tags, "models.0"), keys[i]));
     assert_string_equal(text_at(tags, "models.0.name"), "stories");
@@ -448,8 +468,9 @@ static void pulling_ends_when_nobody_waits(void **state)
 static void what_changes_files_is_refused(void **state)
 {
     (void)state;
-    static const char *const refused[][2] = { { "DELETE", "/api/delete" }, { "POST", "/api/copy" },
-                                              { "POST", "/api/create" },   { "POST", "/api/push" } };
+    static const char *const refused[][2] = {
+        { "DELETE", "/api/delete" }, { "POST", "/api/copy" }, { "POST", "/api/create" }, { "POST", "/api/push" }
+    };
     for (size_t i = 0; i < 4; i++) {
         json_t *const a = ask_json(service, refused[i][0], refused[i][1], "{}", 403);
         assert_true(*text_at(a, "error"));
@@ -496,25 +517,54 @@ static void what_is_wrong_is_named(void **state)
 static void no_type_of_any_field_is_taken_for_another(void **state)
 {
     (void)state;
-    static const char *const both[] = { "model", "stream", "format", "options", "options.temperature", "options.stop",
-        "options.stop.0", "options.num_predict", "options.num_ctx", "options.seed", "keep_alive", "logprobs",
-        "top_logprobs", "think", "template" };
+    static const char *const both[] = { "model",
+                                        "stream",
+                                        "format",
+                                        "options",
+                                        "options.temperature",
+                                        "options.stop",
+                                        "options.stop.0",
+                                        "options.num_predict",
+                                        "options.num_ctx",
+                                        "options.seed",
+                                        "keep_alive",
+                                        "logprobs",
+                                        "top_logprobs",
+                                        "think",
+                                        "template" };
     static const char *const generate[] = { "prompt", "system", "suffix", "raw", "context", "context.0", "images" };
-    static const char *const chat[] = { "messages", "messages.0", "messages.0.role", "messages.0.content",
-        "messages.0.images", "messages.1.thinking", "messages.1.tool_calls", "messages.1.tool_calls.0",
-        "messages.1.tool_calls.0.function", "messages.1.tool_calls.0.function.name",
-        "messages.1.tool_calls.0.function.arguments", "messages.2.tool_name", "messages.2.content", "tools", "tools.0",
-        "tools.0.type", "tools.0.function", "tools.0.function.name", "tools.0.function.description",
-        "tools.0.function.parameters" };
-    static const char *const embed[] = { "model", "input", "input.0", "prompt", "truncate", "dimensions", "options",
-                                         "keep_alive" };
+    static const char *const chat[] = { "messages",
+                                        "messages.0",
+                                        "messages.0.role",
+                                        "messages.0.content",
+                                        "messages.0.images",
+                                        "messages.1.thinking",
+                                        "messages.1.tool_calls",
+                                        "messages.1.tool_calls.0",
+                                        "messages.1.tool_calls.0.function",
+                                        "messages.1.tool_calls.0.function.name",
+                                        "messages.1.tool_calls.0.function.arguments",
+                                        "messages.2.tool_name",
+                                        "messages.2.content",
+                                        "tools",
+                                        "tools.0",
+                                        "tools.0.type",
+                                        "tools.0.function",
+                                        "tools.0.function.name",
+                                        "tools.0.function.description",
+                                        "tools.0.function.parameters" };
+    static const char *const embed[] = { "model",    "input",      "input.0", "prompt",
+                                         "truncate", "dimensions", "options", "keep_alive" };
     static const char *const rest[] = { "model", "name", "verbose", "stream", "insecure" };
     static const char short_options[] = "\"options\":{\"num_predict\":1,\"stop\":[\"x\"]},\"keep_alive\":60";
     char g[512], c[2048];
     snprintf(g, sizeof g, "{\"prompt\":\"Hi\",\"context\":[5],%s}", short_options);
-    snprintf(c, sizeof c, "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"\","
-             "\"thinking\":\"hm\",\"tool_calls\":[{\"function\":{\"name\":\"weather\",\"arguments\":{}}}]},{\"role\":\"tool\","
-             "\"tool_name\":\"weather\",\"content\":\"blue\"}]," TOOLS ",%s}", short_options);
+    snprintf(c, sizeof c,
+             "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"\","
+             "\"thinking\":\"hm\",\"tool_calls\":[{\"function\":{\"name\":\"weather\",\"arguments\":{}}}]},{\"role\":"
+             "\"tool\","
+             "\"tool_name\":\"weather\",\"content\":\"blue\"}]," TOOLS ",%s}",
+             short_options);
 #define ALL(path, body, fields) ask_all_types(service, "POST", path, body, fields, sizeof fields / sizeof *fields)
     ALL("/api/generate", g, both);
     ALL("/api/generate", g, generate);

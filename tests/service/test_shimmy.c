@@ -77,7 +77,8 @@ static void without_a_word_about_it_the_text_is_a_stream_that_ends_with_done(voi
 static void lines_within_a_text_stay_lines(void **state)
 {
     (void)state;
-    struct reply r = ask(service, "POST", PATH, "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"max_tokens\":9,"
+    struct reply r = ask(service, "POST", PATH,
+                         "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"max_tokens\":9,"
                          "\"grammar\":\"root ::= \\\"a\\\" \\\"\\\\n\\\" \\\"b\\\"\"}");
     char text[4096];
     size_t n;
@@ -101,8 +102,10 @@ static void a_body_without_fields_of_shimmys_own_is_ollamas(void **state)
         assert_non_null(at(a, "response"));
         json_decref(a);
     }
-    json_t *const a = ask_json(service, "POST", PATH, "{\"prompt\":\"Once\",\"stream\":false,\"options\":"
-                               "{\"num_predict\":3,\"temperature\":0}}", 200);
+    json_t *const a = ask_json(service, "POST", PATH,
+                               "{\"prompt\":\"Once\",\"stream\":false,\"options\":"
+                               "{\"num_predict\":3,\"temperature\":0}}",
+                               200);
     assert_true(json_is_true(at(a, "done")));
     json_decref(a);
 }
@@ -151,12 +154,13 @@ static void models_and_the_machine_are_told(void **state)
 static void no_type_of_any_field_is_taken_for_another(void **state)
 {
     (void)state;
-    static const char *const fields[] = { "model", "prompt", "max_tokens", "temperature", "top_p", "top_k", "stream",
-                                          "system", "stop" };
+    static const char *const fields[] = { "model", "prompt", "max_tokens", "temperature", "top_p",
+                                          "top_k", "stream", "system",     "stop" };
     static const char *const chat[] = { "messages", "messages.0", "messages.0.role", "messages.0.content", "system" };
     ask_all_types(service, "POST", PATH, "{\"prompt\":\"x\",\"max_tokens\":1,\"temperature\":0}", fields, 9);
     ask_all_types(service, "MESSAGE", "/ws/generate", "{\"prompt\":\"x\",\"max_tokens\":1}", fields, 9);
-    ask_all_types(service, "POST", PATH, "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"max_tokens\":1}", chat, 5);
+    ask_all_types(service, "POST", PATH, "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"max_tokens\":1}",
+                  chat, 5);
 }
 
 int main(void)
