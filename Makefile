@@ -70,8 +70,7 @@ server   := $(call object,server/*.c server/*/*.c)
 suites   := tensor_ops inference cache pool tokenizer grammar embeddings speculation
 suite     = $(call object,benches/$1/*.c)
 tools    := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/infer-*.c))
-apps     := $(patsubst examples/%.c,$(BUILD)/%,$(wildcard examples/infer-*.c))
-examples := $(patsubst %.c,$(BUILD)/%,$(filter-out examples/infer-%,$(wildcard examples/*.c)))
+examples := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
 tests    := $(basename $(call object,tests/test_*.c tests/*/test_*.c))
 scripts  := $(wildcard tests/*/test_*.sh)
 fuzzers  := $(basename $(call object,tests/fuzz/fuzz_*.c))
@@ -84,7 +83,7 @@ service  := $(BUILD)/libinfer-service.a
 
 ## all: the library, static and shared, the programs and libinfer.pc, in build/ (the default)
 .PHONY: all
-all: $(library) $(shared) $(service) $(BUILD)/libinfer.pc $(tools) $(apps) $(BUILD)/infer-server $(examples)
+all: $(library) $(shared) $(service) $(BUILD)/libinfer.pc $(tools) $(BUILD)/infer-server $(examples)
 
 ## run: install what is missing, build, and let the embedded model write; ARGS='-p "The fox" -n 100' go to infer-run
 .PHONY: run
@@ -179,7 +178,7 @@ check-valgrind:
 
 ## install: into PREFIX=/usr/local, below DESTDIR; also BINDIR, LIBDIR, MANDIR
 .PHONY: install uninstall
-bin := $(notdir $(tools) $(apps)) infer-server
+bin := $(notdir $(tools)) infer-server
 man := $(wildcard docs/man/*.[1-9])
 install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/include/infer $(LIBDIR)/pkgconfig $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man3)
@@ -264,13 +263,13 @@ $(BUILD)/infer-synth: $(call object,tools/synth/*.c)
 $(BUILD)/infer-perplexity: $(call object,tools/perplexity/*.c)
 $(BUILD)/infer-pull $(BUILD)/tests/tools/test_pull: ldlibs += $(network)
 $(BUILD)/infer-pull $(BUILD)/tests/tools/test_pull: $(pull)
+$(BUILD)/infer-run: $(call object,tools/run/*.c)
+$(BUILD)/infer-run: ldlibs += $(shell pkg-config --libs libedit 2>/dev/null)
 $(BUILD)/infer-server: $(server) $(common) $(service) $(archive)
 	$(link) $(http) $(ldlibs)
 # The server over a service of the tests' own.
 $(BUILD)/tests/server/fake-server: $(server) $(common) $(BUILD)/tests/server/fake_service.o $(archive)
 	$(link) $(http) $(ldlibs)
-$(apps): $(BUILD)/%: $(BUILD)/examples/%.o $(common) $(archive)
-	$(link) $(ldlibs)
 $(examples): %: %.o $(library)
 	$(link) $(ldlibs)
 $(BUILD)/scripts/list-models: %: %.o $(archive)
@@ -314,6 +313,6 @@ $(BUILD)/bench_requests: $(call suite,requests) $(common) $(archive)
 
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(patsubst %.o,%.d,$(objects) $(common) $(bench) $(pull) $(server) $(call object,service/*.c tools/synth/*.c tools/perplexity/*.c) $(call suite,*) $(BUILD)/benches/shim.o) \
+-include $(patsubst %.o,%.d,$(objects) $(common) $(bench) $(pull) $(server) $(call object,service/*.c tools/synth/*.c tools/perplexity/*.c tools/run/*.c) $(call suite,*) $(BUILD)/benches/shim.o) \
          $(addsuffix .d,$(tests) $(BUILD)/tests/server/fake_service $(bare) $(fuzzers) $(examples) $(BUILD)/scripts/list-models) \
-         $(tools:$(BUILD)/%=$(BUILD)/tools/%.d) $(apps:$(BUILD)/%=$(BUILD)/examples/%.d)
+         $(tools:$(BUILD)/%=$(BUILD)/tools/%.d)

@@ -147,12 +147,12 @@ same "$(cat "$out")" "$first" 'a seed'
 model=tools/default-model/model.gguf
 for options in --no-mmap '--no-mmap --huge-pages' --mlock '--affinity compact' '--affinity none' '--numa isolate' \
     '--no-mmap --numa distribute -t 2' "--affinity $(taskset -cp $$ | sed 's/.*: //') -t 1"; do
-    try 0 -m $model -p 'Once upon a time' --temp 0 -n 24 -v $options
+    try 0 -m $model -no-cnv -p 'Once upon a time' --temp 0 -n 24 -v $options
     same "$(cat "$out")" "$whole" "$options"
     case $options in --no-mmap*) says "$err" "$model: 3.5 MB read into memory" && says "$err" 'weights read in' ;; esac
     case $options in *--huge-pages) says "$err" 'in huge pages' ;; esac
 done
-try 0 -m $model -n 1 -v --mlock
+try 0 -m $model -p x -n 1 -v --mlock
 grep -q "$model: 3.5 MB \(locked in memory\|cannot be locked in memory.*ulimit\)" "$err" || fail 'nothing about locking'
 try 1 --affinity somewhere
 says "$err" 'expected none, compact or a list'
@@ -200,8 +200,22 @@ says "$err" 'variables: no JSON'
 printf '\n{{ raise_exception("users only") }}' >"$dir/refuse.jinja"
 try 1 --chat --chat-template "$dir/refuse.jinja" -p a
 says "$err" 'line 2: users only'
-try 2 -sys a
-says "$err" 'go with --chat'
+try 2 -sys a -no-cnv
+says "$err" 'do not go with -no-cnv'
+
+# A model that brings a template is talked with, whatever the prompt comes from; the one inside the program is for stories.
+try 0 --chat -p 'Once upon a time' --temp 0 -n 24 -q
+told=$(cat "$out")
+[ "$told" != "$whole" ] || fail 'the template of the model changes nothing'
+try 0 -m $model -p 'Once upon a time' --temp 0 -n 24 -q
+same "$(cat "$out")" "$told" '-p to a model with a template'
+same "$(echo 'Once upon a time' | "$run" -m $model --temp 0 -n 24 -q)" "$told" 'a pipe to a model with a template'
+try 0 -m $model -p 'Once upon a time' --temp 0 -n 24 -q -no-cnv
+same "$(cat "$out")" "$whole" '-no-cnv'
+try 0 -m $model -p 'Once upon a time' --beams 1 -n 24 -q
+same "$(cat "$out")" "$whole" '--beams is for text'
+try 1 -m $model -q
+says "$err" 'give a prompt with -p'
 
 # A stop string is not shown, nor what comes after it.
 stop=$(printf %s "$text" | cut -c 6-9)
@@ -233,7 +247,7 @@ says "$err" 'exclude each other'
 
 # Log-probabilities: of the prompt those that infer-perplexity tells, of the text the best that there were.
 printf 'Once upon a time there was a dog. The dog had a red ball.' >"$dir/prompt"
-try 0 -m tests/data/default-model -f "$dir/prompt" -n 5 --temp 0 --ignore-eos --precision exact --logprobs "$dir/lines" --top-logprobs 2
+try 0 -m tests/data/default-model -no-cnv -f "$dir/prompt" -n 5 --temp 0 --ignore-eos --precision exact --logprobs "$dir/lines" --top-logprobs 2
 "${run%run}perplexity" -m tests/data/default-model -f "$dir/prompt" --precision exact --logprobs -c 256 >"$dir/told"
 n=$(wc -l <"$dir/told")
 [ "$n" -gt 10 ] && [ "$(wc -l <"$dir/lines")" = $((n + 5)) ] || fail "$(wc -l <"$dir/lines") lines, expected $n and 5"
