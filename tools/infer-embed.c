@@ -5,6 +5,7 @@
 #include "tools/common/npy.h"
 #include "tools/common/options.h"
 #include "tools/common/program.h"
+#include "tools/common/vectors.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -133,70 +134,16 @@ static infer_status read_texts(struct texts *t, infer_error *err)
 
 /* ---- Vectors ---- */
 
-static void print_vector(const float *v, size_t n, const char *between)
-{
-    for (size_t i = 0; i < n; i++)
-        printf("%s%.9g", i ? between : "", (double)v[i]);
-}
-
-/* The vectors [first, first + n) of text `index`; of tokens, if the model's are not pooled. */
-static void print_text(size_t index, const float *v, size_t n, size_t dims, bool tokens)
-{
-    if (o.format == JSON)
-        printf("{\"index\":%zu,\"embedding%s\":[", index, tokens ? "s" : "");
-    for (size_t i = 0; i < n; i++, v += dims) {
-        if (o.format == JSON && tokens)
-            printf("%s[", i ? "," : "");
-        print_vector(v, dims, o.format == JSON ? "," : " ");
-        printf("%s", o.format == PLAIN ? "\n" : tokens ? "]" : "");
-    }
-    if (o.format == JSON || tokens)
-        printf("%s\n", o.format == JSON ? "]}" : "");
-}
-
-struct vectors {
-    float *v;
-    size_t *first; /* of n + 1 texts, rows of v */
-    size_t dims;
-};
-
-static void free_vectors(struct vectors *v)
-{
-    free(v->v);
-    free(v->first);
-}
-
-/* Vectors of n texts, or of their tokens. */
-static infer_status compute(struct vectors *v, infer_embedder *e, const infer_input *in, size_t n, bool tokens,
-                            infer_error *err)
-{
-    infer_embedder_info info = { .size = sizeof info };
-    infer_embedder_get_info(e, &info);
-    *v = (struct vectors){ .first = calloc(n + 1, sizeof *v->first),
-                           .dims = (size_t)(tokens ? info.token_dimensions : info.dimensions) };
-    if (!v->first)
-        return failure(err, INFER_E_NOMEM, "no memory for the vectors of %zu texts", n);
-    for (size_t i = 0; i <= n; i++)
-        v->first[i] = i;
-    infer_status status = tokens ? infer_embed_tokens(e, in, n, NULL, 0, v->first, err) : INFER_OK;
-    if (status != INFER_OK)
-        return status;
-    v->v = calloc(v->first[n] + 1, v->dims * sizeof *v->v);
-    if (!v->v)
-        return failure(err, INFER_E_NOMEM, "no memory for %zu vectors", v->first[n]);
-    return tokens ? infer_embed_tokens(e, in, n, v->v, v->first[n], v->first, err) : infer_embed(e, in, n, v->v, err);
-}
-
 static infer_status print_vectors(infer_embedder *e, const struct texts *t, bool tokens, infer_error *err)
 {
     infer_status status = INFER_OK;
     for (size_t at = 0; at < t->n && status == INFER_OK; at += GROUP) {
         const size_t n = t->n - at < GROUP ? t->n - at : GROUP;
         struct vectors v;
-        status = compute(&v, e, t->in + at, n, tokens, err);
+        status = vectors_compute(&v, e, t->in + at, n, tokens, err);
         for (size_t i = 0; i < n && status == INFER_OK; i++)
-            print_text(at + i, v.v + v.first[i] * v.dims, v.first[i + 1] - v.first[i], v.dims, tokens);
-        free_vectors(&v);
+            vectors_print(&v, i, at + i, tokens, o.format == PLAIN);
+        vectors_free(&v);
     }
     return status;
 }
@@ -205,7 +152,7 @@ static infer_status print_vectors(infer_embedder *e, const struct texts *t, bool
 static infer_status write_vectors(infer_embedder *e, const struct texts *t, bool tokens, infer_error *err)
 {
     struct vectors v;
-    infer_status status = compute(&v, e, t->in, t->n, tokens, err);
+    infer_status status = vectors_compute(&v, e, t->in, t->n, tokens, err);
     FILE *f = status == INFER_OK ? fopen(o.out, "wb") : NULL;
     bool good = f && npy_begin(f, v.first[t->n], v.dims) && npy_values(f, v.v, v.first[t->n] * v.dims);
     good = f && fclose(f) == 0 && good;
@@ -213,7 +160,7 @@ static infer_status write_vectors(infer_embedder *e, const struct texts *t, bool
         status = failure(err, INFER_E_IO, "%s: cannot be written: %s", o.out, strerror(errno));
     if (f && !good)
         remove(o.out);
-    free_vectors(&v);
+    vectors_free(&v);
     return status;
 }
 
@@ -235,13 +182,13 @@ static infer_status score_colbert(infer_context *c, infer_embedder *e, const inf
                                   float *scores, infer_error *err)
 {
     struct vectors q, v = { 0 };
-    infer_status status = compute(&q, e, query, 1, true, err);
+    infer_status status = vectors_compute(&q, e, query, 1, true, err);
     if (status == INFER_OK)
-        status = compute(&v, e, t->in, t->n, true, err);
+        status = vectors_compute(&v, e, t->in, t->n, true, err);
     if (status == INFER_OK)
         status = infer_maxsim(c, v.dims, q.v, q.first[1], v.v, v.first, t->n, scores, err);
-    free_vectors(&q);
-    free_vectors(&v);
+    vectors_free(&q);
+    vectors_free(&v);
     return status;
 }
 

@@ -97,9 +97,9 @@ int main(int argc, char **argv)
     bool opened = run_open_model(&r, &err);
     if (opened) {
         choose_form(r.model, settings.prompt || settings.file);
-        opened = find_prompt(&prompt, &length, &err) && run_open(&r, &err);
+        opened = find_prompt(&prompt, &length, &err) && (settings.embedding || run_open(&r, &err));
     }
-    const int code = opened        ? run(&r, prompt, length)
+    const int code = opened        ? (settings.embedding ? embed : run)(&r, prompt, length)
                      : interrupted ? EXIT_INTERRUPTED
                                    : show_failure(&err, err.code == INFER_E_IO && !r.model
                                                             ? "-m takes a GGUF file or a Hugging Face directory"

@@ -217,6 +217,36 @@ same "$(cat "$out")" "$whole" '--beams is for text'
 try 1 -m $model -q
 says "$err" 'give a prompt with -p'
 
+# Tools: calls are lines of JSON, of one of them or of the one that was chosen.
+cat >"$dir/tools.json" <<'END'
+[{"type": "function", "function": {"name": "weather", "parameters":
+    {"type": "object", "properties": {"city": {"enum": ["Rome", "Oslo"]}}, "required": ["city"]}}},
+ {"type": "function", "function": {"name": "stop", "parameters":
+    {"type": "object", "properties": {"now": {"type": "boolean"}}, "required": ["now"]}}}]
+END
+try 0 -p 'Is it cold?' --tools "$dir/tools.json" --tool-choice required -n 100 -s 1 -q
+grep -qE '^\{"name": "(weather", "arguments": \{"city": "(Rome|Oslo)"\}|stop", "arguments": \{"now": (true|false)\})\}$' "$out" ||
+    fail "no call: $(cat "$out")"
+try 0 -p 'Is it cold?' --tools "$(cat "$dir/tools.json")" --tool-choice weather -n 100 -s 2 -q
+grep -qE '^\{"name": "weather", "arguments": \{"city": "(Rome|Oslo)"\}\}$' "$out" || fail "no such call: $(cat "$out")"
+try 0 -p 'Is it cold?' --tools "$dir/tools.json" --tool-choice none -n 20 -s 2 -q
+grep -q weather "$out" && fail "a call though there are none: $(cat "$out")"
+try 1 -p a --tools "$dir/tools.json" --tool-choice nowhere
+says "$err" 'nowhere'
+try 1 -p a --tools "$dir/none.json"
+says "$err" "$dir/none.json"
+try 1 -p a --tools '['
+says "$err" 'tools: no JSON'
+try 2 -p a --tool-choice auto
+says "$err" 'goes with --tools'
+
+# The vector of a prompt is the one that infer-embed makes; of a model of tokens' vectors there is one for each.
+try 0 --embedding -p 'A cat sat.'
+same "$(cat "$out")" "$("${run%run}embed" 'A cat sat.')" '--embedding'
+same "$(printf 'A cat sat.\n' | "$run" --embedding)" "$(cat "$out")" '--embedding through a pipe'
+try 2 --embedding --chat -p a
+says "$err" 'goes with none of'
+
 # A stop string is not shown, nor what comes after it.
 stop=$(printf %s "$text" | cut -c 6-9)
 try 0 --temp 0 -n 24 -q --no-display-prompt --stop never --stop "$stop"

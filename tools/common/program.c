@@ -112,6 +112,15 @@ char *read_file(const char *path, size_t *length, infer_error *err)
     return text;
 }
 
+char *read_given(const char *given, char first, size_t *length, infer_error *err)
+{
+    if (given[strspn(given, " \t\r\n")] != first)
+        return read_file(given, length, err);
+    char *text = strdup(given);
+    *length = strlen(given);
+    return text ? text : fail_read(NULL, "what is given", "out of memory", err);
+}
+
 /* ---- Text ---- */
 
 static int hex_digit(char c)

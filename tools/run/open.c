@@ -19,19 +19,37 @@ bool run_is_saved(void)
     return settings.session && access(settings.session, F_OK) == 0;
 }
 
+static bool set_tools(struct run *r, infer_error *err)
+{
+    static const char *const choices[] = { "auto", "none", "required" };
+    size_t length;
+    int choice = 0;
+    if (!settings.tools)
+        return true;
+    settings.chat.tools = r->tools = read_given(settings.tools, '[', &length, err);
+    while (settings.tool_choice && choice < 3 && strcmp(settings.tool_choice, choices[choice]) != 0)
+        choice++;
+    settings.chat.tool_choice = choice < 3 ? (infer_tool_choice)choice : INFER_TOOL_REQUIRED;
+    settings.chat.tool_name = choice < 3 ? NULL : settings.tool_choice;
+    return r->tools;
+}
+
+static bool open_chat(struct run *r, infer_error *err)
+{
+    return set_tools(r, err) && (r->chat = chat_open(r->model, &settings.chat, is_colourful(stdout), err)) &&
+           (!settings.system || chat_set_system(r->chat, settings.system, err) == INFER_OK);
+}
+
 /* What text is held to: an answer after its reasoning, other text from its beginning. */
 static bool open_text(struct run *r, infer_error *err)
 {
     infer_grammar *grammar = grammar_options_open(&settings.grammar, r->context, err);
-    settings.chat.response = grammar;
     if (!grammar && err->code != INFER_OK)
         return false;
-    if (settings.talk)
-        r->chat = chat_open(r->model, &settings.chat, is_colourful(stdout), err);
-    bool opened = settings.talk ? r->chat != NULL
-                                : !infer_sampler_set_grammar(r->sampler, grammar, infer_model_tokenizer(r->model), err);
-    if (opened && r->chat && settings.system)
-        opened = chat_set_system(r->chat, settings.system, err) == INFER_OK;
+    settings.chat.response = grammar;
+    const bool opened = settings.talk ? open_chat(r, err)
+                                      : infer_sampler_set_grammar(r->sampler, grammar, infer_model_tokenizer(r->model),
+                                                                  err) == INFER_OK;
     infer_grammar_close(&grammar);
     return opened;
 }
@@ -137,6 +155,7 @@ void run_close(struct run *r)
 {
     interrupt_session(NULL);
     chat_close(&r->chat);
+    free(r->tools);
     if (r->lines.file)
         fclose(r->lines.file);
     likely_close(&r->lines);

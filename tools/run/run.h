@@ -21,8 +21,8 @@ struct settings {
     const char *model, *prompt, *file, *session, *store, *draft, *logprobs;
     int64_t store_bytes;
     infer_chat_setup chat;
-    const char *system;
-    bool talk, no_talk, interactive, echo, escape, special, ignore_end, verbose, quiet, lookup;
+    const char *system, *tools, *tool_choice;
+    bool embedding, talk, no_talk, interactive, echo, escape, special, ignore_end, verbose, quiet, lookup;
     int32_t n_predict, n_ctx, n_batch, n_threads, n_top;
     int64_t seed;
     int precision;
@@ -50,6 +50,7 @@ struct run {
     infer_session *session, *draft;
     infer_sampler *sampler;
     struct chat *chat; /* NULL: text goes on as it is */
+    char *tools;       /* JSON; NULL: there are none */
     infer_generate_options options;
     struct likely lines;   /* file NULL: none are asked for */
     infer_error unwritten; /* why not all of them are there */
@@ -95,6 +96,8 @@ void show_figures(const struct run *r);
 int answer(struct run *r, const char *prompt, size_t length);
 /** Write another answer to what was said last. */
 int answer_again(struct run *r);
+/** Print the vector of a text, or those of its tokens: embed.c. */
+int embed(struct run *r, const char *text, size_t length);
 /** Lines typed, or piped, and what follows them: converse.c. */
 int converse(struct run *r);
 /** A line that was typed, with its escapes made into what they stand for, where text has them. For free(). */

@@ -17,6 +17,8 @@ static const struct opt rows[] = {
       "Ctrl-D all", &settings.interactive, 0, 0 },
     { OPT_TEXT, "--session", "FILE", "go on from the text that was saved here, if there is any, and save it here at "
       "the end; of a conversation, what is here need not be computed again", &settings.session, 0, 0 },
+    { OPT_FLAG, "--embedding", NULL, "print the vector of the prompt as JSON, or those of its tokens, as the model says",
+      &settings.embedding, 0, 0 },
     { OPT_FLAG, "-e, --escape", NULL, "\\n, \\t, \\xHH ... in -p, --stop and typed lines stand for newline, tab ... "
       "(default, but in conversations only in --stop)", &settings.escape, 0, 0 },
     { OPT_OFF, "--no-escape", NULL, "they stand for themselves", &settings.escape, 0, 0 },
@@ -34,6 +36,11 @@ static const struct opt rows[] = {
       &settings.chat.reasoning_budget, -1, INT32_MAX },
     { OPT_TEXT, "--chat-template-kwargs", "JSON", "object of further variables for the template, such as "
       "'{\"enable_thinking\": false}'", &settings.chat.variables, 0, 0 },
+
+    { OPT_TEXT, "--tools", "JSON|FILE", "functions that the model may call, as OpenAI's API has them: an array (it begins "
+      "with [) or a file; calls are written as lines of JSON", &settings.tools, 0, 0 },
+    { OPT_TEXT, "--tool-choice", "auto|none|required|NAME", "whether it calls one: as it likes, never, always, always "
+      "this one; default auto", &settings.tool_choice, 0, 0 },
 
     { OPT_GROUP, NULL, NULL, "How much", NULL, 0, 0 },
     { OPT_INT, "-n, --n-predict, --predict", "N", "tokens to write; -1 = until the model ends",
@@ -111,7 +118,8 @@ const struct command run_command = {
 
 static bool speaks_of_talk(void)
 {
-    return settings.talk || settings.system || settings.chat.template_name || settings.chat.variables;
+    return settings.talk || settings.system || settings.chat.template_name || settings.chat.variables ||
+           settings.tools;
 }
 
 /* What the table cannot know. */
@@ -120,12 +128,16 @@ static int check(void)
     if (settings.prompt && settings.file)
         return options_complain(&run_command, "-p and -f both give a prompt; use one of them");
     if (settings.no_talk && speaks_of_talk())
-        return options_complain(&run_command, "--chat, -sys, --chat-template and --chat-template-kwargs do not go with "
-                                "-no-cnv");
+        return options_complain(&run_command, "--chat, -sys, --chat-template, --chat-template-kwargs and --tools do not go "
+                                "with -no-cnv");
     if (settings.n_beams && (speaks_of_talk() || settings.logprobs))
         return options_complain(&run_command, "--beams goes with neither --chat nor --logprobs");
     if (settings.n_top && !settings.logprobs)
         return options_complain(&run_command, "--top-logprobs goes with --logprobs");
+    if (settings.tool_choice && !settings.tools)
+        return options_complain(&run_command, "--tool-choice goes with --tools");
+    if (settings.embedding && (speaks_of_talk() || settings.interactive || settings.n_beams || settings.logprobs))
+        return options_complain(&run_command, "--embedding goes with none of --chat, --tools, -i, --beams and --logprobs");
     return EXIT_SUCCESS;
 }
 
@@ -146,6 +158,6 @@ enum options_result settings_read(int argc, char **argv)
     if (check() != EXIT_SUCCESS)
         return OPTIONS_WRONG;
     settings.talk = speaks_of_talk();
-    settings.no_talk |= settings.n_beams > 0;
+    settings.no_talk |= settings.n_beams || settings.embedding;
     return OPTIONS_RUN;
 }
