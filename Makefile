@@ -279,6 +279,7 @@ $(tests): %: %.o $(common) $(archive)
 $(filter $(BUILD)/tests/service/%,$(tests)): $(service)
 $(bare): %: %.o $(filter $(BUILD)/kernels/% $(BUILD)/src/base/%,$(objects))
 	$(link) -static -lm
+$(BUILD)/tests/fuzz/fuzz_modelfile: $(call object,tools/common/modelfile.c tools/common/failure.c)
 $(fuzzers): %: %.o $(archive)
 	$(link) -fsanitize=fuzzer $(ldlibs)
 

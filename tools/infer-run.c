@@ -12,13 +12,15 @@
 
 /* Models that bring a template are talked with, but for the one inside the program, which is for stories. What is asked
  * for where there is no prompt is typed, or piped in lines if --chat says so. */
-static void choose_form(const infer_model *model, bool has_prompt)
+static bool choose_form(const infer_model *model, bool has_prompt, infer_error *err)
 {
     const infer_tokenizer *tokenizer = infer_model_tokenizer(model);
     const bool asked = settings.talk;
-    const bool brings = tokenizer && infer_tokenizer_chat_template(tokenizer) && !program_model_is_embedded(settings.model);
+    const bool embedded = program_model_is_embedded(settings.model);
+    const bool brings = tokenizer && infer_tokenizer_chat_template(tokenizer) && !embedded;
     settings.talk = !settings.no_talk && (asked || brings);
     settings.interactive |= settings.talk && !has_prompt && (asked || isatty(STDIN_FILENO));
+    return template_is_read(brings, err);
 }
 
 /* *text may become NULL for want of a prompt. */
@@ -84,27 +86,30 @@ static int run(struct run *r, const char *prompt, size_t length)
     return code;
 }
 
+static const char *advice(void)
+{
+    return settings.modelfile ? "FROM takes a GGUF file or a Hugging Face directory, no name of Ollama's library"
+                              : "-m takes a GGUF file or a Hugging Face directory";
+}
+
 int main(int argc, char **argv)
 {
     const enum options_result options = settings_read(argc, argv);
     if (options != OPTIONS_RUN)
-        return options == OPTIONS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
+        return options == OPTIONS_DONE ? EXIT_SUCCESS : options == OPTIONS_WRONG ? EXIT_USAGE : EXIT_FAILURE;
     interrupt_catch();
     struct run r = { 0 };
     infer_error err = { INFER_E_NOMEM, "out of memory" };
     char *prompt = NULL;
     size_t length = 0;
     bool opened = run_open_model(&r, &err);
-    if (opened) {
-        choose_form(r.model, settings.prompt || settings.file);
-        opened = find_prompt(&prompt, &length, &err) && (settings.embedding || run_open(&r, &err));
-    }
+    opened = opened && choose_form(r.model, settings.prompt || settings.file, &err) &&
+             find_prompt(&prompt, &length, &err) && (settings.embedding || run_open(&r, &err));
     const int code = opened        ? (settings.embedding ? embed : run)(&r, prompt, length)
                      : interrupted ? EXIT_INTERRUPTED
-                                   : show_failure(&err, err.code == INFER_E_IO && !r.model
-                                                            ? "-m takes a GGUF file or a Hugging Face directory"
-                                                            : NULL);
+                                   : show_failure(&err, err.code == INFER_E_IO && !r.model ? advice() : NULL);
     run_close(&r);
+    settings_close();
     free(prompt);
     return code;
 }

@@ -240,6 +240,49 @@ says "$err" 'tools: no JSON'
 try 2 -p a --tool-choice auto
 says "$err" 'goes with --tools'
 
+# Modelfiles: what they say holds where no option says otherwise.
+ln -s "$PWD/$model" "$dir/m.gguf"
+cat >"$dir/Modelfile" <<'END'
+FROM m.gguf
+PARAMETER temperature 0
+PARAMETER num_predict 8
+PARAMETER num_gpu 1
+SYSTEM "Be brief."
+MESSAGE user Hello
+MESSAGE assistant Hi.
+TEMPLATE "{{ .System }} {{ .Prompt }}"
+END
+try 0 -m "$dir/Modelfile" -p 'Who are you?'
+says "$err" "Modelfile:4: PARAMETER num_gpu changes nothing"
+says "$err" "the model's own template is used"
+says "$err" 'text      8 tokens'
+short=$(cat "$out")
+try 0 --modelfile "$dir/Modelfile" -p 'Who are you?' -n 12 -q
+case $(cat "$out") in "$short"?*) ;; *) fail "-n counts no more than num_predict: $(cat "$out"), not $short" ;; esac
+empty "$err"
+try 0 -m "$dir/Modelfile" -no-cnv -p 'Once upon a time' -n 24 -q
+same "$(cat "$out")" "$whole" 'a Modelfile without conversation'
+printf 'FROM m.gguf\nTEMPLATE {{ .Prompt }}\nPARAMETER temperature 0' >"$dir/Modelfile"
+try 0 -m "$dir/Modelfile" -p 'Once upon a time' -n 24 -q
+same "$(cat "$out")" "$whole" 'a Modelfile for text'
+printf 'FROM m.gguf\nADAPTER %s\nTEMPLATE {{ .Prompt }}\nPARAMETER temperature 0' "$PWD/$story" >"$dir/Modelfile"
+try 0 -m "$dir/Modelfile" -p 'Once upon a time' -n 24 -q
+[ "$(cat "$out")" != "$whole" ] || fail 'ADAPTER changes nothing'
+printf 'FROM m.gguf\nPARAMETER temperature hot' >"$dir/Modelfile"
+try 1 -m "$dir/Modelfile" -p a
+says "$err" "Modelfile:2: PARAMETER temperature: --temp is 'hot', expected a number from 0"
+printf 'FROM m.gguf\nPARAMETER warmth 1' >"$dir/Modelfile"
+try 1 -m "$dir/Modelfile" -p a
+says "$err" 'Modelfile:2: there is no PARAMETER warmth'
+printf 'FROM llama3' >"$dir/Modelfile"
+try 1 -m "$dir/Modelfile" -p a
+says "$err" "no name of Ollama's library"
+printf 'FROM %s\nTEMPLATE {{ .System }}' "$PWD/tests/data/tiny/llama" >"$dir/Modelfile"
+try 1 -m "$dir/Modelfile" -p a
+says "$err" "the model brings none in Jinja"
+try 1 --modelfile "$dir/none" -p a
+says "$err" "$dir/none: cannot be read"
+
 # The vector of a prompt is the one that infer-embed makes; of a model of tokens' vectors there is one for each.
 try 0 --embedding -p 'A cat sat.'
 same "$(cat "$out")" "$("${run%run}embed" 'A cat sat.')" '--embedding'

@@ -188,23 +188,27 @@ static bool set(const struct opt *o, const char *text, bool store)
     }
 }
 
-static void complain_value(const struct command *c, const struct opt *o, struct text_span name, const char *text)
+static void describe_values(const struct opt *o, char expected[96])
 {
     const char *kind = o->type == OPT_FLOAT ? "a number" : "a whole number";
-    char expected[96] = "";
-    if (o->type == OPT_LIST) {
-        options_complain(c, "%.*s is given too often", name.n, name.p);
-        return;
-    }
     if (o->type == OPT_CHOICE)
-        snprintf(expected, sizeof expected, "%s", o->argument);
+        snprintf(expected, 96, "%s", o->argument);
     else if (!o->min && !o->max)
-        snprintf(expected, sizeof expected, "%s", kind);
+        snprintf(expected, 96, "%s", kind);
     else if (o->max >= INT32_MAX)
-        snprintf(expected, sizeof expected, "%s from %.10g", kind, o->min);
+        snprintf(expected, 96, "%s from %.10g", kind, o->min);
     else
-        snprintf(expected, sizeof expected, "%s from %.10g to %.10g", kind, o->min, o->max);
-    options_complain(c, "%.*s is '%s', expected %s", name.n, name.p, text, expected);
+        snprintf(expected, 96, "%s from %.10g to %.10g", kind, o->min, o->max);
+}
+
+static void complain_value(const struct command *c, const struct opt *o, struct text_span name, const char *text)
+{
+    char expected[96];
+    describe_values(o, expected);
+    if (o->type == OPT_LIST)
+        options_complain(c, "%.*s is given too often", name.n, name.p);
+    else
+        options_complain(c, "%.*s is '%s', expected %s", name.n, name.p, text, expected);
 }
 
 /* ---- Help ---- */

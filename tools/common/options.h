@@ -69,7 +69,8 @@ struct command {
 enum options_result {
     OPTIONS_RUN,  /* all stored */
     OPTIONS_DONE, /* --help or --version has been answered: exit with 0 */
-    OPTIONS_WRONG /* the mistake has been told on stderr: exit with EXIT_USAGE */
+    OPTIONS_WRONG, /* the mistake has been told on stderr: exit with EXIT_USAGE */
+    OPTIONS_FAILED /* for programs that read more than the command line: exit with EXIT_FAILURE */
 };
 enum { EXIT_USAGE = 2 };
 

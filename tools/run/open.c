@@ -37,7 +37,8 @@ static bool set_tools(struct run *r, infer_error *err)
 static bool open_chat(struct run *r, infer_error *err)
 {
     return set_tools(r, err) && (r->chat = chat_open(r->model, &settings.chat, is_colourful(stdout), err)) &&
-           (!settings.system || chat_set_system(r->chat, settings.system, err) == INFER_OK);
+           (!settings.system || chat_set_system(r->chat, settings.system, err) == INFER_OK) &&
+           say_messages(r->chat, err) == INFER_OK;
 }
 
 /* What text is held to: an answer after its reasoning, other text from its beginning. */

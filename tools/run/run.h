@@ -7,6 +7,7 @@
 #include "tools/common/chat.h"
 #include "tools/common/grammar_options.h"
 #include "tools/common/likely.h"
+#include "tools/common/modelfile.h"
 #include "tools/common/options.h"
 #include "tools/common/program.h"
 #include "tools/common/sampling.h"
@@ -18,10 +19,12 @@ enum { EXIT_INTERRUPTED = 130 };
 /* ---- What was asked for: settings.c ---- */
 
 struct settings {
-    const char *model, *prompt, *file, *session, *store, *draft, *logprobs;
+    const char *model, *modelfile, *prompt, *file, *session, *store, *draft, *logprobs;
     int64_t store_bytes;
     infer_chat_setup chat;
     const char *system, *tools, *tool_choice;
+    struct modelfile *read; /* that other settings point into; or NULL */
+    bool go_template, plain_template; /* what its TEMPLATE is */
     bool embedding, talk, no_talk, interactive, echo, escape, special, ignore_end, verbose, quiet, lookup;
     int32_t n_predict, n_ctx, n_batch, n_threads, n_top;
     int64_t seed;
@@ -38,8 +41,16 @@ struct settings {
 extern struct settings settings;
 extern const struct command run_command;
 
-/** Take what stands on the command line. OPTIONS_WRONG has been told. */
+/** Take what stands on the command line, and in a Modelfile that it names. Mistakes have been told. */
 enum options_result settings_read(int argc, char **argv);
+void settings_close(void);
+
+/* from_modelfile.c. Settings that were not given become what the file says. False for a mistake, which has been told. */
+bool from_modelfile(void);
+/** Its messages are said. */
+infer_status say_messages(struct chat *chat, infer_error *err);
+/** Whether there is a template to talk by, where the one in the file is none. */
+bool template_is_read(bool model_brings_one, infer_error *err);
 
 /* ---- What runs ---- */
 

@@ -9,6 +9,8 @@ static const struct opt rows[] = {
     { OPT_GROUP, NULL, NULL, "What to run", NULL, 0, 0 },
     { OPT_TEXT, "-m, --model", "PATH", "GGUF file (of split files any one) or Hugging Face directory; default "
       "$INFER_MODEL, else the small story model inside the program", &settings.model, 0, 0 },
+    { OPT_TEXT, "--modelfile", "FILE", "take the model, and how it is run, from a Modelfile as Ollama has them; so does -m "
+      "with a file of this name", &settings.modelfile, 0, 0 },
     { OPT_TEXT, "-p, --prompt", "TEXT", "text to go on from; names of special tokens in it count as these",
       &settings.prompt, 0, 0 },
     { OPT_TEXT, "-f, --file", "FILE", "take the prompt from a file, - is stdin; a newline at its end is left out",
@@ -98,6 +100,8 @@ static const struct opt rows[] = {
     OPT_STANDARD,
 };
 
+static bool given[sizeof rows / sizeof *rows];
+
 const struct command run_command = {
     .name = "infer-run",
     .about = "write text with a language model",
@@ -114,6 +118,7 @@ const struct command run_command = {
              "\nExit codes: 0 done, 1 failure, 2 wrong options, 130 interrupted by Ctrl-C.\n",
     .rows = rows,
     .n_rows = sizeof rows / sizeof *rows,
+    .given = given,
 };
 
 static bool speaks_of_talk(void)
@@ -152,12 +157,22 @@ enum options_result settings_read(int argc, char **argv)
     settings.store_bytes = (int64_t)infer_store_defaults().max_bytes;
     settings.n_batch = 512;
     settings.length_penalty = infer_beam_defaults().length_penalty;
-    const enum options_result result = options_parse(&run_command, argc, argv);
-    if (result != OPTIONS_RUN)
-        return result;
-    if (check() != EXIT_SUCCESS)
-        return OPTIONS_WRONG;
-    settings.talk = speaks_of_talk();
-    settings.no_talk |= settings.n_beams || settings.embedding;
-    return OPTIONS_RUN;
+    enum options_result result = options_parse(&run_command, argc, argv);
+    if (result == OPTIONS_RUN && check() != EXIT_SUCCESS)
+        result = OPTIONS_WRONG;
+    const bool asked = settings.talk || settings.chat.template_name;
+    if (!settings.modelfile && settings.model && modelfile_is_name(settings.model)) {
+        settings.modelfile = settings.model;
+        settings.model = NULL;
+    }
+    if (result == OPTIONS_RUN && settings.modelfile && !from_modelfile())
+        result = OPTIONS_FAILED;
+    settings.no_talk |= settings.n_beams || settings.embedding || (settings.plain_template && !asked);
+    settings.talk = speaks_of_talk() && !settings.no_talk;
+    return result;
+}
+
+void settings_close(void)
+{
+    modelfile_close(&settings.read);
 }
