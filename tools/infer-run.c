@@ -92,11 +92,20 @@ static const char *advice(void)
                               : "-m takes a GGUF file or a Hugging Face directory";
 }
 
+static int exit_code(enum options_result result)
+{
+    return result == OPTIONS_DONE ? EXIT_SUCCESS : result == OPTIONS_WRONG ? EXIT_USAGE : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
-    const enum options_result options = settings_read(argc, argv);
+    const struct command *command = options_command(&run_command, &argc, &argv);
+    const enum options_result options =
+        command == &run_command ? settings_read(argc, argv) : options_parse(command, argc, argv);
     if (options != OPTIONS_RUN)
-        return options == OPTIONS_DONE ? EXIT_SUCCESS : options == OPTIONS_WRONG ? EXIT_USAGE : EXIT_FAILURE;
+        return exit_code(options);
+    if (command != &run_command)
+        return (command == &list_command ? list_run : command == &show_command ? show_run : doctor_run)();
     interrupt_catch();
     struct run r = { 0 };
     infer_error err = { INFER_E_NOMEM, "out of memory" };

@@ -3,13 +3,10 @@
  * model has, of which types, and how large random blocks come out. */
 #include "infer.h"
 #include "kernels/kernels.h"
-#include "src/arch/arch.h"
-#include "src/convert/convert.h"
-#include "src/formats/weights.h"
-#include "src/quantize/mix.h"
 #include "tools/common/failure.h"
 #include "tools/common/options.h"
 #include "tools/common/random_blocks.h"
+#include "tools/synth/plan.h"
 #include "tools/synth/shapes.h"
 
 #include <inttypes.h>
@@ -25,8 +22,7 @@ struct synth {
     enum dtype type;
     uint32_t n_layer; /* 0: all */
     uint64_t random;  /* state of the random numbers */
-    struct weights *config, *gguf;
-    enum dtype *types; /* of each tensor */
+    struct plan plan;
     struct kernels kernels;
     infer_error err;
 };
@@ -41,76 +37,45 @@ static struct text config_text(struct synth *s)
             return text_of(shape_at(i)->config);
     struct mapping *file = NULL;
     struct mapping m;
-    if (weights_map(s->config, s->shape, &m, &s->err) == INFER_OK)
+    if (weights_map(s->plan.config, s->shape, &m, &s->err) == INFER_OK)
         file = &m;
     return file ? (struct text){ (const char *)m.data, m.size } : (struct text){ NULL, 0 };
 }
 
-/* Numbers and tensors of the shape. */
-static infer_status make_shape(struct synth *s)
+/* Numbers, tensors and types. */
+static infer_status make_plan(struct synth *s)
 {
-    struct hparams h;
-    s->config = weights_new(&mem_default, s->shape, WEIGHTS_HF, &s->err);
-    s->gguf = s->config ? weights_new(&mem_default, s->shape, WEIGHTS_GGUF, &s->err) : NULL;
-    const struct text text = s->gguf ? config_text(s) : (struct text){ NULL, 0 };
+    infer_status status = plan_open(&s->plan, s->shape, &s->err);
+    const struct text text = status == INFER_OK ? config_text(s) : (struct text){ NULL, 0 };
     if (!text.p)
         return s->err.code;
-    infer_status status = config_parse(s->config, text, "", &s->err);
+    status = plan_shape(&s->plan, text, s->n_layer, &s->err);
     if (status != INFER_OK)
         return fail_prefix(&s->err, s->shape), status;
-    status = arch_read(&h, s->config, &s->config->arena, &s->err);
-    if (status == INFER_OK && s->n_layer && s->n_layer < h.n_layer)
-        h.n_layer = s->n_layer;
-    if (status == INFER_OK)
-        status = convert_shape(s->gguf, s->config, &h, &s->err);
-    return status;
-}
-
-static bool plan(struct synth *s, const struct mix *mix)
-{
-    const struct mix_model model = mix_model_of(s->gguf);
-    return mix_plan(s->types, mix, &model, s->gguf->tensors, s->gguf->n_tensors, &mem_default);
-}
-
-/* The type of each tensor: as infer-quantize chooses, or one type for all that it would quantise. */
-static infer_status choose_types(struct synth *s)
-{
-    s->types = calloc(s->gguf->n_tensors, sizeof *s->types);
-    if (!s->types || !plan(s, s->mix ? s->mix : mix_find("q8_0")))
-        return failure(&s->err, INFER_E_NOMEM, "out of memory");
-    for (size_t i = 0; i < s->gguf->n_tensors; i++) {
-        const struct tensor *t = &s->gguf->tensors[i];
-        if (!s->mix && s->types[i] != t->type)
-            s->types[i] = s->type;
-        if (t->ne[0] % dtype_info(s->types[i])->block)
-            return failure(&s->err, INFER_E_ARGUMENT,
-                           "tensor %s: rows of %" PRIu64 " values are no whole blocks of %s (%u)", t->name.p, t->ne[0],
-                           dtype_name(s->types[i]), dtype_info(s->types[i])->block);
-    }
-    return INFER_OK;
+    return plan_types(&s->plan, s->mix, s->type, &s->err);
 }
 
 static void announce(struct synth *s, struct gguf_writer *w, uint32_t n_vocab)
 {
     char name[80];
     snprintf(name, sizeof name, "%.40s, random weights", s->shape);
-    for (size_t i = 0; i < s->gguf->n_metas; i++)
-        gguf_meta(w, &s->gguf->metas[i]);
+    for (size_t i = 0; i < s->plan.gguf->n_metas; i++)
+        gguf_meta(w, &s->plan.gguf->metas[i]);
     gguf_text(w, "general.name", name);
     if (s->mix)
         gguf_u32(w, "general.file_type", s->mix->file_type);
     write_vocabulary(w, n_vocab);
-    for (size_t i = 0; i < s->gguf->n_tensors; i++) {
-        const struct tensor *t = &s->gguf->tensors[i];
-        gguf_tensor(w, t->name.p, s->types[i], t->n_dims, t->ne);
+    for (size_t i = 0; i < s->plan.gguf->n_tensors; i++) {
+        const struct tensor *t = &s->plan.gguf->tensors[i];
+        gguf_tensor(w, t->name.p, s->plan.types[i], t->n_dims, t->ne);
     }
 }
 
 /* Norms and divisors near one, matrices that keep the size of what they multiply. A piece of a matrix at a time. */
 static bool write_tensor(struct synth *s, struct gguf_writer *w, size_t i, uint8_t *piece, size_t room)
 {
-    const struct tensor *t = &s->gguf->tensors[i];
-    const enum dtype type = s->types[i];
+    const struct tensor *t = &s->plan.gguf->tensors[i];
+    const enum dtype type = s->plan.types[i];
     const struct dtype_info *info = dtype_info(type);
     const bool is_norm = strstr(t->name.p, "norm") || !strncmp(t->name.p, "rope_", 5);
     const float scale = is_norm ? 0 : random_blocks_scale(&s->random, &s->kernels, type, 1 / sqrtf((float)t->ne[0]));
@@ -140,9 +105,7 @@ static void show_progress(const char *path, uint64_t done, uint64_t all)
 static infer_status write_model(struct synth *s)
 {
     enum { PIECE = 1 << 20 };
-    infer_status status = make_shape(s);
-    if (status == INFER_OK)
-        status = choose_types(s);
+    const infer_status status = make_plan(s);
     if (status != INFER_OK)
         return status;
     uint8_t *piece = malloc(PIECE + 8);
@@ -150,11 +113,11 @@ static infer_status write_model(struct synth *s)
     if (!w)
         return free(piece), failure(&s->err, INFER_E_NOMEM, "out of memory");
     uint64_t done = 0, bytes = 0;
-    const struct tensor *embedding = weights_tensor(s->gguf, text_of("token_embd.weight"));
+    const struct tensor *embedding = weights_tensor(s->plan.gguf, text_of("token_embd.weight"));
     announce(s, w, embedding ? (uint32_t)embedding->ne[1] : 0);
-    for (size_t i = 0; i < s->gguf->n_tensors && write_tensor(s, w, i, piece, PIECE); i++) {
-        const struct tensor *t = &s->gguf->tensors[i];
-        dtype_row_bytes(s->types[i], t->ne[0], &bytes);
+    for (size_t i = 0; i < s->plan.gguf->n_tensors && write_tensor(s, w, i, piece, PIECE); i++) {
+        const struct tensor *t = &s->plan.gguf->tensors[i];
+        dtype_row_bytes(s->plan.types[i], t->ne[0], &bytes);
         show_progress(s->path, done += bytes * t->ne[1] * t->ne[2], gguf_data_bytes(w));
     }
     free(piece);
@@ -245,10 +208,6 @@ int main(int argc, char **argv)
     const infer_status status = write_model(&s);
     if (status != INFER_OK)
         report_failure("infer-synth", &s.err);
-    free(s.types);
-    if (s.config)
-        weights_close(&s.config);
-    if (s.gguf)
-        weights_close(&s.gguf);
+    plan_close(&s.plan);
     return status != INFER_OK;
 }

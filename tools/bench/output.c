@@ -1,6 +1,7 @@
 /* output.c - the tests of infer-bench as lines for people and as fields for programs. Fields that llama-bench has too
  * have its names. */
 #include "tools/bench/bench.h"
+#include "tools/common/machine.h"
 #include "tools/common/program.h"
 
 #include <jansson.h>
@@ -39,19 +40,6 @@ static void add_real(struct fields *f, const char *name, double number)
     f->field[f->n++] = (struct field){ name, FIELD_REAL, NULL, number };
 }
 
-/* What the system calls the processor, "" if it does not say. */
-static void processor_name(char name[128])
-{
-    char line[256];
-    FILE *f = fopen("/proc/cpuinfo", "re");
-    name[0] = 0;
-    while (f && !name[0] && fgets(line, sizeof line, f))
-        if (sscanf(line, "model name : %127[^\n]", name) != 1)
-            name[0] = 0;
-    if (f)
-        fclose(f);
-}
-
 static const char *bound_name(const struct bound *b)
 {
     return b->by_read ? "read" : peak_name(b->peak);
@@ -83,7 +71,9 @@ static void fields_of(struct fields *f, struct texts *texts, const infer_model_i
 {
     const time_t now = time(NULL);
     struct tm utc;
-    processor_name(texts->processor);
+    struct machine machine;
+    machine_read(&machine, "");
+    snprintf(texts->processor, sizeof texts->processor, "%s", machine.processor);
     snprintf(texts->model, sizeof texts->model, "%s %s", info->architecture, info->quantization);
     strftime(texts->time, sizeof texts->time, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
     f->n = 0;

@@ -253,6 +253,15 @@ static void print_help(const struct command *c)
     printf("%s - %s\n\nUsage: %s %s\n", c->name, c->about, c->name, c->usage ? c->usage : "[options]");
     if (c->examples)
         printf("\nExamples:\n%s", c->examples);
+    if (c->commands)
+        printf("\nCommands:\n");
+    for (const struct command *const *other = c->commands; other && *other; other++) {
+        const size_t column = (size_t)printf("  %s %s", (*other)->name, (*other)->usage);
+        printf("%*s", column + 2 > HELP_COLUMN ? 0 : (int)(HELP_COLUMN - column), "");
+        if (column + 2 > HELP_COLUMN)
+            printf("\n%*s", HELP_COLUMN, "");
+        print_wrapped((*other)->about, HELP_COLUMN);
+    }
     for (size_t i = 0; i < c->n_rows; i++) {
         const struct opt *o = &c->rows[i];
         if (o->type == OPT_GROUP) {
@@ -282,6 +291,17 @@ static void print_version(const struct command *c)
 }
 
 /* ---- The walk ---- */
+
+const struct command *options_command(const struct command *c, int *argc, char ***argv)
+{
+    for (const struct command *const *other = c->commands; other && *other && *argc > 1; other++)
+        if (!strcmp(strrchr((*other)->name, ' ') + 1, (*argv)[1])) {
+            --*argc;
+            ++*argv;
+            return *other;
+        }
+    return c;
+}
 
 struct walk {
     const struct command *c;

@@ -64,6 +64,7 @@ struct command {
     size_t max_operands, min_operands;
     bool *given;           /* n_rows, receives which of them stood on the command line; may be NULL */
     const char *place;     /* what complaints are about, "FILE:12"; NULL: the command line */
+    const struct command *const *commands; /* others that the first argument chooses, ended by NULL; may be NULL */
 };
 
 enum options_result {
@@ -74,6 +75,9 @@ enum options_result {
 };
 enum { EXIT_USAGE = 2 };
 
+/** Of the command's others the one that the first argument is the last word of the name of ("infer-run list"), and behind
+ *  that argument argc and argv; else the command itself. */
+const struct command *options_command(const struct command *command, int *argc, char ***argv);
 enum options_result options_parse(const struct command *command, int argc, char *const *argv);
 /** Store what stands elsewhere, in a file of options say, by an option's long name without dashes; of a flag the value
  *  is true or false. What `given` says stood on the command line is only checked. Mistakes are told as those of the

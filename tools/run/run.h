@@ -52,6 +52,14 @@ infer_status say_messages(struct chat *chat, infer_error *err);
 /** Whether there is a template to talk by, where the one in the file is none. */
 bool template_is_read(bool model_brings_one, infer_error *err);
 
+/* ---- The other commands: each a file ---- */
+
+extern const struct command list_command, show_command, doctor_command;
+/** The command line has been read. Returns the exit code. */
+int list_run(void);
+int show_run(void);
+int doctor_run(void);
+
 /* ---- What runs ---- */
 
 struct run {

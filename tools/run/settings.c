@@ -101,6 +101,7 @@ static const struct opt rows[] = {
 };
 
 static bool given[sizeof rows / sizeof *rows];
+static const struct command *const commands[] = { &list_command, &show_command, &doctor_command, NULL };
 
 const struct command run_command = {
     .name = "infer-run",
@@ -117,6 +118,7 @@ const struct command run_command = {
     .notes = PROGRAM_ENVIRONMENT
              "\nExit codes: 0 done, 1 failure, 2 wrong options, 130 interrupted by Ctrl-C.\n",
     .rows = rows,
+    .commands = commands,
     .n_rows = sizeof rows / sizeof *rows,
     .given = given,
 };
