@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 
 BUILD = os.environ.get("BUILD", "build")
 FAKE = os.path.join(BUILD, "tests/server/fake-server")
@@ -170,14 +171,24 @@ def until(condition, seconds=5 * SLOW):
     return time.monotonic() - begin
 
 
-def run(module):
-    """Run all functions test_* of a module, with its name's order."""
-    tests = [f for name, f in vars(module).items() if name.startswith("test_")]
-    for test in tests:
+def main(together=False):
+    """Run all functions test_* of the program, one after the other or all at once."""
+    failures = []
+
+    def run(name, test):
         begin = time.monotonic()
-        test()
-        print(f"{test.__name__}: {time.monotonic() - begin:.2f} s", flush=True)
-
-
-def main():
-    run(sys.modules["__main__"])
+        try:
+            test()
+        except BaseException:
+            failures.append(f"{name}: FAILED\n{traceback.format_exc()}")
+        print(f"{name}: {time.monotonic() - begin:.2f} s", flush=True)
+    tests = [(name, f) for name, f in vars(sys.modules["__main__"]).items() if name.startswith("test_")]
+    threads = [threading.Thread(target=run, args=test) for test in tests]
+    for t in threads:
+        t.start()
+        if not together:
+            t.join()
+    for t in threads:
+        t.join()
+    print("".join(failures), end="")
+    sys.exit(1 if failures else 0)

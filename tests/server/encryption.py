@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 
-from common import SLOW, Server, is_closed, main, read_answer, request, until
+from common import SLOW, Server, is_closed, main, request, until
 import websockets
 
 

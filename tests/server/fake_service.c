@@ -101,8 +101,10 @@ static void put_event(infer_exchange *e)
     char text[64];
     const int n = snprintf(text, sizeof text, e->message ? "message %ld" : "data: %ld ", e->made++);
     put(e, text, (size_t)n);
-    for (long i = n; i < e->size; i++)
-        put(e, "x", 1);
+    char *const rest = e->size > n ? malloc((size_t)(e->size - n)) : NULL;
+    if (rest)
+        put(e, memset(rest, 'x', (size_t)(e->size - n)), (size_t)(e->size - n));
+    free(rest);
     if (!e->message)
         put(e, "\n\n", 2);
 }

@@ -1,3 +1,3 @@
 #!/bin/sh
-# Clients that are slow, silent, many, or gone cost nothing and disturb nobody.
+# Clients that are many, gone, or read nothing cost nothing and disturb nobody.
 exec python3 tests/server/robustness.py

@@ -6,7 +6,7 @@ import socket
 import struct
 import time
 
-from common import SLOW, Gone, Server, is_closed, main, read_answer, request, until
+from common import SLOW, Gone, Server, is_closed, main, request, until
 
 
 class WebSocket:
