@@ -73,6 +73,7 @@ enum MHD_Result answer_send(struct answer *a, unsigned status, struct MHD_Respon
 enum MHD_Result answer_refuse(struct answer *a, unsigned status, const char *sentence)
 {
     char json[512];
+    log_refused(a->http->options.log, a->connection->address, a->method, a->target, status);
     const int n = snprintf(json, sizeof json,
                            "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":null}}", sentence,
                            status < 500 ? "invalid_request_error" : "server_error");

@@ -8,6 +8,7 @@
 #include "infer_service.h"
 #include "server/connections.h"
 #include "server/listen.h"
+#include "server/log.h"
 
 #include <microhttpd.h>
 #include <stdatomic.h>
@@ -21,6 +22,7 @@ struct http_options {
     int threads;
     const char *cors;            /* origin whose pages may open WebSockets, "*" for any, NULL for none but our own */
     const char *tls_cert, *tls_key; /* PEM texts, or NULL */
+    enum log_format *log;        /* of what is refused here */
 };
 
 struct http {

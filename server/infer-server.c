@@ -87,6 +87,7 @@ static bool open_http(struct server *s, infer_error *err)
         .sign_seconds = o->keep_alive_seconds,
         .threads = o->http_threads,
         .cors = o->cors,
+        .log = &s->format,
     };
     size_t length;
     const size_t most = files > 2 * FILES_EXTRA ? files - FILES_EXTRA : FILES_EXTRA;

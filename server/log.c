@@ -94,22 +94,39 @@ void log_library_format(enum log_format format, infer_log_level most)
     library_most = most;
 }
 
+/* Takes the object. */
+static void put_now(enum log_format format, const char *event, json_t *taken)
+{
+    char when[40];
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const size_t n = strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", gmtime_r(&now.tv_sec, &utc));
+    snprintf(when + n, sizeof when - n, ".%03ldZ", now.tv_nsec / 1000000);
+    json_t *line = json_pack("{ssss}", "time", when, "event", event);
+    if (line && taken && json_object_update(line, taken) == 0) {
+        char *json = format == LOG_JSON ? json_dumps(line, JSON_COMPACT) : NULL;
+        if (json)
+            put_json(json, strlen(json));
+        else if (format == LOG_TEXT)
+            put_text(line);
+        free(json);
+    }
+    json_decref(line);
+    json_decref(taken);
+}
+
+void log_refused(enum log_format *format, const char *peer, const char *method, const char *path, unsigned status)
+{
+    if (*format != LOG_NONE)
+        put_now(*format, "refused", json_pack("{ss*ss*ss*si}", "peer", *peer ? peer : NULL, "method", method, "path", path,
+                                              "status", (int)status));
+}
+
 void log_library(void *user, infer_log_level level, const char *line)
 {
     static const char *const names[] = { "", "error", "warning", "info", "debug" };
     (void)user;
-    if (level > library_most || library_format == LOG_NONE)
-        return;
-    char now[32];
-    const time_t seconds = time(NULL);
-    struct tm t;
-    strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &t));
-    json_t *object = json_pack("{ssssssss}", "time", now, "event", "library", "level", names[level], "line", line);
-    char *json = object ? json_dumps(object, JSON_COMPACT) : NULL;
-    if (object && library_format == LOG_TEXT)
-        put_text(object);
-    else if (json)
-        put_json(json, strlen(json));
-    free(json);
-    json_decref(object);
+    if (level <= library_most && library_format != LOG_NONE)
+        put_now(library_format, "library", json_pack("{ssss}", "level", names[level], "line", line));
 }
