@@ -1,10 +1,12 @@
 // api.js - the server's routes: requests, streams of events, errors as sentences, speed.
 
+import { session } from "./storage.js";
+
 const KEY_ITEM = "infer.key"; // in sessionStorage: the key is forgotten with the tab
 
 export const apiKey = {
-    get: () => sessionStorage.getItem(KEY_ITEM) ?? "",
-    set: (key) => (key ? sessionStorage.setItem(KEY_ITEM, key) : sessionStorage.removeItem(KEY_ITEM)),
+    get: () => session.getItem(KEY_ITEM) ?? "",
+    set: (key) => (key ? session.setItem(KEY_ITEM, key) : session.removeItem(KEY_ITEM)),
 };
 
 /** What the server answered instead of what was asked for; message is its sentence, status 0 if it was not reached. */

@@ -1,6 +1,6 @@
 // chat.js - the pane of a chat: its messages, the field below them, the request that a message makes.
 import { requestFields } from "./settings.js";
-import { copyText, fitHeight, MessageView } from "./view.js";
+import { copyText, fitHeight, isTouch, MessageView } from "./view.js";
 import { newAnswer, Writer } from "./writer.js";
 
 const byId = (id) => document.getElementById(id);
@@ -13,7 +13,6 @@ const toEnd = byId("to-end");
 const live = byId("live");
 const NEAR_END = 48; // pixels from the end within which the page follows the text
 const MAX_SPOKEN = 1000; // characters of an answer that a screen reader is given at once
-const isTouch = matchMedia("(pointer: coarse) and (hover: none)");
 
 /** A message as the server wants it. */
 function sent(message) {
@@ -60,7 +59,7 @@ export class ChatPane {
     }
 
     focus() {
-        input.focus();
+        if (!isTouch.matches) input.focus();
     }
 
     isWriting() {
@@ -190,13 +189,13 @@ export class ChatPane {
     again(i) {
         this.cut(i);
         this.answer();
-        input.focus();
+        this.focus();
     }
 
     edit(i) {
         const view = this.views[i];
         view.edit((text) => {
-            input.focus();
+            this.focus();
             if (text === null || this.isWriting() || (view.message.role === "user" && !text.trim())) return;
             view.message.content = text;
             view.update(false);

@@ -17,6 +17,7 @@
     X(notice, "notice.js", "text/javascript")                                                                          \
     X(page, "page.js", "text/javascript")                                                                              \
     X(settings, "settings.js", "text/javascript")                                                                      \
+    X(storage, "storage.js", "text/javascript")                                                                        \
     X(store, "store.js", "text/javascript")                                                                            \
     X(text, "text.js", "text/javascript")                                                                              \
     X(theme, "theme.js", "text/javascript")                                                                            \

@@ -46,6 +46,7 @@ function open(next) {
     chat = next;
     keep({ chat: chat.id });
     system.value = chat.system;
+    byId("skip").hash = chat.kind === "chat" ? "input" : "text";
     byId("chat-pane").hidden = chat.kind !== "chat";
     byId("text-pane").hidden = chat.kind !== "text";
     pane().open(chat);

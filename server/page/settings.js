@@ -1,5 +1,6 @@
 // settings.js - the panel of settings: fields to the parameters of a request, kept in the browser.
 import { apiKey } from "./api.js";
+import { local } from "./storage.js";
 import { loadSettings, saveSettings } from "./store.js";
 
 const fields = [...document.querySelectorAll("[data-parameter]")];
@@ -103,10 +104,10 @@ function startTheme() {
         const wanted = isDark() ? "light" : "dark";
         if (wanted === (system.matches ? "dark" : "light")) {
             delete root.dataset.theme;
-            localStorage.removeItem("infer.theme");
+            local.removeItem("infer.theme");
         } else {
             root.dataset.theme = wanted;
-            localStorage.setItem("infer.theme", wanted);
+            local.setItem("infer.theme", wanted);
         }
         tell();
     });

@@ -4,6 +4,8 @@
 // that is continued has text. A message is { role, content } and, of an answer, reasoning, calls, finish, figures,
 // model, error; of a call's result, callId.
 
+import { local } from "./storage.js";
+
 const PREFIX = "infer.chat.";
 const SETTINGS = "infer.settings";
 const ROLES = ["user", "assistant", "tool"];
@@ -25,7 +27,7 @@ export function titleOf(chat) {
 
 function read(item) {
     try {
-        return JSON.parse(localStorage.getItem(item));
+        return JSON.parse(local.getItem(item));
     } catch {
         return null;
     }
@@ -34,7 +36,7 @@ function read(item) {
 /** False if the browser's storage is full, or is not ours to use. */
 function write(item, value) {
     try {
-        localStorage.setItem(item, JSON.stringify(value));
+        local.setItem(item, JSON.stringify(value));
         return true;
     } catch {
         return false;
@@ -47,7 +49,7 @@ export function saveChat(chat) {
     return write(PREFIX + chat.id, chat);
 }
 
-export const deleteChat = (id) => localStorage.removeItem(PREFIX + id);
+export const deleteChat = (id) => local.removeItem(PREFIX + id);
 
 /** A chat that is kept, or null. */
 export function loadChat(id) {
@@ -60,7 +62,7 @@ export function loadChat(id) {
 
 /** All that are kept, the latest first. */
 export function listChats() {
-    const items = Object.keys(localStorage).filter((item) => item.startsWith(PREFIX));
+    const items = Object.keys(local).filter((item) => item.startsWith(PREFIX));
     const chats = items.map((item) => loadChat(item.slice(PREFIX.length)));
     return chats.filter(Boolean).sort((a, b) => b.changed - a.changed);
 }

@@ -1,6 +1,6 @@
 // text.js - the pane of a text that the model continues.
 import { requestFields } from "./settings.js";
-import { copyText, figuresText } from "./view.js";
+import { copyText, figuresText, isTouch } from "./view.js";
 import { newAnswer, Writer } from "./writer.js";
 
 const byId = (id) => document.getElementById(id);
@@ -46,7 +46,7 @@ export class TextPane {
     }
 
     focus() {
-        field.focus();
+        if (!isTouch.matches) field.focus();
     }
 
     isWriting() {

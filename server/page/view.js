@@ -72,31 +72,40 @@ const SPEAKERS = { user: "You", assistant: "Model", tool: "Result" };
 const ACTIONS = { user: ["copy", "edit"], assistant: ["copy", "edit", "again"], tool: ["copy"] };
 const LABELS = { copy: "Copy", edit: "Edit", again: "Try again" };
 
+/** Where keys are drawn on the screen: Enter begins a line there, and no field takes the focus by itself. */
+export const isTouch = matchMedia("(pointer: coarse) and (hover: none)");
+
 /** The element of one message: update() after the message has changed. */
 export class MessageView {
     constructor(message) {
         this.message = message;
-        this.speaker = make("h2", "hidden-text");
-        this.reasoning = new ReasoningView();
         this.body = make("div", "body");
-        this.calls = make("div", "calls");
-        this.error = make("p", "error");
-        this.error.hidden = true;
         this.actions = make("div", "actions", ...ACTIONS[message.role].map((name) => button(LABELS[name], name)));
-        this.figures = make("span", "figures");
-        this.foot = make("footer", "", this.actions, this.figures);
-        this.element = make("article", `message ${message.role}`,
-            this.speaker, this.reasoning.element, this.body, this.calls, this.error, this.foot);
-        this.markdown = message.role === "assistant" ? new MarkdownView(this.body) : null;
-        if (!this.markdown) this.body.dir = "auto";
+        this.foot = make("footer", "", this.actions);
+        const { role, model } = message;
+        const speaker = make("h2", "hidden-text", model ? `${SPEAKERS[role]} ${model}` : SPEAKERS[role]);
+        this.element = make("article", `message ${role}`, speaker, this.body, this.foot);
+        if (role === "assistant") this.addParts();
+        else this.body.dir = "auto";
         this.update(false);
     }
 
+    // What only an answer has.
+    addParts() {
+        this.markdown = new MarkdownView(this.body);
+        this.reasoning = new ReasoningView();
+        this.calls = make("div", "calls");
+        this.error = make("p", "error");
+        this.figures = make("span", "figures");
+        this.body.before(this.reasoning.element);
+        this.body.after(this.calls, this.error);
+        this.foot.append(this.figures);
+    }
+
     update(isComing) {
-        const { role, content, reasoning, calls, error, figures, finish, model } = this.message;
+        const { content, reasoning, calls, error, figures, finish, model } = this.message;
         this.element.classList.toggle("coming", isComing);
         this.element.setAttribute("aria-busy", String(isComing));
-        this.speaker.textContent = model ? `${SPEAKERS[role]} ${model}` : SPEAKERS[role];
         this.actions.hidden = isComing;
         if (!this.markdown) {
             this.body.textContent = content;
@@ -116,7 +125,8 @@ export class MessageView {
         const field = make("textarea", "edit");
         field.value = this.message.content;
         field.setAttribute("aria-label", "Text of the message");
-        const save = make("button", "primary", this.message.role === "user" ? "Send" : "Save");
+        const isUser = this.message.role === "user";
+        const save = make("button", "primary", isUser ? "Send" : "Save");
         const cancel = make("button", "quiet", "Cancel");
         save.type = cancel.type = "button";
         const editor = make("div", "editor", field, make("div", "actions", save, cancel));
@@ -130,7 +140,7 @@ export class MessageView {
         field.addEventListener("keydown", (event) => {
             if (event.isComposing) return;
             if (event.key === "Escape") finish(null);
-            else if (event.key === "Enter" && !event.shiftKey && this.message.role === "user") finish(field.value);
+            else if (event.key === "Enter" && !event.shiftKey && isUser && !isTouch.matches) finish(field.value);
             else return;
             event.preventDefault();
             event.stopPropagation();

@@ -283,6 +283,19 @@ class Kept(Chatting):
         self.assertEqual(self.ask(page, "two"), "two")
         self.assertEqual(len(self.state.requests[-1]["messages"]), 3)
 
+    def test_without_a_storage_the_page_works_and_forgets(self):
+        page = self.open()
+        page.call("Page.addScriptToEvaluateOnNewDocument", source="""for (const name of ["localStorage", "sessionStorage"])
+            Object.defineProperty(window, name, { get() { throw new DOMException("no", "SecurityError"); } });""")
+        page.go(self.url)
+        page.wait("document.getElementById('model').options.length > 0")
+        self.assertEqual(self.ask(page, "one", "echo"), "one")
+        page.click("#theme")
+        self.assertEqual(self.titles(page), ["one"])
+        page.go(self.url)
+        page.wait("document.getElementById('model').options.length > 0")
+        self.assertEqual(self.titles(page), [])
+
     def test_what_was_being_written_is_kept_when_the_page_is_left(self):
         page = self.open()
         self.say(page, "Go on.", "slow")

@@ -120,6 +120,18 @@ class Looks(Chatting):
 
 
 class Keyboard(Chatting):
+    def test_on_a_touch_screen_enter_begins_a_line_and_send_sends(self):
+        page = self.open(width=360, height=680)
+        page.call("Emulation.setTouchEmulationEnabled", enabled=True)
+        page.call("Emulation.setDeviceMetricsOverride", width=360, height=680, deviceScaleFactor=1, mobile=True)
+        self.assertTrue(page.eval("matchMedia('(pointer: coarse) and (hover: none)').matches"))
+        self.say(page, "one", "echo")
+        page.type("two")
+        self.assertEqual(page.eval("document.getElementById('input').value"), "one\ntwo")
+        page.click("#send")
+        self.wait_end(page)
+        self.assertEqual(self.texts(page), ["one\ntwo", "one\ntwo"])
+
     def tab_to(self, page, wanted, most=40):
         for _ in range(most):
             if page.eval(f"document.activeElement.matches({wanted!r})"):
