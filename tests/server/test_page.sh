@@ -6,7 +6,7 @@ set -u
 [ "${BUILD:-build}" = build ] || { echo "test_page: the plain build tests it" && exit 77; }
 command -v python3 >/dev/null || { echo "test_page: there is no python3" && exit 77; }
 status=0
-for tests in markdown chat look; do
+for tests in markdown chat look server; do
     out=$(PYTHONDONTWRITEBYTECODE=1 python3 "tests/server/page/test_$tests.py" 2>&1)
     case $? in
     0) ;;
