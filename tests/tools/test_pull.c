@@ -158,14 +158,16 @@ static void test_q4_k_m_is_chosen_then_q8_0_then_the_first(void **state)
     assert_string_equal(CHOOSE("o/n", "", "a-F16.gguf", "a-Q8_0.gguf", "a.q4_k_m.gguf"), "a.q4_k_m.gguf");
     assert_string_equal(CHOOSE("o/n", "", "README.md", "a-F16.gguf", "a-Q8_0.gguf"), "a-Q8_0.gguf");
     assert_string_equal(CHOOSE("o/n", "", "README.md", "a-F16.gguf", "a-Q2_K.gguf"), "a-F16.gguf");
-    assert_string_equal(CHOOSE("o/n", "", "mmproj-Q4_K_M.gguf", "a.imatrix.gguf", "d/mtp-Q8_0.gguf", "a.gguf"), "a.gguf");
+    assert_string_equal(CHOOSE("o/n", "", "mmproj-Q4_K_M.gguf", "a.imatrix.gguf", "d/mtp-Q8_0.gguf", "a.gguf"),
+                        "a.gguf");
 }
 
 static void test_a_type_is_a_word_in_any_case(void **state)
 {
     (void)state;
     assert_string_equal(CHOOSE("o/n:q4_0", "", "a-IQ4_0.gguf", "a-Q4_0_8_8.gguf", "a-Q4_0.gguf"), "a-Q4_0.gguf");
-    assert_string_equal(CHOOSE("o/n:BF16", "", "a-f16.gguf", "bf16/a-00001-of-00001.gguf"), "bf16/a-00001-of-00001.gguf");
+    assert_string_equal(CHOOSE("o/n:BF16", "", "a-f16.gguf", "bf16/a-00001-of-00001.gguf"),
+                        "bf16/a-00001-of-00001.gguf");
     const char *said = CHOOSE("o/n:q6_k", "", "mmproj-Q6_K.gguf", "a-Q4_0.gguf", "a-Q8_0.gguf");
     assert_string_equal(said, "o/n has no GGUF file of type q6_k; it has a-Q4_0.gguf, a-Q8_0.gguf");
     assert_non_null(strstr(CHOOSE("o/n:q6_k", "", "config.json", "model.safetensors"), "no GGUF file of type q6_k"));
@@ -175,7 +177,8 @@ static void test_all_parts_of_a_split_file_are_chosen_in_order(void **state)
 {
     (void)state;
     assert_string_equal(CHOOSE("o/n", "", "a-Q8_0-00002-of-00003.gguf", "a-Q8_0-00003-of-00003.gguf",
-                               "a-Q8_0-00001-of-00003.gguf", "b-Q8_0-00001-of-00001.gguf", "a-Q8_0-00002-of-00004.gguf"),
+                               "a-Q8_0-00001-of-00003.gguf", "b-Q8_0-00001-of-00001.gguf",
+                               "a-Q8_0-00002-of-00004.gguf"),
                         "a-Q8_0-00001-of-00003.gguf a-Q8_0-00002-of-00003.gguf a-Q8_0-00003-of-00003.gguf");
     assert_non_null(strstr(CHOOSE("o/n", "", "a-00001-of-00003.gguf", "a-00003-of-00003.gguf", "x"), "part 2 of 3"));
     assert_non_null(strstr(CHOOSE("o/n", "", "a-00001-of-99999.gguf", "a-00002-of-99999.gguf"), "part 3 of 99999"));
@@ -195,8 +198,9 @@ static void test_without_gguf_the_directory_is_chosen(void **state)
 {
     (void)state;
     assert_string_equal(CHOOSE("o/n", "", "config.json", "model.safetensors", "model-00001-of-00002.safetensors",
-                               "pytorch_model.bin", "tokenizer.json", "tokenizer.model", "chat_template.jinja", "vocab.txt",
-                               "merges.txt", "LICENSE.txt", "onnx/config.json", "original/consolidated.safetensors",
+                               "pytorch_model.bin", "tokenizer.json", "tokenizer.model", "chat_template.jinja",
+                               "vocab.txt", "merges.txt", "LICENSE.txt", "onnx/config.json",
+                               "original/consolidated.safetensors",
                                "1_Pooling/config.json", "2_Dense/model.safetensors"),
                         "[config.json tokenizer.json tokenizer.model chat_template.jinja vocab.txt merges.txt "
                         "1_Pooling/config.json 2_Dense/model.safetensors model.safetensors]");
@@ -241,7 +245,8 @@ static void test_a_description_names_files_with_size_and_checksum(void **state)
     (void)state;
     static const char json[] =
         "{\"sha\":\"" SHA1 "\",\"siblings\":[{\"rfilename\":\"a.json\",\"size\":5,\"blobId\":\"" SHA1 "\"},"
-        "{\"rfilename\":\"b.gguf\",\"size\":134,\"blobId\":\"" SHA1 "\",\"lfs\":{\"sha256\":\"" SHA256 "\",\"size\":7}},"
+        "{\"rfilename\":\"b.gguf\",\"size\":134,\"blobId\":\"" SHA1 "\","
+        "\"lfs\":{\"sha256\":\"" SHA256 "\",\"size\":7}},"
         "{\"rfilename\":\"c.gguf\"},{\"rfilename\":\"d\",\"size\":1,\"blobId\":\"../../x\"}]}";
     struct listing l = { 0 };
     infer_error err = { 0 };
@@ -263,7 +268,8 @@ static void test_wrong_descriptions_are_told(void **state)
     assert_non_null(strstr(wrong_with("{\"sha\":\"../../x\"}"), "sha is ../../x"));
     assert_non_null(strstr(wrong_with("{\"sha\":\"" SHA1 "\",\"siblings\":{}}"), "siblings"));
     assert_non_null(strstr(wrong_with("{\"sha\":\"" SHA1 "\",\"siblings\":[{}]}"), "rfilename"));
-    assert_non_null(strstr(wrong_with("{\"sha\":\"" SHA1 "\",\"siblings\":[{\"rfilename\":\"a\\u0000b\"}]}"), "no JSON"));
+    assert_non_null(strstr(wrong_with("{\"sha\":\"" SHA1 "\",\"siblings\":[{\"rfilename\":\"a\\u0000b\"}]}"),
+                           "no JSON"));
     assert_non_null(strstr(wrong_with("{\"sha\":\"" SHA1 "\",\"siblings\":[{\"rfilename\":\"a\",\"size\":-1}]}"),
                            "size of a is -1"));
 }

@@ -4,8 +4,8 @@
 set -u
 pull=${BUILD:-build}/infer-pull
 [ -x "$pull" ] && command -v python3 >/dev/null && python3 -c 'import random; random.randbytes' 2>/dev/null || exit 77
-unset http_proxy HTTP_PROXY https_proxy HTTPS_PROXY all_proxy ALL_PROXY SSL_CERT_FILE CURL_CA_BUNDLE REQUESTS_CA_BUNDLE \
-    HF_HUB_CACHE HUGGINGFACE_HUB_CACHE HF_TOKEN HUGGING_FACE_HUB_TOKEN HF_TOKEN_PATH HF_HUB_OFFLINE \
+unset http_proxy HTTP_PROXY https_proxy HTTPS_PROXY all_proxy ALL_PROXY SSL_CERT_FILE CURL_CA_BUNDLE \
+    REQUESTS_CA_BUNDLE HF_HUB_CACHE HUGGINGFACE_HUB_CACHE HF_TOKEN HUGGING_FACE_HUB_TOKEN HF_TOKEN_PATH HF_HUB_OFFLINE \
     TRANSFORMERS_OFFLINE HF_HUB_DISABLE_IMPLICIT_TOKEN
 model=tools/default-model/model.gguf commit=0123456789abcdef0123456789abcdef01234567
 tmp=$(mktemp -d)
@@ -235,8 +235,8 @@ HF_ENDPOINT=http://127.0.0.1:$storage get 1 "$url/missing.gguf"
 says '404'
 
 # A hub that speaks TLS: with a certificate to trust, without one, and leading to where there is none.
-if openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test -addext subjectAltName=IP:127.0.0.1 \
-    -keyout "$tmp/key" -out "$tmp/certificate" 2>/dev/null; then
+if openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test \
+    -addext subjectAltName=IP:127.0.0.1 -keyout "$tmp/key" -out "$tmp/certificate" 2>/dev/null; then
     cat "$tmp/certificate" "$tmp/key" >"$tmp/both"
     plain=$port
     serve "$tmp/both"

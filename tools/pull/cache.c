@@ -228,8 +228,8 @@ infer_status cache_list(const struct cache *c, const struct reference *r, struct
     infer_status status = folder ? walk(l, folder, "", 0, err) : plain ? no_memory(err) : INFER_OK;
     free(folder);
     if (status == INFER_OK && !l->n)
-        return failure(err, INFER_E_UNKNOWN, "%s@%s is not in the cache %.200s", *r->url ? r->file : r->repo, r->revision,
-                       c->root);
+        return failure(err, INFER_E_UNKNOWN, "%s@%s is not in the cache %.200s", *r->url ? r->file : r->repo,
+                       r->revision, c->root);
     if (l->n)
         qsort(l->v, l->n, sizeof *l->v, by_path);
     return status;

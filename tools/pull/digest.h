@@ -10,8 +10,8 @@ enum { DIGEST_HEX = 65 }; /* bytes of the longest as hexadecimal digits, with th
 
 struct digest;
 
-/** For a file of `size` bytes whose name in the cache is `blob`: 64 hexadecimal digits are a SHA-256, 40 git's SHA-1. Of
- *  other names nothing is known to check; then, as for want of memory, it is NULL, which the others accept. */
+/** For a file of `size` bytes whose name in the cache is `blob`: 64 hexadecimal digits are a SHA-256, 40 git's SHA-1.
+ *  Of other names nothing is known to check; then, as for want of memory, it is NULL, which the others accept. */
 struct digest *digest_open(const char *blob, uint64_t size);
 void digest_add(struct digest *d, const void *data, size_t n);
 /** What has been added, as lower-case digits. */

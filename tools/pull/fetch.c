@@ -1,7 +1,7 @@
 /* fetch.c - one file from a hub into the cache.
  *
- * Bytes go to BLOB.incomplete and into the checksum as they come. What is in that file already counts: it is read for the
- * checksum, and the rest is asked for. Only what is whole and sound gets the name BLOB. */
+ * Bytes go to BLOB.incomplete and into the checksum as they come. What is in that file already counts: it is read for
+ * the checksum, and the rest is asked for. Only what is whole and sound gets the name BLOB. */
 #include "tools/pull/fetch.h"
 
 #include "tools/common/failure.h"
@@ -109,8 +109,8 @@ static infer_status begin_answer(struct fetch *f, const struct http_answer *a, i
         return f->done ? begin_anew(f, err) : INFER_OK;
     const bool fits = a->from == (int64_t)f->done && (a->total < 0 || a->total == (int64_t)f->file->size);
     return fits ? INFER_OK
-                : failure(err, INFER_E_FORMAT, "%.300s: the server sends bytes from %lld of %lld on, expected from %llu "
-                          "of %llu", f->file->path, (long long)a->from, (long long)a->total,
+                : failure(err, INFER_E_FORMAT, "%.300s: the server sends bytes from %lld of %lld on, expected from "
+                          "%llu of %llu", f->file->path, (long long)a->from, (long long)a->total,
                           (unsigned long long)f->done, (unsigned long long)f->file->size);
 }
 
@@ -186,8 +186,8 @@ static infer_status compare(struct fetch *f, bool *wrong, infer_error *err)
     if (!*wrong)
         return INFER_OK;
     unlink(f->path);
-    return failure(err, INFER_E_FORMAT, "%.200s: its checksum is %s, expected %s; what came was thrown away", f->file->path,
-                   hex, f->file->blob);
+    return failure(err, INFER_E_FORMAT, "%.200s: its checksum is %s, expected %s; what came was thrown away",
+                   f->file->path, hex, f->file->blob);
 }
 
 /* What was there before may have been damaged; then all of it is fetched, once. */

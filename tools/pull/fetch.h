@@ -5,8 +5,8 @@
 #include "tools/pull/cache.h"
 #include "tools/pull/hub.h"
 
-/** Have a file's blob in the cache: go on with what has come of it before, ask again after trouble, compare its checksum.
- *  p->now has file, blob and size; p->now.done and all_done are kept up. *fetched grows by the bytes that come. */
+/** Have a file's blob in the cache: go on with what has come of it before, ask again after trouble, compare its
+ *  checksum. p->now has file, blob and size; p->now.done and all_done are kept up. *fetched grows by what comes. */
 infer_status fetch_blob(const struct hub *hub, const struct cache *c, const struct listing *l,
                         const struct listed_file *f, struct progress *p, uint64_t *fetched, infer_error *err);
 

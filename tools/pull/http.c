@@ -1,7 +1,7 @@
 /* http.c - one connection to a hub, by libcurl.
  *
- * Redirections are followed here: what the hub says of a file stands in the first answer, the token goes to the hub's own
- * origin only, and nothing leads from https to http. */
+ * Redirections are followed here: what the hub says of a file stands in the first answer, the token goes to the hub's
+ * own origin only, and nothing leads from https to http. */
 #include "tools/pull/http.h"
 
 #include "tools/common/failure.h"

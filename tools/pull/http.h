@@ -28,7 +28,7 @@ struct http_answer {
     int64_t wait;                                  /* seconds to let pass before, as the server wants it; -1 */
 };
 
-/** Takes a piece of a body that comes with a status of 200 to 299; false ends the transfer with *err, which it has set. */
+/** Takes a piece of a body that comes with a status of 200 to 299; false ends the transfer with *err, which it sets. */
 typedef bool http_body_fn(void *user, const struct http_answer *answer, const void *data, size_t n, infer_error *err);
 
 struct http *http_open(const struct http_options *options, infer_error *err);
@@ -36,16 +36,16 @@ void http_close(struct http **h);
 
 enum http_method { HTTP_GET, HTTP_HEAD };
 /** Ask once. From byte `from` on, if it is not 0; a server may send all nevertheless, with status 200. HEAD ends at the
- *  first answer that says what the file is, though it were one to look elsewhere. Any status but 200 to 299 is a failure
- *  whose sentence names the URL's host. */
+ *  first answer that says what the file is, though it were one to look elsewhere. Any status but 200 to 299 is a
+ *  failure whose sentence names the URL's host. */
 infer_status http_ask(struct http *h, enum http_method method, const char *url, uint64_t from, http_body_fn *body,
                       void *user, struct http_answer *answer, infer_error *err);
 
-/** After http_ask() has failed for the `failures`-th time in a row: wait a while, if it was trouble that may pass and was
- *  not yet met too often. False: it is final, as *err says it, or it was cancelled, which *err says then. */
+/** After http_ask() has failed for the `failures`-th time in a row: wait a while, if it was trouble that may pass and
+ *  was not yet met too often. False: it is final, as *err says it, or it was cancelled, which *err says then. */
 bool http_wait(struct http *h, const struct http_answer *answer, int failures, infer_error *err);
 
-/** Ask, and again while trouble may pass, for a body of at most `most` bytes; for free(), terminated. NULL on failure. */
+/** Ask, and again while trouble may pass, for a body of `most` bytes at most; for free(), terminated. NULL: failed. */
 char *http_text(struct http *h, const char *url, size_t most, int retries, size_t *length, struct http_answer *answer,
                 infer_error *err);
 

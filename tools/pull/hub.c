@@ -63,8 +63,8 @@ infer_status hub_explain(const struct hub *hub, const struct http_answer *a, con
     if (!*name || a->status < 400)
         return err->code;
     if (!strcmp(a->code, "GatedRepo"))
-        return failure(err, INFER_E_UNKNOWN, "%s is handed out to who has accepted its terms: accept them at %s/%s, then "
-                       "%s", name, endpoint, name, token ? "use a token of that account" : "set HF_TOKEN");
+        return failure(err, INFER_E_UNKNOWN, "%s is handed out to who has accepted its terms: accept them at %s/%s, "
+                       "then %s", name, endpoint, name, token ? "use a token of that account" : "set HF_TOKEN");
     if (!strcmp(a->code, "RevisionNotFound"))
         return failure(err, INFER_E_UNKNOWN, "%s has no branch, tag or commit %s", name, hub->reference->revision);
     if (!strcmp(a->code, "EntryNotFound") || (a->status == 404 && file))
@@ -78,8 +78,9 @@ infer_status hub_explain(const struct hub *hub, const struct http_answer *a, con
         return failure(err, INFER_E_UNKNOWN, "%s is not at %s, or %s", name, endpoint, token ?
                        "the token may not see it" : "not public: then set HF_TOKEN to a token that may see it");
     if (a->status == 403)
-        return failure(err, INFER_E_UNKNOWN, "%s: the hub refuses it%s%s; %s", name, *a->message ? ": " : "", a->message,
-                       token ? "the token needs the right to read it" : "set HF_TOKEN to a token that may read it");
+        return failure(err, INFER_E_UNKNOWN, "%s: the hub refuses it%s%s; %s", name, *a->message ? ": " : "",
+                       a->message, token ? "the token needs the right to read it"
+                                         : "set HF_TOKEN to a token that may read it");
     return err->code;
 }
 

@@ -21,8 +21,8 @@ infer_status hub_list(const struct hub *hub, struct listing *l, bool *passing, i
 infer_status hub_look_up(const struct hub *hub, const struct listing *l, struct listed_file *f, infer_error *err);
 /** Where a file is, for free(); NULL: memory is out. */
 char *hub_url(const struct hub *hub, const struct listing *l, const struct listed_file *f);
-/** Say in the hub's terms why it refused something, and what can be done; where nothing better is known *err stays as it
- *  is. */
+/** Say in the hub's terms why it refused something, and what can be done; where nothing better is known *err stays as
+ *  it is. */
 infer_status hub_explain(const struct hub *hub, const struct http_answer *a, const char *file, infer_error *err);
 
 /** Read the API's description of a version of a repository. */

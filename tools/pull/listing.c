@@ -86,7 +86,7 @@ static bool is_model(const char *path)
     return true;
 }
 
-/* Whether a type stands in a path as a word: q4_0 is in a-Q4_0.gguf, but neither in a-IQ4_0.gguf nor in a-Q4_0_8_8.gguf. */
+/* Whether a type stands in a path as a word: q4_0 is in a-Q4_0.gguf, but not in a-IQ4_0.gguf or a-Q4_0_8_8.gguf. */
 static bool has_type(const char *path, const char *type)
 {
     const size_t n = strlen(type);

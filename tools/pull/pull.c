@@ -63,8 +63,8 @@ static infer_status list_online(struct pull *p, int retries, bool *passing, infe
     return hub_list(&p->hub, &p->listing, passing, err);
 }
 
-/* The hub is asked, since a branch moves on. If it cannot be reached, what there is of the model in the cache does, and is
- * looked for before the hub is asked once more. */
+/* The hub is asked, since a branch moves on. If it cannot be reached, what there is of the model in the cache does, and
+ * is looked for before the hub is asked once more. */
 static infer_status list(struct pull *p, infer_error *err)
 {
     bool passing;

@@ -65,8 +65,8 @@ struct pull_result {
 };
 
 /** Have a model in the cache. `what` is one of
- *    ORG/REPO                      its GGUF file, preferably Q4_K_M, then Q8_0, then the first; all of a split one. If it
- *                                  has none, the directory of SafeTensors with configuration and tokenizer
+ *    ORG/REPO                      its GGUF file, preferably Q4_K_M, then Q8_0, then the first; all of a split one. If
+ *                                  it has none, the directory of SafeTensors with configuration and tokenizer
  *    ORG/REPO:TYPE                 the GGUF file of that type, in any case
  *    ORG/REPO[:TYPE]@REVISION      of a branch, tag or commit
  *    hf.co/..., the hub's URL/...  the same, also as /resolve/REVISION/FILE

@@ -83,7 +83,7 @@ static size_t repo_length(const char *text)
     }
 }
 
-/* /resolve/REVISION/FILE, /blob/REVISION/FILE, /tree/REVISION, as a hub's pages have them; what follows ? is for them. */
+/* /resolve/REVISION/FILE, /blob/REVISION/FILE, /tree/REVISION, as a hub's pages have them; what follows ? is theirs. */
 static bool read_page(struct reference *r, const char *rest)
 {
     static const char *const words[] = { "/resolve/", "/blob/", "/tree/" };
@@ -157,8 +157,9 @@ infer_status reference_read(struct reference *r, const char *what, const char *e
     return read_repo(r, what, rest ? rest : what, err);
 }
 
-/* Of URLs: "models--url--HOST--" and a hash of all before the ?, where signatures stand that change. No repository's name
- * has three parts, so these folders are nobody else's, and Hugging Face's programs list and delete them as the others. */
+/* Of URLs: "models--url--HOST--" and a hash of all before the ?, where signatures stand that change. No repository's
+ * name has three parts, so these folders are nobody else's. Hugging Face's programs list and delete
+ * them as all others. */
 static char *url_folder(const struct reference *r)
 {
     char hash[DIGEST_HEX], host[100] = "", *folder = NULL;

@@ -11,8 +11,8 @@ struct pull_settings {
     bool offline;
 };
 #define PULL_REPO_ROW(s) \
-    { OPT_TEXT, "-hf, -hfr, --hf-repo", "ORG/REPO[:TYPE]", "the model of that name on Hugging Face's hub, fetched if it " \
-      "is not in the cache; TYPE is q4_k_m, else q8_0, unless given", &(s).repo, 0, 0 }
+    { OPT_TEXT, "-hf, -hfr, --hf-repo", "ORG/REPO[:TYPE]", "the model of that name on Hugging Face's hub, fetched if " \
+      "it is not in the cache; TYPE is q4_k_m, else q8_0, unless given", &(s).repo, 0, 0 }
 #define PULL_ROWS(s) \
     { OPT_TEXT, "-hff, --hf-file", "FILE", "take this file of the repository", &(s).file, 0, 0 }, \
     { OPT_TEXT, "-hft, --hf-token", "TOKEN", "for what is not public; default $HF_TOKEN, else what `hf auth login` " \

@@ -23,8 +23,8 @@ bool pull_show(void *user, const struct pull_progress *p);
 /** Wipe the moving line. */
 void pull_show_end(struct pull_show *s);
 
-/** The path of the model that settings.repo names, fetched if need be, for free(). Progress goes to stderr unless `quiet`.
- *  NULL on failure. */
+/** The path of the model that settings.repo names, fetched if need be, for free(). Progress goes to stderr unless
+ *  `quiet`. NULL on failure. */
 char *pull_named(const struct pull_settings *settings, bool quiet, const volatile sig_atomic_t *stop, infer_error *err);
 
 #endif
