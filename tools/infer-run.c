@@ -88,8 +88,10 @@ static int run(struct run *r, const char *prompt, size_t length)
 
 static const char *advice(void)
 {
-    return settings.modelfile ? "FROM takes a GGUF file or a Hugging Face directory, no name of Ollama's library"
-                              : "-m takes a GGUF file or a Hugging Face directory";
+    return settings.hub.repo  ? NULL
+         : settings.modelfile ? "FROM takes a GGUF file, a Hugging Face directory or hf.co/ORG/REPO, no name of Ollama's "
+                                "library"
+                              : "-m takes a GGUF file or a Hugging Face directory; -hf one of the hub";
 }
 
 static int exit_code(enum options_result result)

@@ -248,6 +248,28 @@ if openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -da
     port=$plain
 fi
 
+# infer-run takes names of the hub, of its own and in Modelfiles; -m counts more than these.
+run() {
+    "${BUILD:-build}/infer-run" "$@" -p 'Once upon' -n 8 --temp 0 -t 1 -q -no-cnv >"$tmp/text" 2>"$err" </dev/null ||
+        fail "infer-run $*: exit code $?"
+    cmp "$tmp/text" "$tmp/expected" >/dev/null || fail "infer-run $* writes $(cat "$tmp/text")"
+}
+if [ -x "${BUILD:-build}/infer-run" ]; then
+    "${BUILD:-build}/infer-run" -m $model -p 'Once upon' -n 8 --temp 0 -t 1 -q -no-cnv >"$tmp/expected" ||
+        fail "infer-run"
+    rm -r "$hub/models--org--model"
+    run -hf org/model:q8_0
+    run --hf-repo org/model --hf-file model-q8_0.gguf --offline
+    echo 'FROM hf.co/org/model:q8_0' >"$tmp/Modelfile"
+    run --offline -m "$tmp/Modelfile"
+    echo 'FROM hf.co/org/missing' >"$tmp/Modelfile"
+    run --modelfile "$tmp/Modelfile" -m $model
+    "${BUILD:-build}/infer-run" -hf org/missing -p a </dev/null 2>"$err" && fail "infer-run has org/missing"
+    says "infer-run: org/missing is not at http://127.0.0.1:$port"
+    "${BUILD:-build}/infer-run" -hf org/model -m x </dev/null 2>"$err"
+    [ $? = 2 ] || fail "-m and -hf together are taken"
+fi
+
 # Where the cache is; what would be fetched; wrong usage.
 HF_HUB_CACHE=$tmp/other get 0 org/model
 case $(cat "$out") in "$tmp"/other/models--org--model/*) ;; *) fail "HF_HUB_CACHE: $(cat "$out")" ;; esac

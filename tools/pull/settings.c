@@ -102,6 +102,11 @@ static infer_status find_token(const char *said, char **token, infer_error *err)
     return status;
 }
 
+bool pull_is_name(const char *text)
+{
+    return !strncasecmp(text, "hf.co/", 6) || !strncasecmp(text, "huggingface.co/", 15);
+}
+
 infer_status pull_setup_open(struct pull_setup *setup, const struct pull_settings *s, infer_error *err)
 {
     memset(setup, 0, sizeof *setup);

@@ -25,6 +25,9 @@ struct pull_settings {
     "                            without them ~/.cache/huggingface/hub\n" \
     "  HF_HUB_OFFLINE=1          as --offline\n"
 
+/** Whether a text that names a model means one of the hub: "hf.co/ORG/REPO", as Ollama's users write it. */
+bool pull_is_name(const char *text);
+
 /** Options as settings and environment say; texts live as long as this. */
 struct pull_setup {
     struct pull_options o;

@@ -93,7 +93,12 @@ static bool apply_item(const struct modelfile_item *item)
 {
     switch (item->kind) {
     case MODELFILE_FROM:
-        settings.model = settings.model ? settings.model : item->path;
+        if (settings.model || settings.hub.repo) /* the command line counts more */
+            return true;
+        if (pull_is_name(item->value))
+            settings.hub.repo = item->value;
+        else
+            settings.model = item->path;
         return true;
     case MODELFILE_PARAMETER: return apply_parameter(item);
     case MODELFILE_TEMPLATE: apply_template(item->value); return true;

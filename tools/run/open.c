@@ -1,4 +1,5 @@
 /* open.c - what a run needs, opened and closed. */
+#include "tools/pull/show.h"
 #include "tools/run/run.h"
 
 #include "tools/common/failure.h"
@@ -108,10 +109,21 @@ static bool open_likely(struct run *r, infer_error *err)
     return !tokenizer || likely_open(&r->lines, file, tokenizer); /* without one no text is begun, and that is told */
 }
 
+/* What is on a hub becomes a path in its cache. */
+static bool find_model(struct run *r, infer_error *err)
+{
+    if (!settings.hub.repo)
+        return true;
+    settings.model = r->pulled = pull_named(&settings.hub, settings.quiet, &interrupted, err);
+    return r->pulled;
+}
+
 bool run_open_model(struct run *r, infer_error *err)
 {
     const bool watched = !settings.quiet && isatty(STDERR_FILENO);
     const infer_log_level level = settings.verbose ? INFER_LOG_DEBUG : INFER_LOG_WARN;
+    if (!find_model(r, err))
+        return false;
     r->began = seconds_now();
     program_machine.on_read = watched ? show_reading_progress : NULL;
     program_machine.user = r;
@@ -157,6 +169,7 @@ void run_close(struct run *r)
     interrupt_session(NULL);
     chat_close(&r->chat);
     free(r->tools);
+    free(r->pulled);
     if (r->lines.file)
         fclose(r->lines.file);
     likely_close(&r->lines);

@@ -11,6 +11,7 @@
 #include "tools/common/options.h"
 #include "tools/common/program.h"
 #include "tools/common/sampling.h"
+#include "tools/pull/settings.h"
 
 #include <signal.h>
 
@@ -20,6 +21,7 @@ enum { EXIT_INTERRUPTED = 130 };
 
 struct settings {
     const char *model, *modelfile, *prompt, *file, *session, *store, *draft, *logprobs;
+    struct pull_settings hub; /* its repo, where it is not NULL, instead of model */
     int64_t store_bytes;
     infer_chat_setup chat;
     const char *system, *tools, *tool_choice;
@@ -70,6 +72,7 @@ struct run {
     infer_sampler *sampler;
     struct chat *chat; /* NULL: text goes on as it is */
     char *tools;       /* JSON; NULL: there are none */
+    char *pulled;      /* path of what the hub's cache has; or NULL */
     infer_generate_options options;
     struct likely lines;   /* file NULL: none are asked for */
     infer_error unwritten; /* why not all of them are there */

@@ -9,6 +9,8 @@ static const struct opt rows[] = {
     { OPT_GROUP, NULL, NULL, "What to run", NULL, 0, 0 },
     { OPT_TEXT, "-m, --model", "PATH", "GGUF file (of split files any one) or Hugging Face directory; default "
       "$INFER_MODEL, else the small story model inside the program", &settings.model, 0, 0 },
+    PULL_REPO_ROW(settings.hub),
+    PULL_ROWS(settings.hub),
     { OPT_TEXT, "--modelfile", "FILE", "take the model, and how it is run, from a Modelfile as Ollama has them; so does -m "
       "with a file of this name", &settings.modelfile, 0, 0 },
     { OPT_TEXT, "-p, --prompt", "TEXT", "text to go on from; names of special tokens in it count as these",
@@ -109,13 +111,14 @@ const struct command run_command = {
     .usage = "[options]",
     .examples = "  infer-run                                 a story by the model inside the program\n"
                 "  infer-run -m model.gguf -p \"Once upon a time\" -n 100\n"
+                "  infer-run -hf ORG/REPO:q8_0 -p \"Hello\"    a model of Hugging Face's hub\n"
                 "  infer-run -m model.gguf -p \"2 + 2 =\" --temp 0          the most likely text\n"
                 "  cat letter.txt | infer-run -m model.gguf  go on from a text\n"
                 "  infer-run -m model.gguf -i -p \"Q: \" -r \"\\nQ:\"        line by line\n"
                 "  infer-run -m chat.gguf                    a conversation; /help there lists commands\n"
                 "  infer-run --session story.session -n 50   a story, and more of it each time\n"
                 "  infer-run -m model.gguf -p \"The cat as JSON: \" -j '{\"type\":\"object\"}'\n",
-    .notes = PROGRAM_ENVIRONMENT
+    .notes = PROGRAM_ENVIRONMENT PULL_ENVIRONMENT
              "\nExit codes: 0 done, 1 failure, 2 wrong options, 130 interrupted by Ctrl-C.\n",
     .rows = rows,
     .commands = commands,
@@ -132,6 +135,10 @@ static bool speaks_of_talk(void)
 /* What the table cannot know. */
 static int check(void)
 {
+    if (settings.model && settings.hub.repo && !modelfile_is_name(settings.model))
+        return options_complain(&run_command, "-m and -hf both name a model; use one of them");
+    if (settings.hub.file && !settings.hub.repo)
+        return options_complain(&run_command, "-hff goes with -hf");
     if (settings.prompt && settings.file)
         return options_complain(&run_command, "-p and -f both give a prompt; use one of them");
     if (settings.no_talk && speaks_of_talk())
