@@ -39,7 +39,7 @@ REPOS = {  # names of files; those that end in .json or .md are small
     "org/nothing": ["README.md"],
 }
 for name in ("old", "gated", "private", "breaks", "no-ranges", "wrong", "busy", "down", "stalls", "longer", "shorter",
-             "huge", "loops", "leaves", "other-range", "slow", "shared", "forbidden", "no-json", "bad-commit"):
+             "huge", "loops", "leaves", "other-range", "slow", "shared", "forbidden", "disabled", "no-json", "bad-commit"):
     REPOS["org/" + name] = ["model-Q4_K_M.gguf"]
 
 
@@ -146,6 +146,8 @@ class Hub(Handler):
             return self.refuse(403 if "Authorization" in self.headers else 401, "GatedRepo", "Access is restricted.")
         if repo == "org/forbidden":
             return self.refuse(403, "Other", "Not \x1b[31mtoday")
+        if repo == "org/disabled":
+            return self.refuse(403, "Other", "Access to this resource is disabled.")
         if path not in REPOS[repo]:
             return self.refuse(404, "EntryNotFound", "Entry not found")
         data = content(repo, path)

@@ -193,6 +193,7 @@ none no-json 'is no JSON'
 none bad-commit 'sha is ../../..'
 none gated "accept them at http://127.0.0.1:$port/org/gated, then set HF_TOKEN"
 none private 'set HF_TOKEN'
+none disabled 'was disabled by the hub'
 none forbidden 'refuses it: Not ?[31mtoday; set HF_TOKEN to a token that may read it'
 none missing "is not at http://127.0.0.1:$port"
 get 1 org/model@v9

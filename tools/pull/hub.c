@@ -69,7 +69,7 @@ infer_status hub_explain(const struct hub *hub, const struct http_answer *a, con
         return failure(err, INFER_E_UNKNOWN, "%s has no branch, tag or commit %s", name, hub->reference->revision);
     if (!strcmp(a->code, "EntryNotFound") || (a->status == 404 && file))
         return failure(err, INFER_E_UNKNOWN, "%s has no file %.200s", name, file ? file : "of that name");
-    if (!strcmp(a->code, "DisabledRepo"))
+    if (!strcmp(a->message, "Access to this resource is disabled."))
         return failure(err, INFER_E_UNKNOWN, "%s was disabled by the hub", name);
     if (a->status == 401 && token && strcmp(a->code, "RepoNotFound") != 0)
         return failure(err, INFER_E_UNKNOWN, "%s: the hub does not know the token; make one at %s/settings/tokens and "
