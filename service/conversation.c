@@ -156,25 +156,11 @@ void job_set_variables(struct job *j, struct fields *f, const char *param, const
     j->setup.variables = j->variables;
 }
 
-int32_t *text_ids(const struct served *model, const char *text, size_t length, unsigned flags, size_t *n,
-                  infer_error *err)
-{
-    const infer_tokenizer *const tokenizer = infer_model_tokenizer(model->model);
-    int32_t *ids = NULL;
-    infer_status status = infer_tokenizer_encode(tokenizer, text, length, flags, NULL, 0, n, err);
-    if (status == INFER_OK && !(ids = malloc((*n + 1) * sizeof *ids)))
-        service_error(err, INFER_E_NOMEM, "no memory for %zu tokens", *n);
-    if (ids && infer_tokenizer_encode(tokenizer, text, length, flags, ids, *n, n, err) == INFER_OK)
-        return ids;
-    free(ids);
-    return NULL;
-}
-
-int32_t *conversation_ids(struct job *j, const char *text, size_t length, size_t *n, infer_error *err)
+bool conversation_ids(struct job *j, const char *text, size_t length, struct ids *ids, infer_error *err)
 {
     struct text all = { 0 };
-    int32_t *ids = NULL;
     size_t size = 0;
+    bool there = false;
     char *const messages = job_open_chat(j, err) ? json_dumps(j->messages, JSON_COMPACT) : NULL;
     if (messages && infer_chat_prompt(j->chat->chat, messages, strlen(messages), NULL, 0, &size, err) == INFER_OK) {
         text_add_room(&all, size);
@@ -184,11 +170,11 @@ int32_t *conversation_ids(struct job *j, const char *text, size_t length, size_t
         if (all.failed)
             service_error(err, INFER_E_NOMEM, "no memory for a prompt of %zu bytes", size + length);
         else
-            ids = text_ids(j->model, all.v, all.n, INFER_PARSE_SPECIAL, n, err);
+            there = ids_add_text(ids, infer_model_tokenizer(j->model->model), all.v, all.n, INFER_PARSE_SPECIAL, err);
     }
     text_free(&all);
     free(messages);
-    return ids;
+    return there;
 }
 
 bool conversation_continue(struct job *j, infer_error *err)
@@ -201,11 +187,14 @@ bool conversation_continue(struct job *j, infer_error *err)
         return true;
     json_incref(text);
     json_array_remove(j->messages, last);
-    j->ids = conversation_ids(j, json_string_value(text), json_string_length(text), &j->n_ids, err);
+    struct ids ids = { 0 };
+    const bool there = conversation_ids(j, json_string_value(text), json_string_length(text), &ids, err);
     json_decref(text);
     json_decref(j->messages);
     j->messages = NULL;
-    return j->ids;
+    j->ids = ids.v;
+    j->n_ids = ids.n;
+    return there;
 }
 
 json_t *answer_call(const struct answer *a, size_t i)

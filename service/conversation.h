@@ -3,6 +3,7 @@
 #define SERVICE_CONVERSATION_H
 
 #include "service/job.h"
+#include "service/tokens.h"
 
 /** Messages for job->messages from those of a request, checked: content is a string or null, the parts of it that are
  *  text joined. NULL: f tells what is wrong. The caller releases it. */
@@ -16,15 +17,11 @@ void job_set_tools(struct job *job, struct fields *f, const char *param, const j
 void job_set_tool_choice(struct job *job, struct fields *f, const char *param, const json_t *choice);
 /** Variables of the chat template: an object, or NULL. */
 void job_set_variables(struct job *job, struct fields *f, const char *param, const json_t *variables);
-/** Ids of what an answer to job->messages goes on from, with a text behind it: *n of them, which the caller frees.
- *  NULL: err tells why. */
-int32_t *conversation_ids(struct job *job, const char *text, size_t length, size_t *n, infer_error *err);
+/** Ids of what an answer to job->messages goes on from, with a text behind it. False: err tells why there are none. */
+bool conversation_ids(struct job *job, const char *text, size_t length, struct ids *ids, infer_error *err);
 /** If the last message is a text of the assistant's own, have the answer go on from there: the job then has a prompt of
  *  ids in place of messages. Not where there are tools. */
 bool conversation_continue(struct job *job, infer_error *err);
-/** Ids of a text, *n of them, which the caller frees. NULL: err tells why. */
-int32_t *text_ids(const struct served *model, const char *text, size_t length, unsigned flags, size_t *n,
-                  infer_error *err);
 /** The call with its id, as messages of the dialects have them: a new object of the answer's call i. */
 json_t *answer_call(const struct answer *answer, size_t i);
 

@@ -58,6 +58,12 @@ static int32_t find_token(const infer_model *model, enum hole_token kind)
     return -1;
 }
 
+bool fills_holes(const infer_model *model)
+{
+    return infer_model_tokenizer(model) && find_token(model, PREFIX) >= 0 && find_token(model, SUFFIX) >= 0 &&
+           find_token(model, MIDDLE) >= 0;
+}
+
 /* ---- Other files ---- */
 
 static void add_text(struct ids *ids, const infer_tokenizer *tokenizer, const char *text, struct fields *f)
@@ -184,7 +190,7 @@ void job_read_hole(struct job *j, struct fields *f, const char *param, const str
     const infer_tokenizer *const tokenizer = infer_model_tokenizer(model);
     const int32_t token[] = { find_token(model, PREFIX), find_token(model, SUFFIX), find_token(model, MIDDLE) };
     struct ids part[N_HOLE_PARTS] = { 0 };
-    if (token[PREFIX] < 0 || token[SUFFIX] < 0 || token[MIDDLE] < 0) {
+    if (!fills_holes(model)) {
         field_wrong(f, param, "%s fills no holes: its vocabulary has no tokens for what is before and behind one",
                     j->model->id);
         return;

@@ -109,13 +109,14 @@ static void open_block(struct job *j, enum block kind, json_t *block)
 
 static void begin(struct job *j)
 {
-    size_t n = j->n_ids;
+    struct ids ids = { 0 };
     if (j->messages) /* what is computed is told at the end; here all of it */
-        free(conversation_ids(j, "", 0, &n, NULL));
+        conversation_ids(j, "", 0, &ids, NULL);
     openai_stream_begin(j);
     event(j, json_pack("{s:s, s:o}", "type", "message_start", "message",
-                       head(j, json_array(), NULL, NULL, usage(n, 0, 0))));
+                       head(j, json_array(), NULL, NULL, usage(ids.n + j->n_ids, 0, 0))));
     event(j, json_pack("{s:s}", "type", "ping"));
+    ids_free(&ids);
 }
 
 static void piece(struct job *j, struct answer *a, infer_chat_part part, const char *text, size_t length)
@@ -268,20 +269,17 @@ void messages(infer_exchange *x)
 void messages_count(infer_exchange *x)
 {
     struct fields f;
+    struct ids ids = { 0 };
     infer_error err = { 0 };
-    size_t n = 0;
     struct job *const j = open_job(x, &f);
     if (!j)
         return;
-    if (fields_fail(&f, x)) {
-        job_free(j);
-        return;
-    }
-    int32_t *const ids = conversation_ids(j, "", 0, &n, &err);
-    if (ids)
-        exchange_answer_json(x, 200, json_pack("{s:I}", "input_tokens", (json_int_t)n));
+    if (fields_fail(&f, x))
+        ;
+    else if (conversation_ids(j, "", 0, &ids, &err))
+        exchange_answer_json(x, 200, json_pack("{s:I}", "input_tokens", (json_int_t)ids.n));
     else
         exchange_fail_by(x, "messages", &err);
-    free(ids);
+    ids_free(&ids);
     job_free(j);
 }

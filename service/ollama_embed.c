@@ -20,19 +20,18 @@ static size_t longest(infer_exchange *x, struct served *model, infer_error *err)
 }
 
 /* A text that is too long becomes its first `most` tokens, the last of them being the one that ends texts, if there is
- * such. Returns the ids, which the caller frees; NULL: it is short enough, or *failed. */
-static int32_t *shorten(const struct served *model, infer_input *text, size_t most, bool *failed, infer_error *err)
+ * such; `ids` is where these are. False: err tells why not. */
+static bool shorten(const struct served *model, infer_input *text, size_t most, struct ids *ids, infer_error *err)
 {
-    size_t n = 0;
+    const infer_tokenizer *const tokenizer = infer_model_tokenizer(model->model);
     if (!text->text || inputs_tokens(model, text, 1) <= most)
-        return NULL;
-    int32_t *const ids = text_ids(model, text->text, text->length, INFER_ADD_SPECIAL | INFER_PARSE_SPECIAL, &n, err);
-    *failed = !ids;
-    if (ids && infer_tokenizer_is_control(infer_model_tokenizer(model->model), ids[n - 1]))
-        ids[most - 1] = ids[n - 1];
-    if (ids)
-        *text = (infer_input){ .ids = ids, .n_ids = most };
-    return ids;
+        return true;
+    if (!ids_add_text(ids, tokenizer, text->text, text->length, INFER_ADD_SPECIAL | INFER_PARSE_SPECIAL, err))
+        return false;
+    if (infer_tokenizer_is_control(tokenizer, ids->v[ids->n - 1]))
+        ids->v[most - 1] = ids->v[ids->n - 1];
+    *text = (infer_input){ .ids = ids->v, .n_ids = most };
+    return true;
 }
 
 /* The vectors of texts, shortened or not; the caller frees them. */
@@ -40,14 +39,14 @@ static float *embed(infer_exchange *x, struct served *model, const struct inputs
                     infer_error *err)
 {
     const size_t most = longest(x, model, err);
-    int32_t **const owned = calloc(in->n + 1, sizeof *owned);
-    bool failed = !most || !owned;
-    for (size_t i = 0; i < in->n && truncate && !failed; i++)
-        owned[i] = shorten(model, &in->v[i], most, &failed, err);
-    float *const vectors = failed ? NULL : vectors_of(x, model, in, dimensions, err);
-    for (size_t i = 0; owned && i < in->n; i++)
-        free(owned[i]);
-    free(owned);
+    struct ids *const ids = calloc(in->n + 1, sizeof *ids);
+    bool good = most && ids;
+    for (size_t i = 0; i < in->n && truncate && good; i++)
+        good = shorten(model, &in->v[i], most, &ids[i], err);
+    float *const vectors = good ? vectors_of(x, model, in, dimensions, err) : NULL;
+    for (size_t i = 0; ids && i < in->n; i++)
+        ids_free(&ids[i]);
+    free(ids);
     return vectors;
 }
 

@@ -1,6 +1,7 @@
 /* ollama_models.c - GET /api/tags, POST /api/show, GET /api/ps, GET /api/version, and what is refused. */
 #include "service/ollama.h"
 #include "service/own.h"
+#include "service/prompts.h"
 #include "service/service.h"
 #include "service/text.h"
 
@@ -176,6 +177,8 @@ static json_t *capabilities(const infer_model *model, const char *chat)
         json_array_append_new(list, json_string("tools"));
     if (strstr(chat, "<think>") || strstr(chat, "enable_thinking") || strstr(chat, "reasoning_effort"))
         json_array_append_new(list, json_string("thinking"));
+    if (fills_holes(model))
+        json_array_append_new(list, json_string("insert"));
     return list;
 }
 

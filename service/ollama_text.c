@@ -1,6 +1,7 @@
 /* ollama_text.c - POST /api/generate and /api/chat: how answers are written, and what the requests want. */
 #include "service/errors.h"
 #include "service/ollama.h"
+#include "service/prompts.h"
 #include "service/service.h"
 #include "service/shimmy.h"
 
@@ -56,19 +57,17 @@ static void add_logprobs(json_t *to, const struct answer *a, size_t from)
 static json_t *context_of(const struct answer *a)
 {
     struct job *const j = a->job;
+    const char *const text = text_string(&a->content);
+    struct ids ids = { 0 };
     json_t *const list = json_array();
-    size_t n = 0, n_text = 0;
-    int32_t *const ids = j->messages ? conversation_ids(j, text_string(&a->content), a->content.n, &n, NULL) : NULL;
-    int32_t *const text =
-        j->messages ? NULL : text_ids(j->model, text_string(&a->content), a->content.n, 0, &n_text, NULL);
-    for (size_t i = 0; i < j->n_ids; i++)
-        json_array_append_new(list, json_integer(j->ids[i]));
-    for (size_t i = 0; ids && i < n; i++)
-        json_array_append_new(list, json_integer(ids[i]));
-    for (size_t i = 0; text && i < n_text; i++)
-        json_array_append_new(list, json_integer(text[i]));
-    free(ids);
-    free(text);
+    ids_add(&ids, j->ids, j->n_ids);
+    if (j->messages)
+        conversation_ids(j, text, a->content.n, &ids, NULL);
+    else
+        ids_add_text(&ids, infer_model_tokenizer(j->model->model), text, a->content.n, 0, NULL);
+    for (size_t i = 0; i < ids.n; i++)
+        json_array_append_new(list, json_integer(ids.v[i]));
+    ids_free(&ids);
     return list;
 }
 
@@ -152,37 +151,32 @@ static void refuse_images(struct fields *f, const json_t *object)
 static bool add_context(struct job *j, struct fields *f, const json_t *context, infer_error *err)
 {
     const infer_tokenizer *const tokenizer = infer_model_tokenizer(j->model->model);
-    const size_t n = json_array_size(context), room = SIZE_MAX / sizeof *j->ids / 2;
-    size_t n_new = 0, skip = 0;
-    int32_t *const new = conversation_ids(j, "", 0, &n_new, err);
-    int32_t *const ids = new &&n < room ? calloc(n + n_new + 1, sizeof *ids) : NULL;
-    for (size_t i = 0; ids && i < n; i++) {
-        const json_t *const id = json_array_get(context, i);
-        const json_int_t v = json_integer_value(id);
-        if (!json_is_integer(id) || v < 0 || v >= infer_tokenizer_size(tokenizer))
-            field_wrong(f, "context", "expected ids, whole numbers from 0 to %d, found %s at %zu",
-                        infer_tokenizer_size(tokenizer) - 1, json_kind(id), i);
-        else
-            ids[i] = (int32_t)v;
-    }
-    if (ids) {
-        skip = n_new && new[0] == infer_tokenizer_bos(tokenizer);
-        memcpy(ids + n, new + skip, (n_new - skip) * sizeof *ids);
-        j->ids = ids;
-        j->n_ids = n + n_new - skip;
+    struct ids all = { 0 }, new = { 0 };
+    read_prompt(&all, tokenizer, f, "context", context);
+    const bool there = conversation_ids(j, "", 0, &new, err);
+    const size_t skip = new.n &&new.v[0] == infer_tokenizer_bos(tokenizer);
+    if (there) {
+        ids_add(&all, new.v + skip, new.n - skip);
         json_decref(j->messages);
         j->messages = NULL;
+        job_add_prompt(j, f, "context", &all);
     }
-    free(new);
-    return ids;
+    ids_free(&all);
+    ids_free(&new);
+    return there;
 }
 
-/* The prompt as it is, or as the only message of a conversation; or behind what a context has. */
-static bool read_prompt(struct job *j, struct fields *f, const char *prompt, infer_error *err)
+/* The prompt as it is, or before a suffix, or as the only message of a conversation; or behind what a context has. */
+static bool choose_prompt(struct job *j, struct fields *f, const char *prompt, infer_error *err)
 {
     struct ollama *const o = j->state;
     const char *const system = field_text(f, "system", NULL);
     const json_t *const context = field_array(f, "context");
+    const struct hole hole = { .prefix = field_any(f, "prompt"), .suffix = field_any(f, "suffix") };
+    if (*field_text(f, "suffix", "")) {
+        job_read_hole(j, f, "suffix", &hole);
+        return true;
+    }
     if (field_flag(f, "raw", false)) {
         j->prompt = prompt;
         j->n_prompt = strlen(prompt);
@@ -206,10 +200,7 @@ static void generate(infer_exchange *x, json_t *body, const char *prompt)
     ((struct ollama *)j->state)->generates = true;
     ollama_read(j, &f);
     refuse_images(&f, j->body);
-    const char *const suffix = field_text(&f, "suffix", NULL);
-    if (suffix && *suffix)
-        field_wrong(&f, "suffix", "this route writes no text between two others; POST /infill does");
-    const bool read = read_prompt(j, &f, prompt, &err);
+    const bool read = choose_prompt(j, &f, prompt, &err);
     if (fields_fail(&f, x))
         job_free(j);
     else if (!read)

@@ -25,6 +25,8 @@ struct hole {
     const json_t *extra;           /* [{"filename": T, "text": T}], or NULL */
 };
 
+/** Whether the model's vocabulary has tokens for that. */
+bool fills_holes(const infer_model *model);
 /** The prompt that has the model fill a hole, as its vocabulary wants it; what is too long is cut at its far ends.
  *  Tokens by which another file or hole begins end the text too. */
 void job_read_hole(struct job *job, struct fields *f, const char *param, const struct hole *hole);
