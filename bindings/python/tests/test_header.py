@@ -75,7 +75,8 @@ INFOS = {
 
 
 def test_every_function_of_the_header_is_used_or_left_out_for_a_reason() -> None:
-    header = "".join(file.read_text() for file in (ROOT / "include").rglob("*.h"))
+    files = [ROOT / "include/infer.h", *(ROOT / "include/infer").glob("*.h")]  # infer_service.h is another library's
+    header = "".join(file.read_text() for file in files)
     declared = set(re.findall(r"^INFER_API [^;(]*?(infer_\w+)\(", header, re.M))
     assert len(declared) > 90
     assert declared <= set(dir(lib)), "the extension was made from another header"
