@@ -7,6 +7,7 @@
 #include "server/log.h"
 #include "server/notify.h"
 #include "server/options.h"
+#include "server/pull.h"
 #include "tools/common/failure.h"
 
 #include <signal.h>
@@ -21,6 +22,7 @@ struct server {
     struct listener listeners[MAX_LISTENERS];
     size_t n_listeners;
     char *tls_cert, *tls_key;
+    char *pulled; /* path of the model that the hub has; or NULL */
     struct http *http;
     infer_context *context;
     infer_store *store;
@@ -135,7 +137,7 @@ static bool open_service(struct server *s, infer_error *err)
     scheduler.max_queue = o->queue;
     scheduler.kv_bytes = (uint64_t)o->kv_bytes;
     scheduler.max_itl_ms = (double)o->max_itl_ms;
-    service.model = o->model;
+    service.model = s->pulled ? s->pulled : o->model;
     service.alias = o->alias;
     service.model_dirs = o->model_dirs.item;
     service.n_model_dirs = o->model_dirs.n;
@@ -150,6 +152,8 @@ static bool open_service(struct server *s, infer_error *err)
     service.n_api_keys = o->keys.n;
     service.cors_origin = o->cors;
     service.hub = o->hub;
+    service.on_pull = o->hub && o->model_dirs.n ? pull_asked : NULL;
+    service.pull_user = s->o;
     service.max_body = (size_t)o->max_body;
     service.max_requests = o->max_requests;
     service.max_seconds = (double)o->max_seconds;
@@ -165,6 +169,8 @@ static bool open_service(struct server *s, infer_error *err)
 
 static const char *what_is_served(const struct server_options *o)
 {
+    if (o->pull.repo && !o->alias)
+        return o->pull.repo;
     const char *slash = o->model ? strrchr(o->model, '/') : NULL;
     if (o->alias)
         return o->alias;
@@ -190,6 +196,12 @@ static bool go_on_reading(void *user, float done)
     return !wait_signal(0);
 }
 
+/* So can a model that is fetched for hours. */
+static bool go_on_pulling(void)
+{
+    return !wait_signal(0);
+}
+
 static bool open_all(struct server *s, infer_error *err)
 {
     const infer_log_level level = s->o->verbose ? INFER_LOG_DEBUG : INFER_LOG_WARN;
@@ -200,6 +212,8 @@ static bool open_all(struct server *s, infer_error *err)
     if (!open_listeners(s, err) || !open_http(s, err))
         return false;
     warn_of_strangers(s);
+    if (s->o->pull.repo && !(s->pulled = pull_first(s->o, go_on_pulling, err)))
+        return false;
     if (!(s->context = program_context(s->o->n_threads, level, err)) || !open_store(s, err) || !open_service(s, err))
         return false;
     http_serve(s->http, s->service);
@@ -232,6 +246,7 @@ static void close_all(struct server *s)
     infer_service_close(&s->service);
     infer_store_close(&s->store);
     infer_context_close(&s->context);
+    free(s->pulled);
     free(s->tls_cert);
     free(s->tls_key);
 }

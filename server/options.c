@@ -10,12 +10,15 @@
 
 static struct server_options o;
 static struct config config;
+static char *cache; /* of pulled models, where no directory is said */
 
 static const struct opt rows[] = {
     { OPT_GROUP, NULL, NULL, "Models", NULL, 0, 0 },
     { OPT_TEXT, "-m, --model", "PATH", "GGUF file (of split files any one) or Hugging Face directory, for requests "
       "that name none; default $INFER_MODEL, else the first one found in --model-dirs, else the small story model "
       "inside the program", &o.model, 0, 0 },
+    PULL_REPO_ROW(o.pull),
+    PULL_ROWS(o.pull),
     { OPT_TEXT, "--alias", "NAME", "what that model is called; default: as its file", &o.alias, 0, 0 },
     { OPT_LIST, "--model-dirs", "DIR", "where further models are found, which are opened when requests name them; may "
       "be given several times", &o.model_dirs, 0, 0 },
@@ -29,8 +32,9 @@ static const struct opt rows[] = {
       &o.prefix_store_bytes, 0, (double)INT64_MAX },
     { OPT_TEXT, "--state-dir", "DIR", "where saved slots are, and answers that later requests name; default: those are "
       "kept in memory, slots are not saved", &o.state_dir, 0, 0 },
-    { OPT_TEXT, "--hub", "URL", "where models are pulled from when requests ask for it; default: pulling is refused",
-      &o.hub, 0, 0 },
+    { OPT_TEXT, "--hub", "URL", "where models are pulled from when requests ask for it, such as "
+      "https://huggingface.co; they land in the first of --model-dirs, else in the cache of Hugging Face's programs, "
+      "which is one then; default: pulling is refused", &o.hub, 0, 0 },
 
     { OPT_GROUP, NULL, NULL, "Addresses", NULL, 0, 0 },
     { OPT_TEXT, "--host", "ADDRESS", "address to listen at; 0.0.0.0 or :: for all of the machine", &o.host, 0, 0 },
@@ -115,7 +119,7 @@ static const struct command command = {
                 "  infer-server -m model.gguf --unix /run/infer/socket\n"
                 "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\":[{\"role\":\"user\","
                 "\"content\":\"Hello\"}]}'\n",
-    .notes = PROGRAM_ENVIRONMENT
+    .notes = PROGRAM_ENVIRONMENT PULL_ENVIRONMENT
              "  INFER_API_KEY             a key that requests may have\n"
              "  INFER_API_KEYS            several, with commas between\n"
              "\nSignals: SIGTERM and SIGINT let answers under way end, a second one does not.\n"
@@ -157,7 +161,14 @@ int server_complain(const char *sentence)
 static enum options_result check(void)
 {
     infer_error err = { 0 };
-    if (!o.tls_cert != !o.tls_key)
+    o.pull.endpoint = o.hub;
+    if (o.hub && !o.model_dirs.n && (cache = pull_cache(&o.pull)))
+        o.model_dirs.item[o.model_dirs.n++] = cache;
+    if (o.model && o.pull.repo)
+        server_complain("--model and --hf-repo both name a model; use one of them");
+    else if (o.pull.file && !o.pull.repo)
+        server_complain("--hf-file goes with --hf-repo");
+    else if (!o.tls_cert != !o.tls_key)
         server_complain("--tls-cert and --tls-key go together");
     else if (!keys_read(&o.keys, o.api_key_file, &err))
         report_failure(command.name, &err);
@@ -173,7 +184,7 @@ enum options_result server_options_read(struct server_options **options, int arg
     enum options_result result = options_parse(&command, argc, argv);
     if (result == OPTIONS_RUN && o.config)
         result = config_read(&config, o.config, &command);
-    if (result == OPTIONS_RUN && (!o.model || !*o.model))
+    if (result == OPTIONS_RUN && (!o.model || !*o.model) && !o.pull.repo)
         o.model = getenv("INFER_MODEL");
     if (o.model && !*o.model)
         o.model = NULL;
@@ -184,4 +195,5 @@ void server_options_free(void)
 {
     keys_free(&o.keys);
     config_free(&config);
+    free(cache);
 }

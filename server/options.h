@@ -6,11 +6,13 @@
 #include "tools/common/adapters.h"
 #include "tools/common/options.h"
 #include "tools/common/program.h"
+#include "tools/pull/settings.h"
 
 struct server_options {
     const char *config;
     /* models */
     const char *model, *alias, *prefix_store, *state_dir, *hub;
+    struct pull_settings pull; /* its repo: the model; its endpoint is hub */
     struct opt_list model_dirs, lora;
     int64_t cache_bytes, prefix_store_bytes;
     /* addresses */

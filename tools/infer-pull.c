@@ -6,6 +6,7 @@
 #include "tools/pull/fetch.h"
 #include "tools/pull/show.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -65,6 +66,11 @@ static void on_interrupt(int signal_number)
     interrupted = 1;
 }
 
+static bool go_on(void)
+{
+    return !interrupted;
+}
+
 static void catch_interrupt(void)
 {
     struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND };
@@ -96,7 +102,7 @@ static int report(const struct pull_result *r, const struct pull_show *show, dou
 
 static int pull(struct pull_setup *setup)
 {
-    struct pull_show show = { .out = o.quiet ? NULL : stderr, .terminal = isatty(STDERR_FILENO), .stop = &interrupted };
+    struct pull_show show = { .out = o.quiet ? NULL : stderr, .terminal = isatty(STDERR_FILENO), .go_on = go_on };
     struct pull_result result = { 0 };
     infer_error err = { 0 };
     const double began = seconds_now();

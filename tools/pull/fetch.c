@@ -102,7 +102,7 @@ static infer_status read_begun(struct fetch *f, infer_error *err)
 }
 
 /* An answer may be the part that was asked for or, where a server knows no parts, all of it. */
-static infer_status begin_answer(struct fetch *f, const struct http_answer *a, infer_error *err)
+static infer_status begin_answer(struct fetch *f, const struct web_answer *a, infer_error *err)
 {
     f->begins = false;
     if (a->status != 206)
@@ -114,7 +114,7 @@ static infer_status begin_answer(struct fetch *f, const struct http_answer *a, i
                           (unsigned long long)f->done, (unsigned long long)f->file->size);
 }
 
-static bool take(void *user, const struct http_answer *a, const void *data, size_t n, infer_error *err)
+static bool take(void *user, const struct web_answer *a, const void *data, size_t n, infer_error *err)
 {
     struct fetch *f = user;
     if (f->begins && begin_answer(f, a, err) != INFER_OK)
@@ -144,7 +144,7 @@ static bool take(void *user, const struct http_answer *a, const void *data, size
 /* ---- The whole ---- */
 
 /* After a request: whether it is to be asked again. The server may have ended early, or not know what was asked for. */
-static infer_status settle(struct fetch *f, infer_status status, struct http_answer *a, infer_error *err)
+static infer_status settle(struct fetch *f, infer_status status, struct web_answer *a, infer_error *err)
 {
     if (a->status == 416 && f->done) {
         a->passing = true;
@@ -160,18 +160,18 @@ static infer_status settle(struct fetch *f, infer_status status, struct http_ans
 
 static infer_status get_rest(struct fetch *f, const char *url, infer_error *err)
 {
-    struct http_answer a;
+    struct web_answer a;
     uint64_t most = f->done; /* that it ever had */
     for (int failures = 0; f->done < f->file->size;) {
         f->begins = true;
         tell(f, PULL_FETCHING);
-        infer_status status = http_ask(f->hub->http, HTTP_GET, url, f->done, take, f, &a, err);
+        infer_status status = web_ask(f->hub->web, WEB_GET, url, f->done, take, f, &a, err);
         status = settle(f, status, &a, err);
         if (f->done >= most + GROWTH) {
             most = f->done;
             failures = 0;
         }
-        if (status != INFER_OK && !http_wait(f->hub->http, &a, ++failures, err))
+        if (status != INFER_OK && !web_wait(f->hub->web, &a, ++failures, err))
             return err->code == INFER_E_CANCELLED ? err->code : hub_explain(f->hub, &a, f->file->path, err);
     }
     return INFER_OK;

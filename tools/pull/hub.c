@@ -56,7 +56,7 @@ static char *api_url(const struct hub *hub)
 
 /* ---- Refusals ---- */
 
-infer_status hub_explain(const struct hub *hub, const struct http_answer *a, const char *file, infer_error *err)
+infer_status hub_explain(const struct hub *hub, const struct web_answer *a, const char *file, infer_error *err)
 {
     const char *name = hub->reference->repo, *endpoint = hub->endpoint;
     const bool token = hub->has_token;
@@ -139,13 +139,13 @@ infer_status hub_read(struct listing *l, const char *json, size_t length, const 
     return status;
 }
 
-static infer_status list_repo(const struct hub *hub, struct listing *l, struct http_answer *a, infer_error *err)
+static infer_status list_repo(const struct hub *hub, struct listing *l, struct web_answer *a, infer_error *err)
 {
     size_t length;
     char *url = api_url(hub);
     if (!url)
         return failure(err, INFER_E_NOMEM, "no memory for a URL");
-    char *json = http_text(hub->http, url, MOST_JSON, hub->retries, &length, a, err);
+    char *json = web_text(hub->web, url, MOST_JSON, hub->retries, &length, a, err);
     const infer_status status = json ? hub_read(l, json, length, hub->reference->repo, err)
                                      : hub_explain(hub, a, NULL, err);
     free(url);
@@ -167,7 +167,7 @@ static bool is_blob(const char *text)
 
 /* A hub's ETag is the checksum. Those of other servers may be the same for two files: there it is a hash of all that
  * tells files and versions apart. */
-static void name_blob(struct listed_file *f, const struct http_answer *a)
+static void name_blob(struct listed_file *f, const struct web_answer *a)
 {
     const char *etag = *a->linked_etag ? a->linked_etag : a->etag;
     char text[PULL_MOST_URL + 200], hex[DIGEST_HEX] = "";
@@ -182,11 +182,11 @@ static void name_blob(struct listed_file *f, const struct http_answer *a)
     snprintf(f->blob, sizeof f->blob, "etag-%s", hex);
 }
 
-static infer_status look(const struct hub *hub, const char *url, struct listed_file *f, struct http_answer *a,
+static infer_status look(const struct hub *hub, const char *url, struct listed_file *f, struct web_answer *a,
                          infer_error *err)
 {
-    for (int failures = 1; http_ask(hub->http, HTTP_HEAD, url, 0, NULL, NULL, a, err) != INFER_OK; failures++)
-        if (failures > hub->retries || !http_wait(hub->http, a, failures, err))
+    for (int failures = 1; web_ask(hub->web, WEB_HEAD, url, 0, NULL, NULL, a, err) != INFER_OK; failures++)
+        if (failures > hub->retries || !web_wait(hub->web, a, failures, err))
             return hub_explain(hub, a, f->path, err);
     const int64_t size = a->linked_size >= 0 ? a->linked_size : a->length;
     if (size < 0)
@@ -199,7 +199,7 @@ static infer_status look(const struct hub *hub, const char *url, struct listed_f
 
 infer_status hub_look_up(const struct hub *hub, const struct listing *l, struct listed_file *f, infer_error *err)
 {
-    struct http_answer a;
+    struct web_answer a;
     char *url = hub_url(hub, l, f);
     if (!url)
         return failure(err, INFER_E_NOMEM, "no memory for a URL");
@@ -215,7 +215,7 @@ static void set_part(char *name, size_t length, size_t tail, unsigned index)
         name[length - tail + 1 + (size_t)i] = (char)('0' + index % 10);
 }
 
-static infer_status list_url(const struct hub *hub, struct listing *l, struct http_answer *a, infer_error *err)
+static infer_status list_url(const struct hub *hub, struct listing *l, struct web_answer *a, infer_error *err)
 {
     const struct reference *r = hub->reference;
     struct part p = { 0 };
@@ -241,7 +241,7 @@ static infer_status list_url(const struct hub *hub, struct listing *l, struct ht
 
 infer_status hub_list(const struct hub *hub, struct listing *l, bool *passing, infer_error *err)
 {
-    struct http_answer a = { 0 };
+    struct web_answer a = { 0 };
     const infer_status status = *hub->reference->url ? list_url(hub, l, &a, err) : list_repo(hub, l, &a, err);
     *passing = status != INFER_OK && a.passing;
     return status;

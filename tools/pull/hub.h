@@ -2,12 +2,12 @@
 #ifndef TOOLS_PULL_HUB_H
 #define TOOLS_PULL_HUB_H
 
-#include "tools/pull/http.h"
+#include "tools/pull/web.h"
 #include "tools/pull/listing.h"
 
 /** What all requests for a model have in common. */
 struct hub {
-    struct http *http;
+    struct web *web;
     const char *endpoint;
     const struct reference *reference;
     bool has_token;
@@ -23,7 +23,7 @@ infer_status hub_look_up(const struct hub *hub, const struct listing *l, struct 
 char *hub_url(const struct hub *hub, const struct listing *l, const struct listed_file *f);
 /** Say in the hub's terms why it refused something, and what can be done; where nothing better is known *err stays as
  *  it is. */
-infer_status hub_explain(const struct hub *hub, const struct http_answer *a, const char *file, infer_error *err);
+infer_status hub_explain(const struct hub *hub, const struct web_answer *a, const char *file, infer_error *err);
 
 /** Read the API's description of a version of a repository. */
 infer_status hub_read(struct listing *l, const char *json, size_t length, const char *repo, infer_error *err);

@@ -35,13 +35,13 @@ static bool go_on(void *user, const char *trouble)
 static infer_status open_hub(struct pull *p, infer_error *err)
 {
     const struct pull_options *o = p->o;
-    const struct http_options options = {
+    const struct web_options options = {
         .endpoint = p->endpoint, .token = o->token, .ca_file = o->ca_file, .patience = o->patience,
         .retries = o->retries, .delay = o->delay, .go_on = go_on, .user = p,
     };
     p->hub = (struct hub){ .endpoint = p->endpoint, .reference = &p->reference, .has_token = o->token != NULL };
-    p->hub.http = http_open(&options, err);
-    return p->hub.http ? INFER_OK : err->code;
+    p->hub.web = web_open(&options, err);
+    return p->hub.web ? INFER_OK : err->code;
 }
 
 static infer_status choose(struct pull *p, infer_error *err)
@@ -76,7 +76,7 @@ static infer_status list(struct pull *p, infer_error *err)
         status = list_online(p, 0, &passing, err);
     if (status == INFER_OK)
         return choose(p, err);
-    if (!p->hub.http || !passing || status == INFER_E_CANCELLED)
+    if (!p->hub.web || !passing || status == INFER_E_CANCELLED)
         return status;
     listing_close(&p->listing);
     if (list_cached(p, &missing) == INFER_OK) {
@@ -233,7 +233,7 @@ infer_status pull_model(const char *what, const struct pull_options *options, st
         if ((unsigned char)*c < ' ' || *c == 127) /* of a server's: not for a terminal */
             *c = '?';
     if (p) {
-        http_close(&p->hub.http);
+        web_close(&p->hub.web);
         listing_close(&p->listing);
         choice_close(&p->choice);
         cache_close(&p->cache);

@@ -57,9 +57,9 @@ static char *below_home(const char *below)
     return path;
 }
 
-static char *find_cache(const char *said)
+char *pull_cache(const struct pull_settings *s)
 {
-    const char *path = said ? said : VARIABLE("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE");
+    const char *path = s->cache ? s->cache : VARIABLE("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE");
     return path ? join(path, "") : below_home("/hub");
 }
 
@@ -110,13 +110,13 @@ bool pull_is_name(const char *text)
 infer_status pull_setup_open(struct pull_setup *setup, const struct pull_settings *s, infer_error *err)
 {
     memset(setup, 0, sizeof *setup);
-    setup->cache = find_cache(s->cache);
+    setup->cache = pull_cache(s);
     const infer_status status = setup->cache ? find_token(s->token, &setup->token, err)
                                              : failure(err, INFER_E_NOMEM, "no memory for a path");
     setup->o = (struct pull_options){
         .cache = setup->cache,
         .token = setup->token,
-        .endpoint = VARIABLE("HF_ENDPOINT"),
+        .endpoint = s->endpoint ? s->endpoint : VARIABLE("HF_ENDPOINT"),
         .ca_file = VARIABLE("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"),
         .file = s->file,
         .offline = s->offline || is_true(VARIABLE("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")),

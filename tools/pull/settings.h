@@ -7,7 +7,7 @@
 #include "tools/pull/pull.h"
 
 struct pull_settings {
-    const char *repo, *file, *token, *cache; /* NULL: not said */
+    const char *repo, *file, *token, *cache, *endpoint; /* NULL: not said */
     bool offline;
 };
 #define PULL_REPO_ROW(s) \
@@ -27,6 +27,9 @@ struct pull_settings {
 
 /** Whether a text that names a model means one of the hub: "hf.co/ORG/REPO", as Ollama's users write it. */
 bool pull_is_name(const char *text);
+
+/** The cache, for free(); NULL: memory is out. */
+char *pull_cache(const struct pull_settings *settings);
 
 /** Options as settings and environment say; texts live as long as this. */
 struct pull_setup {

@@ -79,7 +79,7 @@ bool pull_show(void *user, const struct pull_progress *p)
 {
     struct pull_show *s = user;
     const double now = seconds_now();
-    const bool stop = s->stop && *s->stop;
+    const bool stop = s->go_on && !s->go_on();
     if (!s->out || stop)
         return !stop;
     if (p->state == PULL_WAITING) {
@@ -109,11 +109,11 @@ void pull_show_end(struct pull_show *s)
     s->dirty = false;
 }
 
-char *pull_named(const struct pull_settings *settings, bool quiet, const volatile sig_atomic_t *stop, infer_error *err)
+char *pull_named(const struct pull_settings *settings, bool quiet, bool (*go_on)(void), infer_error *err)
 {
     struct pull_setup setup;
     struct pull_result result = { 0 };
-    struct pull_show show = { .out = quiet ? NULL : stderr, .terminal = isatty(STDERR_FILENO), .stop = stop };
+    struct pull_show show = { .out = quiet ? NULL : stderr, .terminal = isatty(STDERR_FILENO), .go_on = go_on };
     char *path = NULL;
     if (pull_setup_open(&setup, settings, err) != INFER_OK)
         return NULL;

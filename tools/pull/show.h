@@ -4,13 +4,12 @@
 
 #include "tools/pull/settings.h"
 
-#include <signal.h>
 #include <stdio.h>
 
 struct pull_show {
-    FILE *out;      /* NULL: nothing is shown */
-    bool terminal;  /* out is one */
-    const volatile sig_atomic_t *stop; /* not 0: cancel; or NULL */
+    FILE *out;           /* NULL: nothing is shown */
+    bool terminal;       /* out is one */
+    bool (*go_on)(void); /* asked often, false stops; or NULL */
     /* What was shown: */
     double shown, measured, rate; /* seconds; bytes a second, of late */
     uint64_t at;                  /* all_done when it was measured */
@@ -25,6 +24,6 @@ void pull_show_end(struct pull_show *s);
 
 /** The path of the model that settings.repo names, fetched if need be, for free(). Progress goes to stderr unless
  *  `quiet`. NULL on failure. */
-char *pull_named(const struct pull_settings *settings, bool quiet, const volatile sig_atomic_t *stop, infer_error *err);
+char *pull_named(const struct pull_settings *settings, bool quiet, bool (*go_on)(void), infer_error *err);
 
 #endif

@@ -109,12 +109,17 @@ static bool open_likely(struct run *r, infer_error *err)
     return !tokenizer || likely_open(&r->lines, file, tokenizer); /* without one no text is begun, and that is told */
 }
 
+static bool go_on(void)
+{
+    return !interrupted;
+}
+
 /* What is on a hub becomes a path in its cache. */
 static bool find_model(struct run *r, infer_error *err)
 {
     if (!settings.hub.repo)
         return true;
-    settings.model = r->pulled = pull_named(&settings.hub, settings.quiet, &interrupted, err);
+    settings.model = r->pulled = pull_named(&settings.hub, settings.quiet, go_on, err);
     return r->pulled;
 }
 

@@ -1,8 +1,8 @@
-/* http.c - one connection to a hub, by libcurl.
+/* web.c - one connection to a hub, by libcurl.
  *
  * Redirections are followed here: what the hub says of a file stands in the first answer, the token goes to the hub's
  * own origin only, and nothing leads from https to http. */
-#include "tools/pull/http.h"
+#include "tools/pull/web.h"
 
 #include "tools/common/failure.h"
 #include "tools/common/program.h"
@@ -17,14 +17,14 @@
 
 enum { MOST_REDIRECTIONS = 10, CONNECT_SECONDS = 20, LONGEST_WAIT = 60, MOST_REFUSAL = 1 << 20 };
 
-struct http {
-    struct http_options o;
+struct web {
+    struct web_options o;
     CURL *curl;
     struct curl_slist *plain, *authorized; /* headers; the latter only for the endpoint */
     char agent[40];
     /* Of the request that is under way: */
-    struct http_answer *answer;
-    http_body_fn *body;
+    struct web_answer *answer;
+    web_body_fn *body;
     void *user;
     infer_error *err;
     uint64_t refused; /* bytes of a body that nobody wants */
@@ -64,7 +64,7 @@ static int64_t number(const char *value)
     return end == value || x < 0 ? -1 : x;
 }
 
-static void read_header(struct http_answer *a, const char *name, size_t n_name, const char *value, size_t n)
+static void read_header(struct web_answer *a, const char *name, size_t n_name, const char *value, size_t n)
 {
     char text[64];
     copy_value(text, sizeof text, value, n);
@@ -94,8 +94,8 @@ static void read_header(struct http_answer *a, const char *name, size_t n_name, 
 /* A status line begins an answer; what an earlier one said of the file stays. */
 static size_t on_header(char *data, size_t size, size_t n, void *user)
 {
-    struct http *h = user;
-    struct http_answer *a = h->answer;
+    struct web *h = user;
+    struct web_answer *a = h->answer;
     n *= size;
     if (n > 5 && !strncasecmp(data, "HTTP/", 5)) {
         a->etag[0] = a->code[0] = a->message[0] = 0;
@@ -114,7 +114,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *user)
 
 static size_t on_body(char *data, size_t size, size_t n, void *user)
 {
-    struct http *h = user;
+    struct web *h = user;
     n *= size;
     curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &h->answer->status);
     if (h->answer->status < 200 || h->answer->status > 299 || !h->body)
@@ -126,7 +126,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *user)
 /* Called at least once a second, whatever comes. */
 static int on_progress(void *user, curl_off_t all_down, curl_off_t down, curl_off_t all_up, curl_off_t up)
 {
-    struct http *h = user;
+    struct web *h = user;
     const double now = seconds_now();
     (void)all_down, (void)all_up;
     if (down + up != h->moved) {
@@ -190,7 +190,7 @@ static bool add_header(struct curl_slist **list, const char *line)
     return longer;
 }
 
-static bool add_headers(struct http *h)
+static bool add_headers(struct web *h)
 {
     const char *token = h->o.token;
     char *line = NULL;
@@ -203,7 +203,7 @@ static bool add_headers(struct http *h)
     return added;
 }
 
-struct http *http_open(const struct http_options *options, infer_error *err)
+struct web *web_open(const struct web_options *options, infer_error *err)
 {
     const char *token = options->token;
     for (const char *c = token ? token : ""; *c; c++)
@@ -211,7 +211,7 @@ struct http *http_open(const struct http_options *options, infer_error *err)
             failure(err, INFER_E_ARGUMENT, "the token for the hub has a byte %d, expected letters and digits", *c);
             return NULL;
         }
-    struct http *h = calloc(1, sizeof *h);
+    struct web *h = calloc(1, sizeof *h);
     if (h) {
         h->o = *options;
         h->o.patience = options->patience > 0 ? options->patience : 30;
@@ -221,12 +221,12 @@ struct http *http_open(const struct http_options *options, infer_error *err)
     }
     if (!h || !h->curl || !add_headers(h)) {
         failure(err, INFER_E_NOMEM, "no memory for a connection");
-        http_close(&h);
+        web_close(&h);
     }
     return h;
 }
 
-void http_close(struct http **h)
+void web_close(struct web **h)
 {
     if (*h) {
         curl_slist_free_all((*h)->plain);
@@ -239,13 +239,13 @@ void http_close(struct http **h)
 
 /* ---- Asking ---- */
 
-static void prepare(struct http *h, enum http_method method, const char *url, uint64_t from)
+static void prepare(struct web *h, enum web_method method, const char *url, uint64_t from)
 {
     CURL *c = h->curl;
     char range[32];
     curl_easy_reset(c); /* keeps connections */
     curl_easy_setopt(c, CURLOPT_URL, url);
-    curl_easy_setopt(c, CURLOPT_NOBODY, (long)(method == HTTP_HEAD));
+    curl_easy_setopt(c, CURLOPT_NOBODY, (long)(method == WEB_HEAD));
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, same_origin(url, h->o.endpoint) ? h->authorized : h->plain);
     curl_easy_setopt(c, CURLOPT_USERAGENT, h->agent);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
@@ -284,7 +284,7 @@ static bool is_passing(CURLcode code)
     }
 }
 
-static infer_status tell_code(struct http *h, CURLcode code, const char *url, infer_error *err)
+static infer_status tell_code(struct web *h, CURLcode code, const char *url, infer_error *err)
 {
     char host[128];
     host_of(url, host, sizeof host);
@@ -302,7 +302,7 @@ static infer_status tell_code(struct http *h, CURLcode code, const char *url, in
                    curl_easy_strerror(code));
 }
 
-static infer_status tell_status(struct http_answer *a, const char *url, infer_error *err)
+static infer_status tell_status(struct web_answer *a, const char *url, infer_error *err)
 {
     char host[128];
     host_of(url, host, sizeof host);
@@ -312,7 +312,7 @@ static infer_status tell_status(struct http_answer *a, const char *url, infer_er
 }
 
 /* Where to look instead, for free(); NULL with *err set if that cannot be. */
-static char *elsewhere(struct http *h, const char *url, int n, infer_error *err)
+static char *elsewhere(struct web *h, const char *url, int n, infer_error *err)
 {
     char *next = NULL;
     curl_easy_getinfo(h->curl, CURLINFO_REDIRECT_URL, &next);
@@ -345,9 +345,9 @@ static CURLcode perform(CURL *c)
 }
 
 /* One answer, which may be one to look elsewhere. */
-static infer_status ask_here(struct http *h, enum http_method method, const char *url, uint64_t from, infer_error *err)
+static infer_status ask_here(struct web *h, enum web_method method, const char *url, uint64_t from, infer_error *err)
 {
-    struct http_answer *a = h->answer;
+    struct web_answer *a = h->answer;
     if (!has_scheme(url, "https") && !has_scheme(url, "http"))
         return failure(err, INFER_E_ARGUMENT, "%.300s: expected a URL of https or http", url);
     prepare(h, method, url, from);
@@ -362,8 +362,8 @@ static infer_status ask_here(struct http *h, enum http_method method, const char
     return code == CURLE_OK || unwanted ? INFER_OK : tell_code(h, code, url, err);
 }
 
-infer_status http_ask(struct http *h, enum http_method method, const char *url, uint64_t from, http_body_fn *body,
-                      void *user, struct http_answer *answer, infer_error *err)
+infer_status web_ask(struct web *h, enum web_method method, const char *url, uint64_t from, web_body_fn *body,
+                      void *user, struct web_answer *answer, infer_error *err)
 {
     memset(answer, 0, sizeof *answer);
     answer->linked_size = -1;
@@ -377,7 +377,7 @@ infer_status http_ask(struct http *h, enum http_method method, const char *url, 
     for (int n = 0; status == INFER_OK; n++) {
         status = ask_here(h, method, here, from, err);
         const bool leads_on = answer->status >= 300 && answer->status <= 399;
-        const bool said = leads_on && method == HTTP_HEAD && *answer->linked_etag && answer->linked_size >= 0;
+        const bool said = leads_on && method == WEB_HEAD && *answer->linked_etag && answer->linked_size >= 0;
         if (status != INFER_OK || said || !leads_on)
             break;
         char *next = elsewhere(h, here, n, err);
@@ -393,7 +393,7 @@ infer_status http_ask(struct http *h, enum http_method method, const char *url, 
 
 /* ---- Asking again ---- */
 
-bool http_wait(struct http *h, const struct http_answer *answer, int failures, infer_error *err)
+bool web_wait(struct web *h, const struct web_answer *answer, int failures, infer_error *err)
 {
     if (err->code == INFER_E_CANCELLED || !answer->passing || failures > h->o.retries)
         return false;
@@ -420,7 +420,7 @@ struct text {
     size_t n, room, most;
 };
 
-static bool take_text(void *user, const struct http_answer *answer, const void *data, size_t n, infer_error *err)
+static bool take_text(void *user, const struct web_answer *answer, const void *data, size_t n, infer_error *err)
 {
     struct text *t = user;
     (void)answer;
@@ -444,17 +444,17 @@ static bool take_text(void *user, const struct http_answer *answer, const void *
     return true;
 }
 
-char *http_text(struct http *h, const char *url, size_t most, int retries, size_t *length, struct http_answer *answer,
+char *web_text(struct web *h, const char *url, size_t most, int retries, size_t *length, struct web_answer *answer,
                 infer_error *err)
 {
     struct text t = { .most = most };
     for (int failures = 1;; failures++) {
         t.n = 0;
-        if (http_ask(h, HTTP_GET, url, 0, take_text, &t, answer, err) == INFER_OK) {
+        if (web_ask(h, WEB_GET, url, 0, take_text, &t, answer, err) == INFER_OK) {
             *length = t.n;
             return t.p ? t.p : calloc(1, 1);
         }
-        if (failures > retries || !http_wait(h, answer, failures, err)) {
+        if (failures > retries || !web_wait(h, answer, failures, err)) {
             free(t.p);
             return NULL;
         }
