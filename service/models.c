@@ -7,10 +7,12 @@
 #include "service/errors.h"
 #include "service/service.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 /* ---- Finding ---- */
@@ -21,19 +23,6 @@ static struct served *find(struct models *m, const char *id)
         if (s->found && !strcmp(s->id, id))
             return s;
     return NULL;
-}
-
-/* The same by a name that a request has: Ollama's programs put ":latest" behind names without a tag. */
-static struct served *find_named(struct models *m, const char *name)
-{
-    static const char latest[] = ":latest";
-    const size_t n = strlen(name), n_latest = sizeof latest - 1;
-    struct served *s = find(m, name);
-    char *const bare = !s && n > n_latest && !strcmp(name + n - n_latest, latest) ? strndup(name, n - n_latest) : NULL;
-    if (bare)
-        s = find(m, bare);
-    free(bare);
-    return s;
 }
 
 /* Name of a model by its path: the part of it behind the directory, without ".gguf"; or, in Hugging Face's cache
@@ -62,6 +51,43 @@ static char *name_of(const char *path)
     if (n > 5 && !strcmp(name + n - 5, ".gguf"))
         name[n - 5] = '\0';
     return name;
+}
+
+/* Whether a type stands in a path as a word: q4_0 is in a-Q4_0.gguf, but not in a-IQ4_0.gguf. */
+static bool has_type(const char *path, const char *type)
+{
+    const size_t n = strlen(type);
+    for (const char *at = path; n && (at = strcasestr(at, type)); at++)
+        if ((at == path || !isalnum((unsigned char)at[-1])) && at[n] && strchr("-./", at[n]))
+            return true;
+    return false;
+}
+
+/* Whether it is called so, or is in the cache's folder of that name. */
+static bool is_called(const struct served *s, const char *name, size_t n)
+{
+    char *const own = s->path && strstr(s->path, "models--") ? name_of(s->path) : NULL;
+    const bool called = (strlen(s->id) == n && !memcmp(s->id, name, n)) ||
+                        (own && strlen(own) == n && !memcmp(own, name, n));
+    free(own);
+    return called;
+}
+
+/* The same by a name that a request has, as Ollama's programs write them: hf.co/ORG/NAME is one of the hub, a :TYPE
+ * behind it chooses of its files, and :latest says nothing. */
+static struct served *find_named(struct models *m, const char *name)
+{
+    static const char *const hubs[] = { "hf.co/", "huggingface.co/" };
+    struct served *found = find(m, name);
+    for (size_t i = 0; i < sizeof hubs / sizeof *hubs; i++)
+        if (!strncasecmp(name, hubs[i], strlen(hubs[i])))
+            name += strlen(hubs[i]);
+    const size_t n = strcspn(name, ":");
+    const char *const type = name[n] && strcmp(name + n, ":latest") != 0 ? name + n + 1 : NULL;
+    for (struct served *s = m->all; s && !found; s = s->next)
+        if (s->found && is_called(s, name, n) && (!type || (s->path && has_type(s->path, type))))
+            found = s;
+    return found;
 }
 
 /* Under the lock: a model more. `name` is taken. If another one is called so, it gets a number. */

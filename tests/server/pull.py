@@ -31,6 +31,12 @@ def pulls_what_is_asked_for(server, folder):
     assert status == 200 and text[0]["choices"][0]["text"], text
     status, lines = post(server, "/api/pull", {"model": "org/model:latest", "stream": False})
     assert status == 200 and lines == [{"status": "success"}], lines
+    for name in ("hf.co/org/model:q8_0", "org/model:Q4_K_M", "hf.co/org/model", "org/model:latest"):
+        status, text = post(server, "/api/generate", {"model": name, "prompt": "Once", "stream": False,
+                                                      "options": {"num_predict": 2}})
+        assert status == 200 and text[0]["model"] == name, (name, text)
+    for name in ("org/model:q5_0", "hf.co/org/mode", "hf.co/org/model:4_K_M"):
+        assert post(server, "/api/generate", {"model": name, "prompt": "Once"})[0] == 404, name
 
 
 def tells_what_it_cannot_have(server, port):
