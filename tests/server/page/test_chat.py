@@ -285,8 +285,8 @@ class Kept(Chatting):
 
     def test_without_a_storage_the_page_works_and_forgets(self):
         page = self.open()
-        page.call("Page.addScriptToEvaluateOnNewDocument", source="""for (const name of ["localStorage", "sessionStorage"])
-            Object.defineProperty(window, name, { get() { throw new DOMException("no", "SecurityError"); } });""")
+        page.call("Page.addScriptToEvaluateOnNewDocument", source="""
+            for (const name of ["localStorage", "sessionStorage"]) Object.defineProperty(window, name, { get() { throw new DOMException("no", "SecurityError"); } });""")
         page.go(self.url)
         page.wait("document.getElementById('model').options.length > 0")
         self.assertEqual(self.ask(page, "one", "echo"), "one")

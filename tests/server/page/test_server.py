@@ -16,15 +16,21 @@ class Served(Chatting):
 
     @classmethod
     def setUpClass(cls):
+        cls.log = tempfile.TemporaryFile("w+")
         cls.process = subprocess.Popen([PROGRAM, "--port", "0", *cls.options], stdout=subprocess.PIPE,
-                                       stderr=subprocess.DEVNULL, text=True)
+                                       stderr=cls.log, text=True)
         cls.addClassCleanup(cls.end)
         cls.url = re.search(r"http://\S+", cls.process.stdout.readline())[0] + "/"
 
     @classmethod
     def end(cls):
+        early = cls.process.poll()
         cls.process.terminate()
         cls.process.communicate(timeout=30)
+        cls.log.seek(0)
+        with cls.log:
+            if early is not None or cls.process.returncode:
+                raise AssertionError(f"the server ended with {cls.process.returncode}: {cls.log.read()}")
 
     @classmethod
     def tearDownClass(cls):
