@@ -103,11 +103,12 @@ test-built: all $(tests) $(BUILD)/tests/server/fake-server $(BUILD)/scripts/list
 	@BUILD=$(BUILD) SAN=$(SAN) CC='$(CC)' tests/run $(foreach t,$(tests) $(scripts),$(if $(findstring $(T),$t),$t))
 
 ## test-threads: the tests that compute on several threads; meant for SAN=thread
+shells   := $(patsubst %,tests/server/test_%.sh,requests robustness patience malformed websockets encryption signals)
 threaded := $(shell grep -lE 'pthread_|n_threads|pool_' $(wildcard tests/test_*.c tests/*/test_*.c) /dev/null)
 test-threads:
 	@CC='$(CC)' scripts/setup test
-	+@$(parallel) all $(threaded:%.c=$(BUILD)/%)
-	@BUILD=$(BUILD) SAN=$(SAN) tests/run $(threaded:%.c=$(BUILD)/%) $(filter tests/examples/%,$(scripts))
+	+@$(parallel) all $(threaded:%.c=$(BUILD)/%) $(BUILD)/tests/server/fake-server
+	@BUILD=$(BUILD) SAN=$(SAN) tests/run $(threaded:%.c=$(BUILD)/%) $(filter tests/examples/%,$(scripts)) $(shells)
 
 ## bench: install what is missing, build, measure; SUITE=tensor_ops ARGS='--table --benchmark_filter=q4_0'
 .PHONY: bench bench-programs

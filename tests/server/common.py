@@ -1,4 +1,5 @@
 """What the tests of infer-server share: a server to talk to, and requests as bytes."""
+import atexit
 import os
 import re
 import signal
@@ -22,6 +23,7 @@ class Server:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("INFER_") and k != "NOTIFY_SOCKET"}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         env={**clean, **(env or {})})
+        atexit.register(self.process.kill)  # of a test that failed
         self.errors = []
         self.reader = threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True)
         self.reader.start()

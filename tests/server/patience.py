@@ -1,4 +1,5 @@
-"""How long the server waits for what: all tests at once, as they wait themselves."""
+"""How long the server waits for what, and what stays of those who have gone: all tests at once, as they wait
+themselves."""
 import time
 
 from common import SLOW, Server, is_closed, main, read_answer, request
@@ -41,6 +42,22 @@ def test_a_silent_stream_shows_signs_of_life():
         status, _, body = server.get("/stream?n=2&ms=1300")
         assert body.replace(b": keep-alive\n\n", b"") == b"data: 0 \n\ndata: 1 \n\n" and b"keep-alive" in body
         assert server.get("/slow?ms=1300")[2] == b"slow"
+
+
+def test_memory_is_flat():
+    with Server() as server:
+        def work(n):
+            for i in range(n):
+                with server.connect() as s:
+                    for path in ("/echo", "/stream?n=3&ms=0", "/slow?ms=0"):
+                        assert server.ask(request("POST", path, b"x" * 2000), s)[0] == 200
+                    if i % 2:
+                        s.sendall(request("GET", "/stream?n=0"))
+        work(500 // SLOW)
+        before = server.memory()
+        work(1000 // SLOW)
+        if SLOW == 1:
+            assert server.memory() - before < 1 << 20, server.memory() - before
 
 
 if __name__ == "__main__":

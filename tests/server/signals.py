@@ -123,6 +123,9 @@ def test_a_file_of_options():
             status, errors = Server("--config", write(folder, "wrong", text), ready=False).wait()
             assert status == 2 and expected in errors, (text, errors)
         assert Server("--config", folder + "/none", ready=False).wait()[0] == 2
+        with Server("--config", "packaging/server.conf", "--bind", "127.0.0.1:0", "--state-dir", folder,
+                    "--prefix-store", folder, port=None) as server:
+            assert server.get("/echo")[0] == 200
 
 
 def test_keys():
