@@ -80,6 +80,8 @@ static json_t *message(struct fields *f, const char *param, const json_t *from)
     json_t *const to = json_copy((json_t *)from);
     if (!strcmp(role, "developer"))
         json_object_set_new(to, "role", json_string("system"));
+    if (answer && (!content || json_is_null(content)))
+        json_object_set_new(to, "content", json_string("")); /* many templates take it for a string */
     if (content && !json_is_null(content)) {
         char *const text = conversation_text(f, param, content);
         if (text)

@@ -1,6 +1,7 @@
 /* openai.c - what the routes of OpenAI's API have in common. */
 #include "service/openai.h"
 
+#include "service/conversation.h"
 #include "service/errors.h"
 #include "service/service.h"
 
@@ -44,6 +45,31 @@ void openai_read_format(struct job *j, struct fields *f)
     } else {
         field_wrong(f, "response_format", "type is expected to be text, json_object or json_schema");
     }
+}
+
+void openai_read_effort(struct job *j, struct fields *f, const char *param, const json_t *effort)
+{
+    static const char *const known[] = { "none", "minimal", "low", "medium", "high", "xhigh" };
+    const char *const word = json_string_value(effort);
+    bool found = false;
+    if (!effort || json_is_null(effort))
+        return;
+    for (size_t i = 0; word && i < sizeof known / sizeof *known; i++)
+        found |= !strcmp(word, known[i]);
+    if (!found) {
+        field_wrong(f, param, "an effort is expected to be none, minimal, low, medium, high or xhigh, found %s",
+                    word ? word : json_kind(effort));
+        return;
+    }
+    const bool none = !strcmp(word, "none");
+    json_t *const variables = j->variables ? json_loads(j->variables, 0, NULL) : json_object();
+    if (none)
+        json_object_set_new(variables, "enable_thinking", json_false());
+    else
+        json_object_set_new(variables, "reasoning_effort", json_string(word));
+    j->setup.reasoning_budget = none ? 0 : j->setup.reasoning_budget;
+    job_set_variables(j, f, param, variables);
+    json_decref(variables);
 }
 
 json_t *openai_usage(const struct job *j)

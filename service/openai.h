@@ -10,6 +10,8 @@ void openai_read(struct job *job, struct fields *f);
 bool openai_wants_usage(const struct job *job);
 /** response_format, as text, JSON or a schema. */
 void openai_read_format(struct job *job, struct fields *f);
+/** How much a model is to reason, where it can: "none" to "xhigh", for its template; "none" has it end at once. */
+void openai_read_effort(struct job *job, struct fields *f, const char *param, const json_t *effort);
 /** {"prompt_tokens", "completion_tokens", "total_tokens", ...} */
 json_t *openai_usage(const struct job *job);
 /** Milliseconds and speed, as llama.cpp's server tells them. */

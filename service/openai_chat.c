@@ -128,8 +128,10 @@ void chat_completions(infer_exchange *x)
     job_set_tools(j, &f, "tools", field_array(&f, "tools"));
     job_set_tool_choice(j, &f, "tool_choice", field_any(&f, "tool_choice"));
     job_set_variables(j, &f, "chat_template_kwargs", field_any(&f, "chat_template_kwargs"));
+    openai_read_effort(j, &f, "reasoning_effort", field_any(&f, "reasoning_effort"));
     j->setup.single_call = !field_flag(&f, "parallel_tool_calls", true);
-    j->setup.reasoning_budget = (int32_t)field_integer(&f, "reasoning_budget", -1, -1, INT32_MAX);
+    j->setup.reasoning_budget = (int32_t)field_integer(&f, "reasoning_budget", j->setup.reasoning_budget, -1,
+                                                       INT32_MAX);
     if (fields_fail(&f, x))
         job_free(j);
     else

@@ -7,6 +7,7 @@
 #include "service/messages.h"
 #include "service/ollama.h"
 #include "service/own.h"
+#include "service/responses.h"
 #include "service/shimmy.h"
 #include "service/slots.h"
 
@@ -36,6 +37,10 @@ static const struct route routes[] = {
     { "MESSAGE", "/ws/generate", shimmy_message, OLLAMA, 0 },
     { "GET", "/api/models", shimmy_models, OLLAMA, 0 },
     { "GET", "/diag", shimmy_machine, OLLAMA, QUICK },
+    { "POST", "/v1/responses", responses_create, OPENAI, 0 },
+    { "GET", "/v1/responses/*/input_items", responses_input, OPENAI, 0 },
+    { "GET", "/v1/responses/*", responses_get, OPENAI, 0 },
+    { "DELETE", "/v1/responses/*", responses_delete, OPENAI, 0 },
     { "POST", "/v1/embeddings", embeddings, OPENAI, 0 },
     { "POST", "/v1/rerank", rerank, OPENAI, 0 },
     { "POST", "/rerank", rerank, OPENAI, 0 },

@@ -159,6 +159,8 @@ infer_service *infer_service_open(infer_context *context, const infer_service_op
         service_error(err, INFER_E_NOMEM, "no thread can be started");
     else if (!slots_open(&s->slots, (size_t)(s->scheduler.max_running > 0 ? s->scheduler.max_running : 1)))
         service_error(err, INFER_E_NOMEM, "no memory for slots");
+    else if (!kept_open(&s->kept, o->state_dir))
+        service_error(err, INFER_E_NOMEM, "no memory for what is kept");
     else if (models_open(&s->models, s, err)) {
         s->watched = !pthread_create(&s->watch, NULL, watch, s);
         return s;
@@ -217,6 +219,7 @@ void infer_service_close(infer_service **service)
     workers_stop(&s->computing);
     if (s->slots.n)
         slots_close(&s->slots);
+    kept_close(&s->kept);
     models_close(&s->models);
     service_release(s);
 }

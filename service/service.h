@@ -5,6 +5,7 @@
 #include "service/exchange.h"
 #include "service/figures.h"
 #include "service/guard.h"
+#include "service/kept.h"
 #include "service/models.h"
 #include "service/slots.h"
 #include "service/workers.h"
@@ -18,6 +19,7 @@ struct infer_service {
     struct guard guard;
     struct models models;
     struct slots slots;
+    struct kept kept;
     struct workers workers;   /* for handlers */
     struct workers computing; /* for those that compute on the thread that they are on, which takes long */
     struct figures figures;

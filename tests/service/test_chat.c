@@ -129,6 +129,16 @@ static void a_required_call_is_made(void **state)
     json_decref(a);
 }
 
+static void an_answer_without_content_is_a_message_too(void **state)
+{
+    (void)state;
+    json_decref(ask_json(service, "POST", "/v1/chat/completions",
+                         "{\"max_tokens\":1,\"reasoning_effort\":\"low\",\"messages\":[{\"role\":\"user\",\"content\":"
+                         "\"x\"},{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"1\",\"type\":"
+                         "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\","
+                         "\"tool_call_id\":\"1\",\"content\":\"y\"}]}", 200));
+}
+
 static void what_is_wrong_is_named(void **state)
 {
     (void)state;
@@ -145,6 +155,7 @@ static void what_is_wrong_is_named(void **state)
         { "{" CHAT ",\"logit_bias\":{\"x\":1}}", "logit_bias" },
         { "{" CHAT ",\"tool_choice\":\"required\"}", "tool" },
         { "{" CHAT ",\"response_format\":{\"type\":\"xml\"}}", "response_format" },
+        { "{" CHAT ",\"reasoning_effort\":\"huge\"}", "reasoning_effort" },
         { "{" CHAT ",\"grammar\":\"root ::= x\"}", "grammar" },
         { "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}", "image_url" },
     };
@@ -184,6 +195,7 @@ int main(void)
         cmocka_unit_test(log_probabilities_are_told_for_each_token),
         cmocka_unit_test(an_answer_can_be_held_to_a_schema),
         cmocka_unit_test(a_required_call_is_made),
+        cmocka_unit_test(an_answer_without_content_is_a_message_too),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(a_cancelled_stream_breaks_off_and_no_other_does),
     };
