@@ -16,9 +16,9 @@ let chat;
 
 const host = {
     model: () => model.value,
+    keep: keepChat,
     changed: (which) => {
-        if (deleted.has(which.id)) return;
-        if (!keepChat(which)) notify("This browser's storage is full: the chat is not kept. Delete or export chats.");
+        keepChat(which);
         showChats();
     },
     failed: (error) => {
@@ -29,9 +29,9 @@ const panes = { chat: new ChatPane(host), text: new TextPane(host) };
 const pane = () => panes[chat.kind];
 
 function keepChat(which) {
-    if (!isEmpty(which)) return saveChat(which);
-    deleteChat(which.id);
-    return true;
+    if (deleted.has(which.id)) return;
+    if (isEmpty(which)) deleteChat(which.id);
+    else if (!saveChat(which)) notify("This browser's storage is full: the chat is not kept. Delete or export chats.");
 }
 
 function askForKey(sentence) {
@@ -103,7 +103,9 @@ function start() {
     startSettings(showModels);
     chat = loadChat(settings.chat ?? "") ?? newChat();
     startChats({
-        open,
+        open: (next) => {
+            if (next.id !== chat.id) open(next);
+        },
         current: () => chat.id,
         deleted: (id) => {
             deleted.add(id);
@@ -124,7 +126,7 @@ function start() {
     });
     system.addEventListener("input", () => {
         chat.system = system.value;
-        if (!isEmpty(chat)) saveChat(chat);
+        keepChat(chat);
     });
     addEventListener("keydown", onKey);
     addEventListener("pagehide", () => keepChat(chat));

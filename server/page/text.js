@@ -28,8 +28,10 @@ export class TextPane {
             event.target.textContent = done ? "Copied" : "Not copied";
             setTimeout(() => (event.target.textContent = "Copy"), 1500);
         });
-        field.addEventListener("input", () => (this.chat.text = field.value));
-        field.addEventListener("change", () => this.host.changed(this.chat));
+        field.addEventListener("input", () => {
+            this.chat.text = field.value;
+            this.host.keep(this.chat);
+        });
         field.addEventListener("keydown", (event) => {
             if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
             event.preventDefault();

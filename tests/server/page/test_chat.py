@@ -15,7 +15,7 @@ class Answers(Chatting):
         self.say(page, "Go on.", "slow")
         page.wait(f"document.querySelector('{LAST} .body').innerText.includes('word3')")
         self.assertTrue(page.eval("document.getElementById('send').hidden"))
-        self.assertIn("tokens/s", page.text(f"{LAST} .figures"))
+        page.wait(f"document.querySelector('{LAST} .figures').innerText.includes('tokens/s')")
         page.click("#stop")
         self.wait_end(page)
 
@@ -315,6 +315,15 @@ class Kept(Chatting):
         page.click("#chat-list .chat")
         self.assertIn("word3", page.text(f"{LAST} .body"))
 
+    def test_the_chat_that_is_open_goes_on_when_it_is_chosen_again(self):
+        page = self.open()
+        self.say(page, "Go on.", "slow")
+        page.wait(f"document.querySelector('{LAST} .body').innerText.includes('word3')")
+        page.click("#chat-list .chat")
+        page.wait(f"document.querySelector('{LAST} .body').innerText.includes('word30')")
+        page.click("#stop")
+        self.wait_end(page)
+
     def test_a_deleted_chat_stays_away_until_it_is_wanted_back(self):
         page = self.open()
         self.say(page, "Go on.", "slow")
@@ -394,6 +403,17 @@ class Texts(Chatting):
         page.key("Tab")
         self.assertEqual(page.eval("document.getElementById('input').value"), "Half a")
         self.assertTrue(page.eval("document.getElementById('text-pane').hidden"))
+
+    def test_another_chat_can_be_opened_while_a_text_is_typed(self):
+        page = self.open()
+        self.ask(page, "one", "echo")
+        page.click("#new-text")
+        page.type("Half a sentence")
+        page.click("#chat-list .chat")
+        page.wait("!document.getElementById('chat-pane').hidden")
+        self.assertEqual(self.texts(page), ["one", "one"])
+        page.click("#chat-list li:first-child .chat")
+        self.assertEqual(self.value(page), "Half a sentence")
 
     def test_try_again_continues_from_the_same_place(self):
         page = self.open()
