@@ -45,7 +45,7 @@ export function weigh(text) {
     return { ms, depth: depthOf(element) };
 }
 
-/** Pseudo-random numbers below n (a linear congruential generator with Knuth's MMIX numbers would need 64 bits). */
+/** Pseudo-random numbers below n, the same for the same seed: a linear congruential generator of 31 bits. */
 export function randoms(seed) {
     let state = seed;
     return (n) => {
