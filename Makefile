@@ -3,7 +3,7 @@
 CC       ?= cc
 CXX      ?= c++
 AR       ?= ar
-CFLAGS   ?= $(if $(SAN),-O1,-O3) -g
+CFLAGS   ?= $(if $(SAN),-O1 -g1,-O3 -g)
 PREFIX   ?= /usr/local
 BINDIR   ?= $(PREFIX)/bin
 LIBDIR   ?= $(PREFIX)/lib
@@ -92,15 +92,15 @@ run:
 	+@$(parallel) all >&2
 	@$(BUILD)/infer-run $(ARGS)
 
-## test: install what is missing, build, and run every test; T=pool only those with "pool" in their name
+## test: install what is missing, build, and run every test; T='pool map' only those with such a word in their name
 T ?= test
 .PHONY: test test-threads test-built
 test:
 	@CC='$(CC)' scripts/setup test
 	+@$(parallel) test-built
 test-built: all $(tests) $(BUILD)/tests/server/fake-server $(BUILD)/scripts/list-models $(if $(SAN),,$(shell pkg-config --exists benchmark 2>/dev/null && echo bench-programs)) \
-            $(if $(SAN),,$(if $(findstring $(T),$(for_arm)),bare-aarch64))
-	@BUILD=$(BUILD) SAN=$(SAN) CC='$(CC)' tests/run $(foreach t,$(tests) $(scripts),$(if $(findstring $(T),$t),$t))
+            $(if $(SAN),,$(if $(strip $(foreach word,$T,$(findstring $(word),$(for_arm)))),bare-aarch64))
+	@BUILD=$(BUILD) SAN=$(SAN) CC='$(CC)' tests/run $(foreach t,$(tests) $(scripts),$(if $(strip $(foreach word,$T,$(findstring $(word),$t))),$t))
 
 ## test-threads: the tests that compute on several threads; meant for SAN=thread
 shells   := $(patsubst %,tests/server/test_%.sh,requests robustness patience malformed websockets encryption signals)
