@@ -282,6 +282,7 @@ $(filter $(BUILD)/tests/service/%,$(tests)): $(service)
 $(BUILD)/tests/service/test_kept: $(call object,service/kept.c service/text.c)
 $(bare): %: %.o $(filter $(BUILD)/kernels/% $(BUILD)/src/base/%,$(objects))
 	$(link) -static -lm
+$(BUILD)/tests/fuzz/fuzz_dialects: $(service)
 $(BUILD)/tests/fuzz/fuzz_modelfile: $(call object,tools/common/modelfile.c tools/common/failure.c)
 $(fuzzers): %: %.o $(archive)
 	$(link) -fsanitize=fuzzer $(ldlibs)
