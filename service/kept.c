@@ -85,7 +85,6 @@ static bool write_file(const struct kept *k, const char *id, const char *text, s
     struct text path = { 0 }, beside = { 0 };
     path_of(k, id, ".json", &path);
     path_of(k, id, ".new", &beside);
-    mkdir(k->folder, 0700);
     const int file = path.failed || beside.failed ? -1 : open(beside.v, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     size_t done = 0;
     for (ssize_t now = 1; file >= 0 && done < n && now > 0; done += now > 0 ? (size_t)now : 0)
@@ -188,6 +187,8 @@ bool kept_open(struct kept *k, const char *state_dir)
     k->folder = folder.v;
     if (folder.failed)
         return false;
+    mkdir(state_dir, 0700);
+    mkdir(k->folder, 0700); /* where that fails, so will the first file */
     find_files(k);
     return true;
 }

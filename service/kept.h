@@ -20,7 +20,8 @@ struct kept {
     size_t n, bytes;
 };
 
-/** state_dir: a directory, in which "responses" is made; NULL: none. Files there are found again. False: no memory. */
+/** state_dir: a directory, which is made if it is not there, and "responses" in it; NULL: none. Files there are found
+ *  again. False: no memory. */
 bool kept_open(struct kept *k, const char *state_dir);
 /** Files stay. */
 void kept_close(struct kept *k);

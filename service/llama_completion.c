@@ -58,6 +58,12 @@ static const char *stop_type(infer_stop_reason reason)
     }
 }
 
+static const char *stop_word(const struct answer *a)
+{
+    return a->result.reason == INFER_STOP_STRING && a->result.stop < a->job->generate.n_stops
+               ? a->job->stops[a->result.stop] : "";
+}
+
 /* The end of an answer, with its text or, in a stream, without. */
 static json_t *last(const struct answer *a, const char *text, size_t length, size_t from)
 {
@@ -70,7 +76,7 @@ static json_t *last(const struct answer *a, const char *text, size_t length, siz
                                   (json_int_t)r->n_generated, "tokens_evaluated", n, "generation_settings", settings(j),
                                   "prompt", json_object_get(j->body, "prompt") ?: json_null(), "has_new_line",
                                   a->content.v && strchr(a->content.v, '\n'), "stop_type", stop_type(r->reason),
-                                  "stopping_word", "", "truncated", 0, "tokens_cached", (json_int_t)r->n_cached);
+                                  "stopping_word", stop_word(a), "truncated", 0, "tokens_cached", (json_int_t)r->n_cached);
     json_object_set_new(all, "timings", openai_timings(j));
     add_probabilities(a, all, from);
     return all;

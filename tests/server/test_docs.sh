@@ -1,5 +1,6 @@
 #!/bin/sh
-# What docs/server.md says to type works: the lines in its blocks of sh, asked of a server with the model inside it.
+# What docs/server.md and docs/server/ say to type works: the lines in their blocks of sh and bash, asked of a server
+# with the model inside it.
 set -u
 build=${BUILD:-build} failures=0
 folder=$(mktemp -d)
@@ -13,8 +14,8 @@ done
 address=$(grep -o 'http://[0-9.:]*' "$folder/line")
 [ -n "$address" ] || { echo "test_docs: the server did not start"; cat "$folder/errors"; exit 1; }
 
-awk -v folder="$folder" '/^```sh$/ { n++; inside = 1; next } /^```/ { inside = 0 }
-    inside { print >(folder "/block" n) }' docs/server.md
+awk -v folder="$folder" '/^```(ba)?sh$/ { n++; inside = 1; next } /^```/ { inside = 0 }
+    inside { print >(folder "/block" n) }' docs/server.md docs/server/*.md
 blocks=0
 for block in "$folder"/block*; do
     blocks=$((blocks + 1))

@@ -399,6 +399,7 @@ static void llama_cpps_stream_ends_with_what_has_been_done(void **state)
     json_t *const last = json_array_get(all, n - 1);
     assert_string_equal(text, ", a small");
     assert_string_equal(text_at(last, "stop_type"), "word");
+    assert_string_equal(text_at(last, "stopping_word"), " girl");
     assert_int_equal(n_tokens, number_at(last, "tokens_predicted"));
     assert_null(strstr(r.text, "[DONE]"));
     free(r.text);

@@ -293,16 +293,17 @@ static void what_is_not_to_be_stored_is_not(void **state)
 static void a_conversation_survives_a_restart(void **state)
 {
     (void)state;
-    char folder[FOLDER_ROOM], body[512];
+    char folder[FOLDER_ROOM], state_dir[FOLDER_ROOM + 8], body[512];
     folder_make(folder);
-    infer_service *before = open_with(folder);
+    snprintf(state_dir, sizeof state_dir, "%s/made", folder);
+    infer_service *before = open_with(state_dir);
     json_t *const a = ask_json(before, "POST", "/v1/responses", "{" ONCE "}", 200);
     snprintf(body, sizeof body, "{\"input\":\"And then?\"," SHORT ",\"previous_response_id\":\"%s\"}",
              text_at(a, "id"));
     json_t *const expected = ask_json(before, "POST", "/v1/responses", body, 200);
     infer_service_close(&before);
 
-    infer_service *after = open_with(folder);
+    infer_service *after = open_with(state_dir);
     json_t *const same = ask_json(after, "GET", path_to(text_at(a, "id"), ""), NULL, 200);
     json_t *const b = ask_json(after, "POST", "/v1/responses", body, 200);
     assert_true(json_equal(a, same));
