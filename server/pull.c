@@ -18,6 +18,7 @@ struct asked {
     void *pull;
     enum pull_state state;
     double told; /* when */
+    bool whole;  /* that all bytes of the file are there */
 };
 
 /* Ollama's words. Bytes come in many small pieces: of those a few a second are told. */
@@ -25,10 +26,11 @@ static bool tell(void *user, const struct pull_progress *p)
 {
     struct asked *a = user;
     char status[600], digest[PULL_MOST_NAME + 8];
-    const bool known = p->blob != NULL;
-    if (p->state == a->state && seconds_now() - a->told < 0.25 && p->done < p->size)
+    const bool known = p->blob != NULL, whole = known && p->done == p->size;
+    if (p->state == a->state && whole == a->whole && seconds_now() - a->told < 0.25)
         return true;
     a->state = p->state;
+    a->whole = whole;
     a->told = seconds_now();
     switch (p->state) {
     case PULL_LISTING: snprintf(status, sizeof status, "pulling manifest"); break;
@@ -57,7 +59,7 @@ static infer_status read_name(char *name, size_t size, const char *asked, infer_
 infer_status pull_asked(void *user, const char *name, infer_pull_progress_fn *progress, void *pull, infer_error *err)
 {
     const struct server_options *o = user;
-    struct asked a = { progress, pull, PULL_LISTING, 0 };
+    struct asked a = { .progress = progress, .pull = pull };
     struct pull_settings settings = o->pull;
     struct pull_result result = { 0 };
     struct pull_setup setup;

@@ -24,6 +24,7 @@ def pulls_what_is_asked_for(server, folder):
     bytes_told = [x for x in lines if x.get("total") == os.path.getsize(MODEL)]
     assert bytes_told and bytes_told[-1]["completed"] == bytes_told[-1]["total"], lines
     assert all(x["digest"].startswith("sha256:") for x in bytes_told), lines
+    assert len(lines) < 20, "pieces are told one by one"
     assert glob.glob(folder + "/models--org--model/snapshots/*/model-Q8_0.gguf")
     names = [m["id"] for m in json.loads(server.get("/v1/models")[2])["data"]]
     assert "org/model" in names, names
