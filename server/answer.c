@@ -80,6 +80,8 @@ enum MHD_Result answer_refuse(struct answer *a, unsigned status, const char *sen
     struct MHD_Response *r = MHD_create_response_from_buffer((size_t)n, json, MHD_RESPMEM_MUST_COPY);
     if (r) {
         MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+        if (a->http->options.cors)
+            MHD_add_response_header(r, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN, a->http->options.cors);
         if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
             MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     }

@@ -34,8 +34,8 @@ struct connections {
 
 /* ---- The thread ---- */
 
-/* libmicrohttpd asks for edges, too, and does not see an end that came with the last bytes. This makes one more edge, when
- * it has read them; it takes neither bytes nor an answer that is being sent. */
+/* libmicrohttpd asks for edges, too, and does not see an end that came with the last bytes. This makes one more edge,
+ * when it has read them; it takes neither bytes nor an answer that is being sent. */
 static void poke(struct connections *all, struct connection *c)
 {
     int waiting = 0;

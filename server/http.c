@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { POOL_EXTRA = 16 << 10, CONNECTIONS_EXTRA = 64, BODIES = 16, LEAST_BODIES = 64 << 20, DISCARDED = 1 << 20 };
+enum { POOL_EXTRA = 16 << 10, CONNECTIONS_EXTRA = 64, BODIES = 16, LEAST_BODIES = 64 << 20, DISCARDED = 64 << 20 };
 
 /* ---- Headers ---- */
 
 struct seen {
     size_t bytes, n_lengths, n_encodings, n_hosts;
-    bool bad, chunked;
+    bool bad, chunked, expects;
     uint64_t length;
 };
 
@@ -53,6 +53,8 @@ static enum MHD_Result see(void *user, enum MHD_ValueKind kind, const char *name
     } else if (!strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING)) {
         s->n_encodings++;
         s->chunked = value && !strcasecmp(value, "chunked");
+    } else if (!strcasecmp(name, MHD_HTTP_HEADER_EXPECT)) {
+        s->expects = true;
     }
     return MHD_YES;
 }
@@ -90,7 +92,8 @@ static unsigned check(struct answer *a, const char **sentence)
     if (s.n_encodings > 1 || (s.n_encodings && !s.chunked))
         return MHD_HTTP_NOT_IMPLEMENTED;
     *sentence = "the request's body is too long";
-    if (s.length > http->options.max_body)
+    a->discarded = s.length > http->options.max_body;
+    if (a->discarded && (s.expects || s.length - http->options.max_body > DISCARDED))
         return MHD_HTTP_CONTENT_TOO_LARGE;
     *sentence = "too many connections";
     if (a->connection->refused)
@@ -123,8 +126,8 @@ static bool grow(struct answer *a, size_t n)
     return true;
 }
 
-/* A little more than is allowed is read all the same, and what there is no room for: who sends it reads the answer only
- * at the end. */
+/* What is too much is read all the same, up to a bound, and dropped: most clients read the answer only when they have
+ * sent all, and never see it if the connection ends before that. */
 static enum MHD_Result take(struct answer *a, const char *data, size_t n)
 {
     const size_t most = a->http->options.max_body;

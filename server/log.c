@@ -119,8 +119,8 @@ static void put_now(enum log_format format, const char *event, json_t *taken)
 void log_refused(enum log_format *format, const char *peer, const char *method, const char *path, unsigned status)
 {
     if (*format != LOG_NONE)
-        put_now(*format, "refused", json_pack("{ss*ss*ss*si}", "peer", *peer ? peer : NULL, "method", method, "path", path,
-                                              "status", (int)status));
+        put_now(*format, "refused", json_pack("{ss*ss*ss*si}", "peer", *peer ? peer : NULL, "method", method, "path",
+                                              path, "status", (int)status));
 }
 
 void log_library(void *user, infer_log_level level, const char *line)

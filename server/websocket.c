@@ -1,8 +1,8 @@
 /* websocket.c - requests as messages.
  *
  * A WebSocket is made with the answer to its request (on a thread of libmicrohttpd, with the request's headers, which
- * all its messages are asked with), handed to the thread here when that has been sent, and from then on used by this alone.
- * Exchanges call back from anywhere; that sets a flag and wakes the thread. */
+ * all its messages are asked with), handed to the thread here when that has been sent, and from then on used by this
+ * alone. Exchanges call back from anywhere; that sets a flag and wakes the thread. */
 #include "server/websocket.h"
 
 #include "server/handshake.h"

@@ -12,8 +12,8 @@ GOOD = [
     b"GET /echo HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n",
     b"POST /echo?a=b HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\n{\"a\":",
     b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
-    b"GET /ws/generate HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x83abcdabc",
+    b"GET /ws/generate HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x83abcdabc",
 ]
 # What must be refused, and how; None: the connection may as well end without a word.
 KNOWN = [
@@ -81,8 +81,8 @@ def spoil(random_, text):
         if kind == 0 and text:
             text[at] = random_.randrange(256)
         elif kind == 1:
-            text[at:at] = random_.choice([b"\0", b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b"\xff\xfe", b"%00", b"9" * 30,
-                                          b"A" * 5000, b"\xf0\x9f", b"Content-Length: 7\r\n", b"0\r\n\r\n"])
+            text[at:at] = random_.choice([b"\0", b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b"\xff\xfe", b"%00",
+                                          b"9" * 30, b"A" * 5000, b"\xf0\x9f", b"Content-Length: 7\r\n", b"0\r\n\r\n"])
         elif kind == 2:
             del text[at:at + random_.randint(1, 20)]
         elif kind == 3:

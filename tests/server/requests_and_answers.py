@@ -87,10 +87,16 @@ def test_long_answers_arrive_whole_however_slowly_they_are_read():
 
 
 def test_too_much_is_refused_before_it_is_read():
-    with Server("--max-body", "1000", "--max-header", "2000") as server:
-        status, headers, body = server.ask(request("POST", "/echo", None, "Content-Length: 1001"))
+    with Server("--max-body", "1000", "--max-header", "2000", "--cors", "https://a.example") as server:
+        status, headers, body = server.ask(request("POST", "/echo", None, "Content-Length: 1001",
+                                                   "Expect: 100-continue"))
         assert status == 413 and b"error" in body and headers["content-type"] == "application/json"
+        assert headers["access-control-allow-origin"] == "https://a.example"
+        assert server.ask(request("POST", "/echo", None, "Content-Length: 99000000"))[0] == 413
         assert server.ask(request("POST", "/echo", b"x" * 1000))[0] == 200
+        with server.connect() as s:
+            assert server.ask(request("POST", "/echo", b"x" * 20000000), s)[0] == 413
+            assert server.ask(request("POST", "/echo", b"x"), s)[0] == 200
         long = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         assert server.ask(long + b"3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n\r\n")[0] == 413
         assert server.ask(request("GET", "/echo", None, "X-Long: " + "x" * 1000))[0] == 200
@@ -100,7 +106,7 @@ def test_too_much_is_refused_before_it_is_read():
         with server.connect() as s:  # an endless body
             s.sendall(long)
             try:
-                for _ in range(100):
+                for _ in range(2000):
                     s.sendall(b"c350\r\n" + b"x" * 50000 + b"\r\n")
             except ConnectionError:
                 pass
