@@ -181,6 +181,8 @@ check-valgrind:
 .PHONY: install uninstall
 bin := $(notdir $(tools)) infer-server
 man := $(wildcard docs/man/*.[1-9])
+# Where bash, zsh and fish look for what they complete a program's command line by. The programs write it themselves.
+completions = $(addprefix $(PREFIX)/share/,bash-completion/completions/$1 zsh/site-functions/_$1 fish/vendor_completions.d/$1.fish)
 install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/include/infer $(LIBDIR)/pkgconfig $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man3)
 	install -m 644 include/infer.h include/infer_service.h $(DESTDIR)$(PREFIX)/include
@@ -193,12 +195,17 @@ install: all
 	    > $(DESTDIR)$(LIBDIR)/pkgconfig/libinfer.pc
 	$(if $(bin),install -m 755 $(bin:%=$(BUILD)/%) $(DESTDIR)$(BINDIR))
 	$(foreach m,$(man),install -m 644 $m $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $m)) &&) true
+	install -d $(dir $(addprefix $(DESTDIR),$(call completions,x)))
+	@for b in $(bin); do for c in $(subst @,$$b,$(join bash: zsh: fish:,$(call completions,@))); do \
+	    $(BUILD)/$$b --completion $${c%%:*} >$(DESTDIR)$${c#*:} || \
+	        { rm $(DESTDIR)$${c#*:} && echo "$$b cannot be run here: $${c%%:*} will not complete it"; }; done; done
 
 ## uninstall: remove what install put there
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(PREFIX)/include/infer.h $(PREFIX)/include/infer_service.h $(LIBDIR)/libinfer-service.a $(bin:%=$(BINDIR)/%) $(LIBDIR)/pkgconfig/libinfer.pc \
 	    $(addprefix $(LIBDIR)/libinfer.,a so so.$(MAJOR) so.$(VERSION)) \
-	    $(foreach m,$(man),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)))
+	    $(foreach m,$(man),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)) \
+	    $(foreach b,$(bin),$(call completions,$b)))
 	rm -rf $(DESTDIR)$(PREFIX)/include/infer
 
 ## setup: install the packages that building and testing need (Debian, Ubuntu; elsewhere: name them)

@@ -22,6 +22,10 @@ for program in "$build"/infer-*; do
     [ ! -x "$program" ] || [ -x "$tmp/prefix/bin/$(basename "$program")" ] || fail "$program is not installed"
 done
 
+for file in bash-completion/completions/infer-run zsh/site-functions/_infer-run fish/vendor_completions.d/infer-run.fish; do
+    grep -q doctor "$tmp/prefix/share/$file" || fail "share/$file does not complete infer-run"
+done
+
 export PKG_CONFIG_PATH="$tmp/prefix/lib/pkgconfig"
 version=$(pkg-config --modversion libinfer) || fail "pkg-config does not find libinfer"
 runs() { # name of the program

@@ -5,6 +5,7 @@
 #include "tools/common/options.h"
 
 #include "infer.h"
+#include "tools/common/completion.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -390,8 +391,19 @@ static enum options_result walk(const struct command *c, int argc, char *const *
     return OPTIONS_RUN;
 }
 
+/* "--completion SHELL", which is for `make install` rather than for users. */
+static enum options_result complete(const struct command *c, const char *shell)
+{
+    if (completion_print(c, shell ? shell : ""))
+        return OPTIONS_DONE;
+    options_complain(c, "--completion is '%s', expected bash, zsh or fish", shell ? shell : "");
+    return OPTIONS_WRONG;
+}
+
 enum options_result options_parse(const struct command *c, int argc, char *const *argv)
 {
+    if (argc > 1 && !strcmp(argv[1], "--completion"))
+        return complete(c, argv[2]);
     const enum options_result r = walk(c, argc, argv, false);
     return r == OPTIONS_RUN ? walk(c, argc, argv, true) : r;
 }

@@ -12,7 +12,8 @@
  *     switch (options_parse(&command, argc, argv)) { ... }
  *
  * Accepted: -n 5, -n5, --n-predict 5, --n-predict=5; "--" ends the options. The value of an option is the next argument
- * whatever it looks like. Where an option stands twice, the later one counts. */
+ * whatever it looks like. Where an option stands twice, the later one counts. "--completion SHELL" alone prints what a
+ * shell completes the command line by (completion.h). */
 #ifndef TOOLS_COMMON_OPTIONS_H
 #define TOOLS_COMMON_OPTIONS_H
 
