@@ -1,8 +1,8 @@
 /* infer-run.c - write text with a language model, and talk with one: the public API behind the options that
  * llama.cpp's users know.
  *
- * Text goes to stdout as it comes, everything else to stderr. The programs in examples/ show the API by itself; this one
- * has what is needed every day: progress, Ctrl-C, figures, a prompt from wherever it is. */
+ * Text goes to stdout as it comes, everything else to stderr. The programs in examples/ show the API by itself; this
+ * one has what is needed every day: progress, Ctrl-C, figures, a prompt from wherever it is. */
 #include "tools/common/failure.h"
 #include "tools/run/run.h"
 
@@ -40,7 +40,8 @@ static bool find_prompt(char **text, size_t *length, infer_error *err)
     if (*length || settings.prompt || settings.interactive || run_is_saved())
         return true;
     if (settings.talk)
-        return failure(err, INFER_E_ARGUMENT, "nothing is said; give a prompt with -p, with -f or through a pipe"), false;
+        return failure(err, INFER_E_ARGUMENT, "nothing is said; give a prompt with -p, with -f or through a pipe"),
+               false;
     if (program_model_is_embedded(settings.model)) {
         free(*text);
         *text = strdup("Once upon a time");
@@ -89,7 +90,7 @@ static int run(struct run *r, const char *prompt, size_t length)
 static const char *advice(void)
 {
     return settings.hub.repo  ? NULL
-         : settings.modelfile ? "FROM takes a GGUF file, a Hugging Face directory or hf.co/ORG/REPO, no name of Ollama's "
+         : settings.modelfile ? "FROM takes a GGUF file, a Hugging Face directory or hf.co/ORG/REPO, no name of "
                                 "library"
                               : "-m takes a GGUF file or a Hugging Face directory; -hf one of the hub";
 }

@@ -238,8 +238,8 @@ static infer_status check(const json_t *messages, const char *path, infer_error 
         return failure(err, INFER_E_FORMAT, "%s: expected a JSON array of messages", path);
     json_array_foreach(messages, i, message)
         if (!*role_of(message))
-            return failure(err, INFER_E_FORMAT, "%s: message %zu has no role, expected {\"role\": ..., \"content\": ...}",
-                           path, i);
+            return failure(err, INFER_E_FORMAT, "%s: message %zu has no role, expected {\"role\": ..., \"content\": "
+                           "...}", path, i);
     return INFER_OK;
 }
 
@@ -253,7 +253,8 @@ infer_status chat_load(struct chat *c, const char *path, infer_error *err)
     json_t *messages = json_loadb(text, length, JSON_ALLOW_NUL, &why);
     free(text);
     if (!messages)
-        return failure(err, INFER_E_FORMAT, "%s, line %d: expected a JSON array of messages: %s", path, why.line, why.text);
+        return failure(err, INFER_E_FORMAT, "%s, line %d: expected a JSON array of messages: %s", path, why.line,
+                       why.text);
     const infer_status status = check(messages, path, err);
     if (status == INFER_OK) {
         json_decref(c->messages);

@@ -17,10 +17,11 @@ void chat_close(struct chat **chat);
 
 /** Say something; the answer goes to options->on_text, reasoning, content and calls of tools in their order, of the
  *  latter each as a line of JSON: {"name": "f", "arguments": {}}. Both become part of the conversation, of an answer
- *  that was stopped what there is. A failure before the answer began leaves the conversation as it was. result is filled
- *  as infer_generate_chat does. */
-infer_status chat_say(struct chat *chat, infer_session *session, infer_sampler *sampler, const char *text, size_t length,
-                      const infer_generate_options *options, infer_generate_result *result, infer_error *err);
+ *  that was stopped what there is. A failure before the answer began leaves the conversation as it was. result is
+ *  filled as infer_generate_chat does. */
+infer_status chat_say(struct chat *chat, infer_session *session, infer_sampler *sampler, const char *text,
+                      size_t length, const infer_generate_options *options, infer_generate_result *result,
+                      infer_error *err);
 /** Have what was said last answered once more, instead of the answer that there is. INFER_E_ARGUMENT if nothing was
  *  said. */
 infer_status chat_again(struct chat *chat, infer_session *session, infer_sampler *sampler,

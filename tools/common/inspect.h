@@ -16,9 +16,9 @@ struct inspected {
     uint64_t work;    /* bytes that it takes besides its cache */
 };
 
-/** Open what can be run, else what is at least sound: of a kind that is not known, or a vocabulary alone. Why it cannot be
- *  run goes to `load`. Nothing is made only to be looked at. path NULL: the model inside the library. inspect_close() is
- *  due in any case. */
+/** Open what can be run, else what is at least sound: of a kind that is not known, or a vocabulary alone. Why it cannot
+ *  be run goes to `load`. Nothing is made only to be looked at. path NULL: the model inside the library.
+ *  inspect_close() is due in any case. */
 infer_status inspect_open(struct inspected *in, infer_context *context, const char *path, infer_error *err);
 void inspect_close(struct inspected *in);
 /** Entry i of the metadata as JSON text, for free(); NULL past the last. */

@@ -161,7 +161,8 @@ static void read_memory(struct machine *m, const char *root)
     m->memory = (uint64_t)(1024 * find_number(root, file, "MemTotal"));
     m->available = (uint64_t)(1024 * find_number(root, file, "MemAvailable"));
     m->swap_used = (uint64_t)(1024 * (find_number(root, file, "SwapTotal") - find_number(root, file, "SwapFree")));
-    m->lock_limit = getrlimit(RLIMIT_MEMLOCK, &lock) == 0 && lock.rlim_cur != RLIM_INFINITY ? lock.rlim_cur : UINT64_MAX;
+    const bool limited = getrlimit(RLIMIT_MEMLOCK, &lock) == 0 && lock.rlim_cur != RLIM_INFINITY;
+    m->lock_limit = limited ? lock.rlim_cur : UINT64_MAX;
     /* "always [madvise] never" */
     if (read_line(line, root, "sys/kernel/mm/transparent_hugepage/enabled") && strchr(line, '['))
         sscanf(strchr(line, '['), "[%15[^]]", m->huge_pages);

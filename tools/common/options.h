@@ -76,8 +76,8 @@ enum options_result {
 };
 enum { EXIT_USAGE = 2 };
 
-/** Of the command's others the one that the first argument is the last word of the name of ("infer-run list"), and behind
- *  that argument argc and argv; else the command itself. */
+/** Of the command's others the one that the first argument is the last word of the name of ("infer-run list"), and
+ *  behind that argument argc and argv; else the command itself. */
 const struct command *options_command(const struct command *command, int *argc, char ***argv);
 enum options_result options_parse(const struct command *command, int argc, char *const *argv);
 /** Store what stands elsewhere, in a file of options say, by an option's long name without dashes; of a flag the value

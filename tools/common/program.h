@@ -58,7 +58,8 @@ bool program_model_is_embedded(const char *path);
 
 /** A whole file, "-" being stdin, terminated; the caller frees it. NULL on failure. */
 char *read_file(const char *path, size_t *length, infer_error *err);
-/** The same of what is given as a text or as the name of a file; a text is one that begins with `first`, after blanks. */
+/** The same of what is given as a text or as the name of a file; a text is one that begins with `first`, after
+ *  blanks. */
 char *read_given(const char *given, char first, size_t *length, infer_error *err);
 char *read_stream(FILE *stream, const char *name, size_t *length, infer_error *err);
 

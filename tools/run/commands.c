@@ -115,7 +115,8 @@ bool command_run(struct run *r, const char *line)
     else if (!*commands[i].argument && *argument)
         fprintf(stderr, "%s takes nothing behind it; found: %s\n", commands[i].name, argument);
     else if (commands[i].needs && !*argument)
-        fprintf(stderr, "%s needs the name of a file: %s %s\n", commands[i].name, commands[i].name, commands[i].argument);
+        fprintf(stderr, "%s needs the name of a file: %s %s\n", commands[i].name, commands[i].name,
+                commands[i].argument);
     else
         return commands[i].run(r, argument);
     return true;

@@ -28,9 +28,10 @@ const struct command doctor_command = {
     .usage = "[--json]",
     .examples = "  infer-run doctor\n"
                 "  infer-run doctor --json | jq '.memory.read_bytes_per_second'\n",
-    .notes = "Reading is measured: it takes half a second and some 256 MB, and bounds how fast text\n"
-             "is generated, as each token needs the weights once. Each shape is shown with the\n"
-             "largest of f16, q8_0, q4_k_m and q2_k that leaves room for 4096 tokens of context.\n\n"
+    .notes = "Reading is measured: it takes half a second and some 256 MB, and bounds how fast\n"
+             "text is generated, as each token needs the weights once. Each shape is shown\n"
+             "with the largest of f16, q8_0, q4_k_m and q2_k that leaves room for 4096 tokens\n"
+             "of context.\n\n"
              "Environment:\n"
              "  INFER_CPU                 best instruction set to use\n\n"
              "Exit codes: 0 done, 1 failed, 2 wrong usage.\n",
@@ -81,7 +82,8 @@ static void find_hints(struct checkup *c)
     if (strcmp(c->cpu, best) != 0)
         hint(c, "INFER_CPU holds the kernels to %s; without it they would be those of %s", c->cpu, best);
     else if (!strcmp(c->cpu, "scalar"))
-        hint(c, "the kernels are plain C, which is slow: this processor, or the virtual machine's idea of it, lacks AVX2");
+        hint(c, "the kernels are plain C, which is slow: this processor, or what a virtual machine shows of it, lacks "
+             "AVX2");
     if (m->governor[0] && strcmp(m->governor, "performance") != 0 && strcmp(m->governor, "schedutil") != 0)
         hint(c, "the clock's governor is %s; sudo cpupower frequency-set -g performance keeps it high", m->governor);
     if (m->cpu_limit && m->cpu_limit < m->n_cores)
@@ -91,7 +93,8 @@ static void find_hints(struct checkup *c)
         hint(c, "the control group grants %s of %s of memory; docker run --memory, MemoryMax= and the like set it",
              human_bytes((double)m->group_limit), human_bytes((double)m->memory));
     if (!strcmp(m->huge_pages, "never"))
-        hint(c, "--huge-pages has no effect; echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled gives it one");
+        hint(c, "--huge-pages has no effect; echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled gives "
+             "it one");
     if (m->lock_limit < m->memory / 2)
         hint(c, "--mlock keeps at most %s in memory; ulimit -l unlimited, or LimitMEMLOCK=infinity, keeps whole models",
              human_bytes((double)m->lock_limit));
@@ -160,8 +163,8 @@ static void print_memory(const struct checkup *c)
 
 static void print_fits(const struct checkup *c)
 {
-    printf("\nWhat would fit in %s\n  %-20s %-8s %9s %9s  %s\n", human_bytes((double)c->room), "shape", "type", "weights",
-           "context", c->read > 0 ? "tokens/s at most" : "");
+    printf("\nWhat would fit in %s\n  %-20s %-8s %9s %9s  %s\n", human_bytes((double)c->room), "shape", "type",
+           "weights", "context", c->read > 0 ? "tokens/s at most" : "");
     for (size_t i = 0; i < c->n_fits; i++) {
         const struct fit *f = &c->fits[i];
         printf("  %-20s %-8s %9s ", f->shape, f->type, human_bytes((double)f->bytes));
@@ -211,9 +214,9 @@ static json_t *json_or_null(bool known, json_t *value)
 static json_t *json_processor(const struct checkup *c)
 {
     const struct machine *m = &c->machine;
-    return json_pack("{s:o, s:i, s:i, s:i, s:i, s:s, s:o, s:o, s:o, s:o, s:o}", "name", json_of_text(m->processor), "cpus",
-                     m->n_cpus, "cores", m->n_cores, "fast_cores", m->n_fast, "threads", c->n_threads, "kernels", c->cpu,
-                     "features", json_of_text(c->features + strspn(c->features, " ")), "hertz",
+    return json_pack("{s:o, s:i, s:i, s:i, s:i, s:s, s:o, s:o, s:o, s:o, s:o}", "name", json_of_text(m->processor),
+                     "cpus", m->n_cpus, "cores", m->n_cores, "fast_cores", m->n_fast, "threads", c->n_threads,
+                     "kernels", c->cpu, "features", json_of_text(c->features + strspn(c->features, " ")), "hertz",
                      json_or_null(m->hertz > 0, json_real(m->hertz)), "most_hertz",
                      json_or_null(m->most_hertz > 0, json_real(m->most_hertz)), "governor",
                      json_or_null(*m->governor, json_of_text(m->governor)), "control_group",
@@ -238,11 +241,12 @@ static json_t *json_fits(const struct checkup *c)
     for (size_t i = 0; i < c->n_fits; i++) {
         const struct fit *f = &c->fits[i];
         const bool bound = f->context && c->read > 0;
+        const double most = bound ? c->read / (double)f->bytes_read : 0;
         json_array_append_new(all, json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:o}", "shape", f->shape, "type", f->type,
-                                             "weights", (json_int_t)f->bytes, "read_per_token", (json_int_t)f->bytes_read,
-                                             "cache_per_token", (json_int_t)f->cache_per_token, "context",
-                                             (int)f->context, "tokens_per_second_at_most",
-                                             json_or_null(bound, json_real(bound ? c->read / (double)f->bytes_read : 0))));
+                                             "weights", (json_int_t)f->bytes, "read_per_token",
+                                             (json_int_t)f->bytes_read, "cache_per_token",
+                                             (json_int_t)f->cache_per_token, "context", (int)f->context,
+                                             "tokens_per_second_at_most", json_or_null(bound, json_real(most))));
     }
     return all;
 }
@@ -252,8 +256,8 @@ static void print_json(const struct checkup *c)
     json_t *hints = json_array();
     for (size_t i = 0; i < c->n_hints; i++)
         json_array_append_new(hints, json_of_text(c->hints[i]));
-    json_t *json = json_pack("{s:o, s:o, s:I, s:o, s:o}", "processor", json_processor(c), "memory", json_memory(c), "room",
-                             (json_int_t)c->room, "fits", json_fits(c), "hints", hints);
+    json_t *json = json_pack("{s:o, s:o, s:I, s:o, s:o}", "processor", json_processor(c), "memory", json_memory(c),
+                             "room", (json_int_t)c->room, "fits", json_fits(c), "hints", hints);
     json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     putchar('\n');
     json_decref(json);

@@ -139,9 +139,9 @@ bool template_is_read(bool model_brings_one, infer_error *err)
     if (!settings.go_template || settings.no_talk || settings.chat.template_name)
         return true;
     if (!model_brings_one)
-        return failure(err, INFER_E_UNKNOWN, "%.200s: TEMPLATE is in Go's language, which is not read here, and the model "
-                       "brings none in Jinja; --chat-template NAME gives one, -no-cnv does without", settings.modelfile),
-               false;
+        return failure(err, INFER_E_UNKNOWN, "%.200s: TEMPLATE is in Go's language, which is not read here, and the "
+                       "model brings none in Jinja; --chat-template NAME gives one, -no-cnv does without",
+                       settings.modelfile), false;
     if (!settings.quiet)
         fprintf(stderr, "infer-run: %s: the model's own template is used, not the one in Go's language\n",
                 settings.modelfile);

@@ -121,7 +121,8 @@ static ssize_t read_byte(char *byte, bool *is_signal)
     return read(*is_signal ? signal_pipe[0] : STDIN_FILENO, byte, 1);
 }
 
-/* A character for the editor, which takes Ctrl-C as a key. After a stop, or at another width, the line is drawn anew. */
+/* A character for the editor, which takes Ctrl-C as a key. After a stop, or at another width, the line is drawn
+ * anew. */
 static int read_character(EditLine *editor, wchar_t *out)
 {
     mbstate_t state = { 0 };

@@ -15,8 +15,8 @@ void line_close(struct line **line);
 /** Whether they are typed: standard input is a terminal. */
 bool line_is_typed(const struct line *line);
 /** The next text, terminated, valid until the next call; NULL at the end. What is typed may have several lines: those
- *  that end with \ go on, and what begins with """ goes on until """. Ctrl-C forgets the text that is being typed; where
- *  it is piped, that is the end. */
+ *  that end with \ go on, and what begins with """ goes on until """. Ctrl-C forgets the text that is being typed;
+ *  where it is piped, that is the end. */
 const char *line_read(struct line *line, size_t *length);
 
 #endif

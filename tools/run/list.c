@@ -27,10 +27,12 @@ const struct command list_command = {
     .usage = "[DIR...] [--json]",
     .examples = "  infer-run list ~/models\n"
                 "  infer-run list --json | jq -r '.[] | select(.context > 100000) | .path'\n",
-    .notes = "Without DIR: below the directories that INFER_MODELS names, with : between them, and\n"
-             "in the cache of Hugging Face's programs, where infer-pull keeps its models.\n\n"
+    .notes = "Without DIR: below the directories that INFER_MODELS names, with : between them,\n"
+             "and in the cache of Hugging Face's programs, where infer-pull keeps its models.\n\n"
              "Environment:\n"
-             "  INFER_MODELS              directories with models\n" PULL_ENVIRONMENT
+             "  INFER_MODELS              directories with models\n"
+             "  HF_HUB_CACHE, HF_HOME     the cache, or the directory that it is in as hub;\n"
+             "                            without them ~/.cache/huggingface/hub\n"
              "\nExit codes: 0 done, 1 a directory cannot be read, 2 wrong usage.\n",
     .rows = rows,
     .n_rows = sizeof rows / sizeof *rows,

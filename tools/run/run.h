@@ -47,7 +47,8 @@ extern const struct command run_command;
 enum options_result settings_read(int argc, char **argv);
 void settings_close(void);
 
-/* from_modelfile.c. Settings that were not given become what the file says. False for a mistake, which has been told. */
+/* from_modelfile.c. Settings that were not given become what the file says. False for a mistake, which has been
+ * told. */
 bool from_modelfile(void);
 /** Its messages are said. */
 infer_status say_messages(struct chat *chat, infer_error *err);

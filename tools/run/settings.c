@@ -11,8 +11,8 @@ static const struct opt rows[] = {
       "$INFER_MODEL, else the small story model inside the program", &settings.model, 0, 0 },
     PULL_REPO_ROW(settings.hub),
     PULL_ROWS(settings.hub),
-    { OPT_TEXT, "--modelfile", "FILE", "take the model, and how it is run, from a Modelfile as Ollama has them; so does -m "
-      "with a file of this name", &settings.modelfile, 0, 0 },
+    { OPT_TEXT, "--modelfile", "FILE", "take the model, and how it is run, from a Modelfile as Ollama has them; so "
+      "does -m with a file of this name", &settings.modelfile, 0, 0 },
     { OPT_TEXT, "-p, --prompt", "TEXT", "text to go on from; names of special tokens in it count as these",
       &settings.prompt, 0, 0 },
     { OPT_TEXT, "-f, --file", "FILE", "take the prompt from a file, - is stdin; a newline at its end is left out",
@@ -21,28 +21,28 @@ static const struct opt rows[] = {
       "Ctrl-D all", &settings.interactive, 0, 0 },
     { OPT_TEXT, "--session", "FILE", "go on from the text that was saved here, if there is any, and save it here at "
       "the end; of a conversation, what is here need not be computed again", &settings.session, 0, 0 },
-    { OPT_FLAG, "--embedding", NULL, "print the vector of the prompt as JSON, or those of its tokens, as the model says",
-      &settings.embedding, 0, 0 },
+    { OPT_FLAG, "--embedding", NULL, "print the vector of the prompt as JSON, or those of its tokens, as the model "
+      "says", &settings.embedding, 0, 0 },
     { OPT_FLAG, "-e, --escape", NULL, "\\n, \\t, \\xHH ... in -p, --stop and typed lines stand for newline, tab ... "
       "(default, but in conversations only in --stop)", &settings.escape, 0, 0 },
     { OPT_OFF, "--no-escape", NULL, "they stand for themselves", &settings.escape, 0, 0 },
 
     { OPT_GROUP, NULL, NULL, "Conversation", NULL, 0, 0 },
     { OPT_FLAG, "--chat, -cnv, --conversation", NULL, "what is typed, or the prompt, is said to the model as its chat "
-      "template has it, and so are its answers; the default for models that bring a template, but for the one inside the "
-      "program", &settings.talk, 0, 0 },
-    { OPT_FLAG, "-no-cnv, --no-conversation", NULL, "text goes on as it is, whatever the model brings", &settings.no_talk, 0,
-      0 },
+      "template has it, and so are its answers; the default for models that bring a template, but for the one inside "
+      "the program", &settings.talk, 0, 0 },
+    { OPT_FLAG, "-no-cnv, --no-conversation", NULL, "text goes on as it is, whatever the model brings",
+      &settings.no_talk, 0, 0 },
     { OPT_TEXT, "-sys, --system-prompt", "TEXT", "message to begin the conversation with", &settings.system, 0, 0 },
-    { OPT_TEXT, "--chat-template", "NAME|FILE", "a common template by its name (chatml, llama3, mistral ...) or a file of "
-      "Jinja; default: the model's, else chatml", &settings.chat.template_name, 0, 0 },
+    { OPT_TEXT, "--chat-template", "NAME|FILE", "a common template by its name (chatml, llama3, mistral ...) or a file "
+      "of Jinja; default: the model's, else chatml", &settings.chat.template_name, 0, 0 },
     { OPT_INT, "--reasoning-budget", "N", "most tokens of reasoning before an answer; -1 = any number (default)",
       &settings.chat.reasoning_budget, -1, INT32_MAX },
     { OPT_TEXT, "--chat-template-kwargs", "JSON", "object of further variables for the template, such as "
       "'{\"enable_thinking\": false}'", &settings.chat.variables, 0, 0 },
 
-    { OPT_TEXT, "--tools", "JSON|FILE", "functions that the model may call, as OpenAI's API has them: an array (it begins "
-      "with [) or a file; calls are written as lines of JSON", &settings.tools, 0, 0 },
+    { OPT_TEXT, "--tools", "JSON|FILE", "functions that the model may call, as OpenAI's API has them: an array (it "
+      "begins with [) or a file; calls are written as lines of JSON", &settings.tools, 0, 0 },
     { OPT_TEXT, "--tool-choice", "auto|none|required|NAME", "whether it calls one: as it likes, never, always, always "
       "this one; default auto", &settings.tool_choice, 0, 0 },
 
@@ -62,10 +62,10 @@ static const struct opt rows[] = {
       &settings.seed, -1, (double)INT64_MAX },
 
     { OPT_GROUP, NULL, NULL, "Or searched for", NULL, 0, 0 },
-    { OPT_INT, "--beams", "N", "write the likeliest text that a beam search of N beams finds, at its end; of what chooses "
-      "tokens only penalties, DRY, biases, bans and grammars count", &settings.n_beams, 1, INFER_MAX_BEAMS },
-    { OPT_FLOAT, "--length-penalty", "X", "texts are compared by the sum of their log-probabilities, divided by length to "
-      "the power of X", &settings.length_penalty, -100, 100 },
+    { OPT_INT, "--beams", "N", "write the likeliest text that a beam search of N beams finds, at its end; of what "
+      "chooses tokens only penalties, DRY, biases, bans and grammars count", &settings.n_beams, 1, INFER_MAX_BEAMS },
+    { OPT_FLOAT, "--length-penalty", "X", "texts are compared by the sum of their log-probabilities, divided by length "
+      "to the power of X", &settings.length_penalty, -100, 100 },
 
     { OPT_GROUP, NULL, NULL, "How it is computed", NULL, 0, 0 },
     { OPT_INT, "-t, --threads", "N", "threads; default 0: one per physical core", &settings.n_threads, 0, 256 },
@@ -92,10 +92,11 @@ static const struct opt rows[] = {
     PROGRAM_MACHINE_OPTIONS,
 
     { OPT_GROUP, NULL, NULL, "What is shown", NULL, 0, 0 },
-    { OPT_OFF, "--no-display-prompt, --no-prompt-echo", NULL, "write only what follows the prompt", &settings.echo, 0, 0 },
+    { OPT_OFF, "--no-display-prompt, --no-prompt-echo", NULL, "write only what follows the prompt",
+      &settings.echo, 0, 0 },
     { OPT_FLAG, "-sp, --special", NULL, "write control tokens by name", &settings.special, 0, 0 },
-    { OPT_TEXT, "--logprobs", "FILE", "write how likely each token of prompt and text was, a line of JSON for each; all "
-      "of the prompt is computed then", &settings.logprobs, 0, 0 },
+    { OPT_TEXT, "--logprobs", "FILE", "write how likely each token of prompt and text was, a line of JSON for each; "
+      "all of the prompt is computed then", &settings.logprobs, 0, 0 },
     { OPT_INT, "--top-logprobs", "N", "and the N most likely tokens at its place", &settings.n_top, 0, INFER_MAX_TOP },
     { OPT_FLAG, "-v, --verbose", NULL, "more about model, memory and machine on stderr", &settings.verbose, 0, 0 },
     { OPT_FLAG, "-q, --quiet", NULL, "no figures on stderr", &settings.quiet, 0, 0 },
@@ -142,8 +143,8 @@ static int check(void)
     if (settings.prompt && settings.file)
         return options_complain(&run_command, "-p and -f both give a prompt; use one of them");
     if (settings.no_talk && speaks_of_talk())
-        return options_complain(&run_command, "--chat, -sys, --chat-template, --chat-template-kwargs and --tools do not go "
-                                "with -no-cnv");
+        return options_complain(&run_command, "--chat, -sys, --chat-template, --chat-template-kwargs and --tools do "
+                                "not go with -no-cnv");
     if (settings.n_beams && (speaks_of_talk() || settings.logprobs))
         return options_complain(&run_command, "--beams goes with neither --chat nor --logprobs");
     if (settings.n_top && !settings.logprobs)
@@ -151,7 +152,8 @@ static int check(void)
     if (settings.tool_choice && !settings.tools)
         return options_complain(&run_command, "--tool-choice goes with --tools");
     if (settings.embedding && (speaks_of_talk() || settings.interactive || settings.n_beams || settings.logprobs))
-        return options_complain(&run_command, "--embedding goes with none of --chat, --tools, -i, --beams and --logprobs");
+        return options_complain(&run_command, "--embedding goes with none of --chat, --tools, -i, --beams and "
+                                "--logprobs");
     return EXIT_SUCCESS;
 }
 

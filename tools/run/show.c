@@ -107,8 +107,8 @@ void show_figures(const struct run *r)
     if (r->options.speculation)
         fprintf(stderr, "guessed   %zu tokens, of which %zu came true\n", s->n_drafted, s->n_accepted);
     fprintf(stderr, "memory    %s at most; weights %s %s, session %s\n", human_bytes((double)peak_bytes()),
-            program_machine.quantize ? "quantised" : program_machine.no_mmap ? "read in" : "mapped", human_bytes((double)m.bytes),
-            human_bytes((double)infer_session_bytes(r->session)));
+            program_machine.quantize ? "quantised" : program_machine.no_mmap ? "read in" : "mapped",
+            human_bytes((double)m.bytes), human_bytes((double)infer_session_bytes(r->session)));
     if (r->store)
         show_store(r);
     if (settings.verbose && program_machine.huge_pages)

@@ -23,8 +23,9 @@ const struct command show_command = {
     .usage = "[MODEL] [--json]",
     .examples = "  infer-run show model.gguf\n"
                 "  infer-run show model.gguf --template > chat.jinja\n",
-    .notes = "MODEL is a GGUF file or a Hugging Face directory; default $INFER_MODEL, else the small\n"
-             "story model inside the program. infer-inspect shows its metadata and tensors.\n\n"
+    .notes = "MODEL is a GGUF file or a Hugging Face directory; default $INFER_MODEL, else\n"
+             "the small story model inside the program. infer-inspect shows its metadata and\n"
+             "tensors.\n\n"
              "Exit codes: 0 done, 1 the model cannot be opened, 2 wrong usage.\n",
     .rows = rows,
     .n_rows = sizeof rows / sizeof *rows,

@@ -52,8 +52,8 @@ infer_status plan_types(struct plan *p, const struct mix *mix, enum dtype type, 
         if (!mix && p->types[i] != t->type)
             p->types[i] = type;
         if (t->ne[0] % dtype_info(p->types[i])->block)
-            return failure(err, INFER_E_ARGUMENT, "tensor %s: rows of %" PRIu64 " values are no whole blocks of %s (%u)",
-                           t->name.p, t->ne[0], dtype_name(p->types[i]), dtype_info(p->types[i])->block);
+            return failure(err, INFER_E_ARGUMENT, "tensor %s: rows of %" PRIu64 " values are no whole blocks of %s "
+                           "(%u)", t->name.p, t->ne[0], dtype_name(p->types[i]), dtype_info(p->types[i])->block);
     }
     return INFER_OK;
 }
