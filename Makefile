@@ -116,7 +116,7 @@ bench:
 	@CC='$(CC)' scripts/setup bench $(if $(openblas),openblas)
 	+@$(parallel) bench-programs
 	@$(foreach s,$(or $(SUITE),$(suites)),echo "$s:" && $(BUILD)/bench_$s $(foreach a,$(ARGS),'$a') &&) true
-bench-programs: $(suites:%=$(BUILD)/bench_%) $(BUILD)/bench_requests
+bench-programs: $(suites:%=$(BUILD)/bench_%) $(BUILD)/bench_requests $(BUILD)/bench_serving
 
 ## python: the wheel of the Python package, in build/python
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -319,8 +319,10 @@ $(BUILD)/bench_$1: $(call suite,$1) $(call object,benches/common/*.c) $(BUILD)/b
 	$$(link) -lbenchmark -lstdc++ $(and $(filter tensor_ops,$1),$(openblas),-lopenblas) $$(ldlibs)
 endef
 $(foreach s,$(suites),$(eval $(call suite_rule,$s)))
-# Measures with clocks of its own; make bench runs it where it is asked for: SUITE=requests.
+# These measure with clocks of their own; make bench runs them where they are asked for: SUITE=requests.
 $(BUILD)/bench_requests: $(call suite,requests) $(common) $(archive)
+	$(link) $(ldlibs)
+$(BUILD)/bench_serving: $(call suite,serving) $(common) $(service) $(archive)
 	$(link) $(ldlibs)
 
 .SECONDARY:

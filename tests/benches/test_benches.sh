@@ -66,6 +66,8 @@ for line in '^40 requests of ' ' KB for each 1000 requests$' '^and one, max_itl_
     grep -q "$line" "$tmp/out" || fail "requests: no $line in: $(cat "$tmp/out")"
 done
 "$build/bench_requests" -n 3 >/dev/null 2>&1 && fail "too few requests for a slope are no failure"
+"$build/bench_serving" -n 5 -k 4 >"$tmp/out" 2>"$tmp/err" || fail "serving: $(cat "$tmp/err")"
+grep -q '^service .* /tokenize' "$tmp/out" || fail "serving prints no figures: $(cat "$tmp/out")"
 
 "$build/bench_pool" --benchmark_filter=no_such_case >/dev/null 2>&1 && fail "a filter without cases is no failure"
 "$build/bench_pool" --no-such-option >/dev/null 2>&1 && fail "an unknown option is no failure"
