@@ -1,5 +1,6 @@
 """What the tests of infer-server share: a server to talk to, and requests as bytes."""
 import atexit
+import json
 import os
 import re
 import signal
@@ -78,7 +79,6 @@ class Server:
         return self.ask(request("GET", path))
 
     def state(self):
-        import json
         return json.loads(self.get("/state")[2])
 
     def memory(self):

@@ -1,5 +1,7 @@
 """Requests as clients send them come to the service unchanged, and answers go back."""
 import os
+import re
+import socket
 import tempfile
 
 from common import SLOW, Gone, Server, is_closed, main, read_answer, request
@@ -131,7 +133,6 @@ def test_the_page_is_served_and_cached():
 
 def test_a_socket_in_the_file_system():
     with tempfile.TemporaryDirectory() as folder:
-        import socket
         path = os.path.join(folder, "socket")
         stale = socket.socket(socket.AF_UNIX)
         stale.bind(path)
@@ -154,15 +155,22 @@ def test_a_socket_in_the_file_system():
 
 def test_several_addresses():
     with Server("--bind", "127.0.0.1:0", "--bind", "127.0.0.1:0", port=None) as server:
-        import re
         ports = re.findall(r"http://127.0.0.1:(\d+)", server.line)
         assert len(ports) == 2 and ports[0] != ports[1]
         for server.port in ports:
             assert server.get("/echo")[0] == 200
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return  # a machine without IPv6
+    for args in (("--bind", "[::1]:0"), ("--host", "::1", "--port", "0")):
+        with Server(*args, port=None) as server:
+            assert "http://[::1]:" in server.line
+            s = socket.create_connection(("::1", int(re.findall(r"]:(\d+)", server.line)[0])))
+            assert b"\npeer: ::1\n" in server.ask(request("GET", "/head"), s)[2]
 
 
 def test_until_the_model_is_there_clients_are_told_to_come_again():
-    import socket
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
