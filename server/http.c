@@ -7,6 +7,8 @@
 #include "server/websocket.h"
 #include "tools/common/failure.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -75,6 +77,27 @@ static bool is_target(char *target)
     return *target == '/' || !strcmp(target, "*");
 }
 
+/* A page of a foreign name can have that name lead to this machine, and then ask from the browser here as if the server
+ * were its own. What the browser asks for still has the foreign name. */
+static bool is_trusted(const struct answer *a)
+{
+    const struct http_options *o = &a->http->options;
+    const char *host = MHD_lookup_connection_value(a->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    const bool from_here = !strncmp(a->connection->address, "127.", 4) || !strcmp(a->connection->address, "::1");
+    struct in_addr number;
+    char name[256];
+    if (o->any_host || !from_here || !host || *host == '[')
+        return true;
+    const size_t n = strcspn(host, ":");
+    if (n >= sizeof name)
+        return false;
+    snprintf(name, sizeof name, "%.*s", (int)n, host);
+    bool known = !strcasecmp(name, "localhost") || inet_pton(AF_INET, name, &number) == 1;
+    for (size_t i = 0; i < o->n_hosts; i++)
+        known |= !strcasecmp(name, o->hosts[i]);
+    return known;
+}
+
 /* Status and sentence of what is wrong with the headers; 0: nothing. */
 static unsigned check(struct answer *a, const char **sentence)
 {
@@ -95,6 +118,9 @@ static unsigned check(struct answer *a, const char **sentence)
     a->discarded = s.length > http->options.max_body;
     if (a->discarded && (s.expects || s.length - http->options.max_body > DISCARDED))
         return MHD_HTTP_CONTENT_TOO_LARGE;
+    *sentence = "this host name is not the server's; --allow-host makes it that";
+    if (!is_trusted(a))
+        return MHD_HTTP_FORBIDDEN;
     *sentence = "too many connections";
     if (a->connection->refused)
         return MHD_HTTP_SERVICE_UNAVAILABLE;

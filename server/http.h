@@ -21,6 +21,9 @@ struct http_options {
     double sign_seconds;         /* of silence, after which a stream of events gets a comment */
     int threads;
     const char *cors;            /* origin whose pages may open WebSockets, "*" for any, NULL for none but our own */
+    bool any_host;               /* whatever host is asked for, by name; else addresses, localhost, and these: */
+    const char *const *hosts;
+    size_t n_hosts;
     const char *tls_cert, *tls_key; /* PEM texts, or NULL */
     enum log_format *log;        /* of what is refused here */
 };

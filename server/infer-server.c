@@ -89,6 +89,9 @@ static bool open_http(struct server *s, infer_error *err)
         .sign_seconds = o->keep_alive_seconds,
         .threads = o->http_threads,
         .cors = o->cors,
+        .any_host = o->keys.n,
+        .hosts = o->allow_host.item,
+        .n_hosts = o->allow_host.n,
         .log = &s->format,
     };
     size_t length;

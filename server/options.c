@@ -52,6 +52,8 @@ static const struct opt rows[] = {
       "$INFER_API_KEYS", &o.api_key_file, 0, 0 },
     { OPT_TEXT, "--cors", "ORIGIN", "let pages of this origin call, * for any; default: none but the server's own",
       &o.cors, 0, 0 },
+    { OPT_LIST, "--allow-host", "NAME", "answer programs of this machine that ask for a host of this name, though no "
+      "keys are needed; may be given several times; default: localhost and addresses", &o.allow_host, 0, 0 },
     { OPT_FLOAT, "--rate", "N", "requests a minute with one key, or from one address where no keys are needed; default "
       "0: any number", &o.rate, 0, 1e9 },
     { OPT_FLAG, "--read-only", NULL, "no request changes models, adapters or slots", &o.read_only, 0, 0 },

@@ -16,7 +16,7 @@ struct server_options {
     struct opt_list model_dirs, lora;
     int64_t cache_bytes, prefix_store_bytes;
     /* addresses */
-    struct opt_list bind;
+    struct opt_list bind, allow_host;
     const char *host, *unix_path, *unix_mode, *tls_cert, *tls_key;
     int32_t port;
     /* who may ask for what */

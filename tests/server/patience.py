@@ -2,7 +2,7 @@
 themselves."""
 import time
 
-from common import SLOW, Server, is_closed, main, read_answer, request
+from common import SLOW, Server, is_closed, main, read_answer, request, until
 
 
 def test_who_asks_slowly_is_cut_off():
@@ -21,7 +21,7 @@ def test_who_asks_slowly_is_cut_off():
             time.sleep(0.2)
         assert all(is_closed(s, 2 * SLOW) for s in [*slow, *silent, body])
         assert server.get("/slow?ms=10")[2] == b"slow"
-        assert server.state()["open"] == 0
+        until(lambda: server.state()["open"] == 0)
 
 
 def test_idle_connections_are_closed_in_the_end():

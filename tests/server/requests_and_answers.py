@@ -32,7 +32,7 @@ def test_bodies_of_every_kind_arrive():
         for body in (b"", b"x", bytes(range(256)) * 3000, b"z" * 1000000):
             assert server.ask(request("POST", "/echo", body), s)[2] == body
         chunked = b"".join(b"%x;ext=1\r\n%s\r\n" % (n, b"y" * n) for n in (1, 10, 5000)) + b"0\r\nTrailer: t\r\n\r\n"
-        assert server.ask(b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked, s)[2] == \
+        assert server.ask(b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked, s)[2] == \
             b"y" * 5011
         s.sendall(request("POST", "/echo", None, "Expect: 100-continue", "Content-Length: 3"))
         assert s.recv(100).startswith(b"HTTP/1.1 100 ")
@@ -99,7 +99,7 @@ def test_too_much_is_refused_before_it_is_read():
         with server.connect() as s:
             assert server.ask(request("POST", "/echo", b"x" * 20000000), s)[0] == 413
             assert server.ask(request("POST", "/echo", b"x"), s)[0] == 200
-        long = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        long = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         assert server.ask(long + b"3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n\r\n")[0] == 413
         assert server.ask(request("GET", "/echo", None, "X-Long: " + "x" * 1000))[0] == 200
         assert server.ask(request("GET", "/echo", None, "X-Long: " + "x" * 3000))[0] == 431
@@ -113,6 +113,20 @@ def test_too_much_is_refused_before_it_is_read():
             except ConnectionError:
                 pass
             assert is_closed(s, 5 * SLOW)
+
+
+def test_names_that_lead_here_from_elsewhere_are_refused():
+    def status(server, host):
+        return server.ask(b"GET /echo HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")[0]
+    good = (b"localhost", b"LocalHost:80", b"127.0.0.1:8080", b"[::1]:8080", b"10.1.2.3")
+    with Server("--allow-host", "chat.example") as server:
+        assert {status(server, host) for host in good} == {200}
+        assert status(server, b"chat.example") == 200 and status(server, b"Chat.Example:80") == 200
+        for host in (b"evil.example", b"evil.example:8080", b"localhost.evil.example", b"127.0.0.1.evil.example",
+                     b"chat.example.evil", b"", b"x" * 300):
+            assert status(server, host) == 403, host
+    with Server(env={"INFER_API_KEY": "k"}) as server:  # who has a key may have any name
+        assert status(server, b"evil.example") == 401
 
 
 def test_the_page_is_served_and_cached():
