@@ -47,7 +47,7 @@ def test_a_second_signal_or_the_time_ends_them():
             server.process.send_signal(signal.SIGINT)
         status, errors = server.wait()
         assert status == 0 and "fake:" not in errors, errors
-        assert time.monotonic() - begin < 3 * SLOW
+        assert time.monotonic() - begin < 10 * SLOW
         for s in streams[:4]:
             try:
                 read_answer(s)
