@@ -80,10 +80,11 @@ archive  := $(BUILD)/internal.a
 library  := $(BUILD)/libinfer.a
 shared   := $(BUILD)/libinfer.so.$(MAJOR)
 service  := $(BUILD)/libinfer-service.a
+pkgconfig := $(BUILD)/libinfer.pc $(BUILD)/libinfer-service.pc
 
-## all: the library, static and shared, the programs and libinfer.pc, in build/ (the default)
+## all: the library, static and shared, the programs and what pkg-config reads, in build/ (the default)
 .PHONY: all
-all: $(library) $(shared) $(service) $(BUILD)/libinfer.pc $(tools) $(BUILD)/infer-server $(examples)
+all: $(library) $(shared) $(service) $(pkgconfig) $(tools) $(BUILD)/infer-server $(examples)
 
 ## run: install what is missing, build, and let the embedded model write; ARGS='-p "The fox" -n 100' go to infer-run
 .PHONY: run
@@ -191,8 +192,8 @@ install: all
 	install -m 755 $(shared) $(DESTDIR)$(LIBDIR)/libinfer.so.$(VERSION)
 	ln -sf libinfer.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libinfer.so.$(MAJOR)
 	ln -sf libinfer.so.$(MAJOR) $(DESTDIR)$(LIBDIR)/libinfer.so
-	sed 's|^prefix=.*|prefix=$(PREFIX)|; s|^libdir=.*|libdir=$(LIBDIR)|' $(BUILD)/libinfer.pc \
-	    > $(DESTDIR)$(LIBDIR)/pkgconfig/libinfer.pc
+	$(foreach p,$(pkgconfig),sed 's|^prefix=.*|prefix=$(PREFIX)|; s|^libdir=.*|libdir=$(LIBDIR)|' $p \
+	    > $(DESTDIR)$(LIBDIR)/pkgconfig/$(notdir $p) &&) true
 	$(if $(bin),install -m 755 $(bin:%=$(BUILD)/%) $(DESTDIR)$(BINDIR))
 	$(foreach m,$(man),install -m 644 $m $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $m)) &&) true
 	install -d $(dir $(addprefix $(DESTDIR),$(call completions,x)))
@@ -202,7 +203,7 @@ install: all
 
 ## uninstall: remove what install put there
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(PREFIX)/include/infer.h $(PREFIX)/include/infer_service.h $(LIBDIR)/libinfer-service.a $(bin:%=$(BINDIR)/%) $(LIBDIR)/pkgconfig/libinfer.pc \
+	rm -f $(addprefix $(DESTDIR),$(PREFIX)/include/infer.h $(PREFIX)/include/infer_service.h $(LIBDIR)/libinfer-service.a $(bin:%=$(BINDIR)/%) $(pkgconfig:$(BUILD)/%=$(LIBDIR)/pkgconfig/%) \
 	    $(addprefix $(LIBDIR)/libinfer.,a so so.$(MAJOR) so.$(VERSION)) \
 	    $(foreach m,$(man),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)) \
 	    $(foreach b,$(bin),$(call completions,$b)))
@@ -258,7 +259,7 @@ $(shared): $(objects)
 	$(call say,LD)$(CC) -shared $(ldflags) -Wl,-soname,$(@F) -o $@ $^ $(ldlibs)
 	@ln -sf $(@F) $(BUILD)/libinfer.so
 
-$(BUILD)/libinfer.pc: scripts/libinfer.pc.in include/infer.h Makefile
+$(pkgconfig): $(BUILD)/%: scripts/%.in include/infer.h Makefile
 	@mkdir -p $(@D)
 	$(call say,PC)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|; s|@PACKAGES@|$(packages)|' \
 	    $< > $@
@@ -279,6 +280,7 @@ $(BUILD)/infer-server: $(server) $(common) $(pull) $(service) $(archive)
 # The server over a service of the tests' own.
 $(BUILD)/tests/server/fake-server: $(server) $(common) $(pull) $(BUILD)/tests/server/fake_service.o $(archive)
 	$(link) $(http) $(ldlibs)
+$(BUILD)/examples/service: $(service)
 $(examples): %: %.o $(library)
 	$(link) $(ldlibs)
 $(BUILD)/scripts/list-models: %: %.o $(archive)

@@ -2,7 +2,7 @@
 # The examples run, say something, and fail politely.
 set -u
 examples=${BUILD:-build}/examples
-names='generate logits two_sessions chat json_answer fork batch embeddings cache save prefix_store lora scheduler'
+names='generate logits two_sessions chat json_answer fork batch embeddings cache save prefix_store lora scheduler service'
 for name in $names; do [ -x "$examples/$name" ] || exit 77; done
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -32,6 +32,8 @@ try batch '^Mom said to Tim.{20}'
 printf 'Once upon a time\nThe dog\n' >"$dir/prompts"
 try scheduler '^Once upon a time\|.{20}' <"$dir/prompts"
 try scheduler '^    [1-9][0-9]* tokens; waited [0-9.]+ ms' <"$dir/prompts"
+try service '^data: \{"id":"chatcmpl-'
+try service '^status 200$'
 try embeddings '^[ -][01]\.[0-9]{3}  [A-Z]'
 try cache '^2 opened, 2 there already$' tools/default-model/model.gguf tests/data/default-model
 try save '^Once upon a time.{20}' '' "$dir/session"

@@ -15,7 +15,8 @@ put() { # target, variables
     make --no-print-directory BUILD="$build" "$@" >"$tmp/log" 2>&1 || fail "make $*: $(cat "$tmp/log")"
 }
 put install PREFIX="$tmp/prefix"
-for file in include/infer.h lib/libinfer.a lib/libinfer.so lib/pkgconfig/libinfer.pc; do
+for file in include/infer.h lib/libinfer.a lib/libinfer.so lib/pkgconfig/libinfer.pc \
+    include/infer_service.h lib/libinfer-service.a lib/pkgconfig/libinfer-service.pc; do
     [ -e "$tmp/prefix/$file" ] || fail "$file is missing"
 done
 for program in "$build"/infer-*; do
