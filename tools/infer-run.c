@@ -91,7 +91,7 @@ static const char *advice(void)
 {
     return settings.hub.repo  ? NULL
          : settings.modelfile ? "FROM takes a GGUF file, a Hugging Face directory or hf.co/ORG/REPO, no name of "
-                                "library"
+                                "Ollama's library"
                               : "-m takes a GGUF file or a Hugging Face directory; -hf one of the hub";
 }
 

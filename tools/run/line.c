@@ -239,8 +239,9 @@ static bool open_editor(struct line *l)
     el_set(l->editor, EL_EDITOR, "emacs");
     el_set(l->editor, EL_HIST, history, l->history);
     el_set(l->editor, EL_GETCFN, read_character);
-    el_set(l->editor, EL_ADDFN, "clear-all", "forget what is being typed", clear_key);
-    el_set(l->editor, EL_ADDFN, "complete-command", "complete a command", complete_key);
+    /* In wide characters, as it would make copies of others that it never frees. */
+    el_wset(l->editor, EL_ADDFN, L"clear-all", L"forget what is being typed", clear_key);
+    el_wset(l->editor, EL_ADDFN, L"complete-command", L"complete a command", complete_key);
     el_set(l->editor, EL_BIND, "^C", "clear-all", NULL);
     el_set(l->editor, EL_BIND, "^I", "complete-command", NULL);
     el_set(l->editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
