@@ -283,7 +283,7 @@ says "$err" "the model brings none in Jinja"
 try 1 --modelfile "$dir/none" -p a
 says "$err" "$dir/none: cannot be read"
 
-# The vector of a prompt is the one that infer-embed makes; of a model of tokens' vectors there is one for each.
+# The vector of a prompt is the one that infer-embed makes.
 try 0 --embedding -p 'A cat sat.'
 same "$(cat "$out")" "$("${run%run}embed" 'A cat sat.')" '--embedding'
 same "$(printf 'A cat sat.\n' | "$run" --embedding)" "$(cat "$out")" '--embedding through a pipe'

@@ -26,6 +26,7 @@ static int take(struct run *r, const char *line, size_t length, bool typed, bool
         show_line_end();
     }
     if (interrupted) {
+        infer_session_uncancel(r->session); /* what came too late for an answer is not for the next one */
         interrupt_catch();
         code = EXIT_SUCCESS;
     }

@@ -294,6 +294,9 @@ static const char *read_edited(struct line *l, int *n)
     const char *text = el_gets(l->editor, n);
     for (int i = 0; i < 3; i++)
         sigaction(signals[i], &before[i], NULL);
+    for (char byte; read(signal_pipe[0], &byte, 1) == 1;)
+        if (byte == SIGINT) /* too late for the line: it is for the answer */
+            raise(SIGINT);
     return *n > 0 ? text : NULL;
 }
 
