@@ -84,7 +84,8 @@ static bool regenerate(struct run *r, const char *argument)
 static bool show_stats(struct run *r, const char *argument)
 {
     (void)argument;
-    show_figures(r);
+    if (r->sum.n_prompt)
+        show_figures(r);
     fprintf(stderr, "context   %zu of %zu tokens, %zu messages\n", infer_session_length(r->session),
             infer_session_capacity(r->session), chat_length(r->chat));
     return true;
