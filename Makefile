@@ -293,6 +293,7 @@ $(bare): %: %.o $(filter $(BUILD)/kernels/% $(BUILD)/src/base/%,$(objects))
 	$(link) -static -lm
 $(BUILD)/tests/fuzz/fuzz_dialects: $(service)
 $(BUILD)/tests/fuzz/fuzz_modelfile: $(call object,tools/common/modelfile.c tools/common/failure.c)
+$(BUILD)/tests/fuzz/fuzz_request: $(service)
 $(fuzzers): %: %.o $(archive)
 	$(link) -fsanitize=fuzzer $(ldlibs)
 

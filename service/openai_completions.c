@@ -116,16 +116,15 @@ static void add_entries(json_t *lists, const json_t *entries, size_t from)
     }
 }
 
-/* Those of the prompt, if it is shown, and of the answer from one on. */
-static json_t *logprobs(const struct answer *a, const json_t *prompt, size_t from)
+/* Those of a prompt, if there are any, and of an answer from one on. */
+static json_t *logprobs(const struct completion *c, const json_t *prompt, const json_t *tokens, size_t from)
 {
-    const struct completion *const c = a->job->state;
     if (!c->logprobs)
         return json_null();
     json_t *const lists =
         json_pack("{s:[], s:[], s:[], s:[]}", "tokens", "token_logprobs", "top_logprobs", "text_offset");
     add_entries(lists, prompt, 0);
-    add_entries(lists, a->tokens, from);
+    add_entries(lists, tokens, from);
     return lists;
 }
 
@@ -157,15 +156,14 @@ static void begin(struct job *j)
     for (int i = 0; i < j->n_answers && c->echo; i++) {
         const struct answer *const a = &j->answers[i];
         const struct text *const prompt = &c->prompts[prompt_of(a)];
-        write_chunk(a, text_string(prompt), prompt->n, logprobs(a, c->told[prompt_of(a)], SIZE_MAX), NULL);
+        write_chunk(a, text_string(prompt), prompt->n, logprobs(c, c->told[prompt_of(a)], NULL, 0), NULL);
     }
 }
 
 static void piece(struct job *j, struct answer *a, infer_chat_part part, const char *text, size_t length)
 {
-    (void)j;
     (void)part;
-    write_chunk(a, text, length, logprobs(a, NULL, a->n_shown), NULL);
+    write_chunk(a, text, length, logprobs(j->state, NULL, a->tokens, a->n_shown), NULL);
 }
 
 static json_t *whole_choice(const struct answer *a)
@@ -175,7 +173,8 @@ static json_t *whole_choice(const struct answer *a)
     if (c->echo)
         text_add(&all, text_string(&c->prompts[prompt_of(a)]), c->prompts[prompt_of(a)].n);
     text_add(&all, text_string(&a->content), a->content.n);
-    json_t *const whole = choice(a, text_string(&all), all.n, logprobs(a, c->told[prompt_of(a)], 0), finish_reason(a));
+    json_t *const whole = choice(a, text_string(&all), all.n, logprobs(c, c->told[prompt_of(a)], a->tokens, 0),
+                                 finish_reason(a));
     text_free(&all);
     return whole;
 }
@@ -185,7 +184,7 @@ static void end(struct job *j)
     if (j->stream) {
         for (int i = 0; i < j->n_answers; i++) {
             const struct answer *const a = &j->answers[i];
-            write_chunk(a, "", 0, logprobs(a, NULL, a->n_shown), finish_reason(a));
+            write_chunk(a, "", 0, logprobs(j->state, NULL, a->tokens, a->n_shown), finish_reason(a));
         }
         openai_stream_end(j, "text_completion");
         return;

@@ -57,7 +57,51 @@ def session(tokens, n_done, n_out, how, n_page_bytes=0):
     return bytes([how]) + struct.pack(f"<16Q{len(tokens)}i", *fields, *tokens) + bytes(4 * n_out + n_page_bytes + 8)
 
 
+def request(path, body):
+    return f"POST {path}\n".encode() + json.dumps(body).encode()
+
+
+SAID = [{"role": "user", "content": [{"type": "text", "text": "hi"}]},
+        {"role": "assistant", "content": None, "tool_calls": [
+            {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "1", "content": "x"}]
+FUNCTION = {"name": "f", "parameters": {"type": "object", "properties": {"a": {"enum": ["b", 1]}}}}
+ITEMS = [{"role": "developer", "content": "be"}, {"role": "user", "content": [{"type": "input_text", "text": "hi"}]},
+         {"type": "reasoning", "summary": [{"type": "summary_text", "text": "so"}]},
+         {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
+         {"type": "function_call_output", "call_id": "1", "output": "x"}]
+
 SEEDS = {
+    "request": {
+        "chat": request("/v1/chat/completions", {
+            "messages": SAID, "tools": [{"type": "function", "function": FUNCTION}], "tool_choice": "auto", "n": 2,
+            "stream": True, "stream_options": {"include_usage": True}, "logprobs": True, "top_logprobs": 2}),
+        "schema": request("/v1/chat/completions", {
+            "messages": SAID[:1], "logit_bias": {"5": -100}, "stop": ["x"],
+            "response_format": {"type": "json_schema", "json_schema": {"schema": FUNCTION["parameters"]}}}),
+        "completions": request("/v1/completions", {
+            "prompt": ["a", [1, 2, 3]], "n": 2, "best_of": 3, "echo": True, "logprobs": 2}),
+        "completion": request("/completion", {
+            "prompt": [1, "a"], "n_probs": 2, "return_tokens": True, "samplers": ["top_k"], "grammar": 'root ::= "a"'}),
+        "infill": request("/infill", {
+            "input_prefix": "a", "input_suffix": "b", "input_extra": [{"filename": "c", "text": "d"}]}),
+        "responses": request("/v1/responses", {
+            "input": ITEMS, "instructions": "be", "tools": [{"type": "function", **FUNCTION}], "stream": True,
+            "tool_choice": {"type": "function", "name": "f"}, "reasoning": {"effort": "low"}, "metadata": {"a": "b"},
+            "text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "boolean"}}},
+            "include": ["message.output_text.logprobs"]}),
+        "items": b"GET /v1/responses/resp_000000000000000000000000/input_items?limit=2&order=asc&after=x\n",
+        "score": request("/score", {"context": "a", "continuations": ["b", [5]]}),
+        "embeddings": request("/v1/embeddings", {"input": ["a", [1, 2]], "encoding_format": "base64", "dimensions": 4}),
+        "rerank": request("/v1/rerank", {"query": "a", "documents": ["b", {"text": "c"}], "top_n": 1}),
+        "tokenize": request("/tokenize", {"content": "a", "add_special": True, "with_pieces": True}),
+        "messages": request("/v1/messages", {
+            "max_tokens": 2, "system": [{"type": "text", "text": "be"}], "stream": True, "stop_sequences": ["x"],
+            "messages": [{"role": "user", "content": "hi"}], "tools": [{"name": "f", "input_schema": {}}]}),
+        "ollama": request("/api/chat", {
+            "messages": SAID[:1] + [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": 1}}]}],
+            "options": {"num_predict": 2, "stop": ["x"]}, "format": "json", "think": True, "keep_alive": "5m"}),
+    },
     "gguf": {
         "empty": gguf([]),
         "vocabulary": gguf([

@@ -1,4 +1,4 @@
-"""OpenAI's own client talks to infer-server: chats, streams, tools, schemas, completions, responses, vectors, errors."""
+"""OpenAI's own client talks to infer-server: chats, tools, schemas, completions, responses, vectors, errors."""
 import json
 import os
 import sys
