@@ -152,20 +152,25 @@ static void scan(struct models *m)
 
 /* ---- Opening and closing ---- */
 
-/* Close those that nobody uses, but for the first n_keep. */
+/* Under the lock: close a chat that nobody uses, and take it out of the list. */
+static void drop_chat(struct chat_entry **at)
+{
+    struct chat_entry *const c = *at;
+    *at = c->next;
+    infer_chat_close(&c->chat);
+    free(c->key);
+    free(c);
+}
+
+/* Under the lock: close those that nobody uses, but for the first n_keep. */
 static void drop_chats(struct served *s, size_t n_keep)
 {
     struct chat_entry **at = &s->chats;
     for (size_t i = 0; *at; i++) {
-        struct chat_entry *const c = *at;
-        if (i < n_keep || c->users) {
-            at = &c->next;
-            continue;
-        }
-        *at = c->next;
-        infer_chat_close(&c->chat);
-        free(c->key);
-        free(c);
+        if (i < n_keep || (*at)->users)
+            at = &(*at)->next;
+        else
+            drop_chat(at);
     }
 }
 
@@ -181,7 +186,11 @@ static void shut(struct models *m, struct served *s)
     s->n_adapters = 0;
     infer_embedder_close(&s->embedder);
     infer_scheduler_close(&s->scheduler); /* ends those who use what follows */
+    pthread_mutex_lock(&m->lock);
+    for (struct chat_entry *c = s->chats; c; c = c->next)
+        c->gone = true; /* who has got his answer may be about to give it back */
     drop_chats(s, 0);
+    pthread_mutex_unlock(&m->lock);
     if (s->path)
         infer_cache_release(m->cache, &s->model);
     infer_model_close(&s->model);
@@ -489,7 +498,7 @@ static struct chat_entry *find_chat(struct served *s, const char *key)
 {
     for (struct chat_entry **at = &s->chats; *at; at = &(*at)->next) {
         struct chat_entry *const c = *at;
-        if (strcmp(c->key, key))
+        if (c->gone || strcmp(c->key, key))
             continue;
         *at = c->next;
         c->next = s->chats;
@@ -513,6 +522,7 @@ struct chat_entry *served_chat(struct models *m, struct served *s, const char *k
         service_error(err, INFER_E_NOMEM, "no memory for a conversation");
     } else if ((c->chat = infer_chat_open(s->model, setup, err))) {
         pthread_mutex_lock(&m->lock);
+        c->of = s;
         c->users = 1;
         c->next = s->chats;
         s->chats = c;
@@ -531,6 +541,11 @@ void served_chat_give(struct models *m, struct chat_entry *entry)
     if (!entry)
         return;
     pthread_mutex_lock(&m->lock);
-    entry->users--;
+    if (--entry->users == 0 && entry->gone) {
+        struct chat_entry **at = &entry->of->chats;
+        while (*at != entry)
+            at = &(*at)->next;
+        drop_chat(at);
+    }
     pthread_mutex_unlock(&m->lock);
 }

@@ -13,9 +13,11 @@ enum {
 /** A conversation's template, tools and answers' form, compiled: requests often have the same ones. */
 struct chat_entry {
     struct chat_entry *next;
+    struct served *of;
     infer_chat *chat;
     char *key; /* all that it was made of */
     int users; /* requests that use it */
+    bool gone; /* its model was closed: nobody else gets it */
 };
 
 /** An adapter of the first model, and how strong it is for requests that say nothing. */

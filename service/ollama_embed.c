@@ -60,10 +60,10 @@ static float *answer_with(infer_exchange *x, struct asked *a, struct inputs *in,
     inputs_read(in, &a->f, name);
     if (fields_fail(&a->f, x))
         return NULL;
-    if (keeps)
-        models_keep(&x->service->models, a->model, keep);
     x->n_prompt = inputs_tokens(a->model, in->v, in->n);
     float *const vectors = embed(x, a->model, in, truncate, dimensions, &err);
+    if (keeps)
+        models_keep(&x->service->models, a->model, keep);
     if (!vectors)
         exchange_fail_by(x, name, &err);
     return vectors;

@@ -1,6 +1,7 @@
 /* test_ollama.c - Ollama's API as its clients see it. */
 #include "tests/common/asking.h"
 
+#include <pthread.h>
 #include <time.h>
 
 static infer_context *context;
@@ -344,6 +345,33 @@ static void a_model_is_closed_when_nobody_has_asked_for_it_for_so_long(void **st
     assert_int_equal(n_open(), 1);
 }
 
+static void *chat_and_close(void *wrong)
+{
+    for (int i = 0; i < 25; i++) {
+        struct reply a =
+            ask(service, "POST", "/api/chat", "{" CHAT ",\"options\":{\"num_predict\":1}" WHOLE ",\"keep_alive\":0}");
+        struct reply b = ask(service, "POST", "/v1/messages/count_tokens", "{" CHAT "}");
+        *(int *)wrong += (a.status != 200) + (b.status != 200);
+        free(a.text);
+        free(b.text);
+    }
+    return NULL;
+}
+
+/* An answer may be out before all that made it has been given back; the next one is not made with what is left. */
+static void a_model_may_be_closed_between_any_two_answers(void **state)
+{
+    (void)state;
+    pthread_t threads[4];
+    int wrong[4] = { 0 };
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, chat_and_close, &wrong[i]), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(wrong[i], 0);
+}
+
 static void models_are_listed_and_shown(void **state)
 {
     (void)state;
@@ -591,6 +619,7 @@ int main(void)
         cmocka_unit_test(log_probabilities_come_where_they_are_asked_for),
         cmocka_unit_test(a_request_without_a_text_opens_or_closes_the_model),
         cmocka_unit_test(a_model_is_closed_when_nobody_has_asked_for_it_for_so_long),
+        cmocka_unit_test(a_model_may_be_closed_between_any_two_answers),
         cmocka_unit_test(models_are_listed_and_shown),
         cmocka_unit_test(texts_become_vectors),
         cmocka_unit_test(a_text_that_is_too_long_for_a_vector_is_cut_or_refused),
