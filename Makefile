@@ -195,6 +195,10 @@ install: all
 	$(foreach p,$(pkgconfig),sed 's|^prefix=.*|prefix=$(PREFIX)|; s|^libdir=.*|libdir=$(LIBDIR)|' $p \
 	    > $(DESTDIR)$(LIBDIR)/pkgconfig/$(notdir $p) &&) true
 	$(if $(bin),install -m 755 $(bin:%=$(BUILD)/%) $(DESTDIR)$(BINDIR))
+	install -d $(DESTDIR)$(PREFIX)/share/libinfer/compare
+	install -m 755 tools/compare-bench $(DESTDIR)$(PREFIX)/share/libinfer
+	install -m 644 tools/compare/*.py $(DESTDIR)$(PREFIX)/share/libinfer/compare
+	ln -sf $(PREFIX)/share/libinfer/compare-bench $(DESTDIR)$(BINDIR)/compare-bench
 	$(foreach m,$(man),install -m 644 $m $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $m)) &&) true
 	install -d $(dir $(addprefix $(DESTDIR),$(call completions,x)))
 	@for b in $(bin); do for c in $(subst @,$$b,$(join bash: zsh: fish:,$(call completions,@))); do \
@@ -206,8 +210,8 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR),$(PREFIX)/include/infer.h $(PREFIX)/include/infer_service.h $(LIBDIR)/libinfer-service.a $(bin:%=$(BINDIR)/%) $(pkgconfig:$(BUILD)/%=$(LIBDIR)/pkgconfig/%) \
 	    $(addprefix $(LIBDIR)/libinfer.,a so so.$(MAJOR) so.$(VERSION)) \
 	    $(foreach m,$(man),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m)) \
-	    $(foreach b,$(bin),$(call completions,$b)))
-	rm -rf $(DESTDIR)$(PREFIX)/include/infer
+	    $(foreach b,$(bin),$(call completions,$b)) $(BINDIR)/compare-bench)
+	rm -rf $(DESTDIR)$(PREFIX)/include/infer $(DESTDIR)$(PREFIX)/share/libinfer
 
 ## setup: install the packages that building and testing need (Debian, Ubuntu; elsewhere: name them)
 ## clean: remove build/

@@ -22,6 +22,10 @@ done
 for program in "$build"/infer-*; do
     [ ! -x "$program" ] || [ -x "$tmp/prefix/bin/$(basename "$program")" ] || fail "$program is not installed"
 done
+if command -v python3 >/dev/null; then
+    "$tmp/prefix/bin/compare-bench" "$PWD/tests/data/compare/realizar.json" >"$tmp/log" 2>&1 ||
+        fail "compare-bench: $(cat "$tmp/log")"
+fi
 
 for file in bash-completion/completions/infer-run zsh/site-functions/_infer-run fish/vendor_completions.d/infer-run.fish; do
     grep -q doctor "$tmp/prefix/share/$file" || fail "share/$file does not complete infer-run"
