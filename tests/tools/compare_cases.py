@@ -155,15 +155,15 @@ class Readers(Folder):
 
     def test_client_where_nothing_succeeded_was_not_measured(self):
         path = self.write("a.json", {"prompts": {
-            "a": {"stats": {"avg_tokens_per_second": 0, "success_rate": 0}},
-            "b": {"stats": {"avg_tokens_per_second": 3, "success_rate": 1}}}})
+            "a": {"results": [{"success": False, "error": "timeout"}], "stats": {"success_rate": 0}},
+            "b": {"stats": {"avg_tokens_per_second": 3, "stdev_tokens_per_second": 0.5, "success_rate": 1}}}})
         results = readers.read(path)
-        self.assertEqual([t.name for t in results.tests], ["b"])
+        self.assertEqual([(t.name, t.mean, t.deviation) for t in results.tests], [("b", 3, 0.5)])
         self.assertIn("a was not measured: its mean is 0", results.notes)
 
     def test_what_is_wrong_is_said_with_file_place_and_what_was_expected(self):
         for content, said in (
-                ('{"benchmarks": {"g": {"a": {"mean": -1, "unit": "s"}}}}', "benchmarks.g.a.mean is -1; expected a num"),
+                ('{"benchmarks": {"g": {"a": {"mean": -1, "unit": "s"}}}}', "benchmarks.g.a.mean is -1; expected a"),
                 ('{"benchmarks": {"g": {"a": {"mean": 1, "unit": "m"}}}}', "benchmarks.g.a.unit is 'm'; expected ns"),
                 ('{"benchmarks": {"g": 3}}', "benchmarks.g is 3; expected an object"),
                 ('[{"n_prompt": 5}]', "[0].avg_ts is None; expected a number"),
@@ -345,6 +345,14 @@ class Gate(Folder):
         code, _, err = run("--against", *paths)
         self.assertEqual(code, 1)
         self.assertIn("g/a is 11.1 % worse: 100.0 t/s in old, 90.00 t/s in new", err)
+
+    def test_requests_that_fail_more_often_are_named(self):
+        paths = [self.write(name, {"prompts": {"a": {"stats": {"avg_tokens_per_second": 3, "success_rate": rate}}}})
+                 for name, rate in (("old.json", 1), ("new.json", 0.8))]
+        code, _, err = run("--against", *paths)
+        self.assertEqual((code, err), (
+            1, "compare-bench: a succeeded in 100 % of the attempts in old, in 80 % in new\n"))
+        self.assertEqual(run("--against", *reversed(paths))[0], 0)
 
     def test_what_is_missing_fails_unless_forced(self):
         old = self.realizar("old.json", {"a": {"mean": 1, "unit": "s"}, "b": {"mean": 1, "unit": "s"}})

@@ -31,7 +31,7 @@ class Pairing:
     common: list        # names that all have, in the order of the first
 
     def only_in(self, i):
-        return [name for name in self.tests[i] if name not in self.common]
+        return [name for name in self.tests[i] if any(name not in tests for tests in self.tests)]
 
 
 def _alike(name, a, b):

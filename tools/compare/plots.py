@@ -35,7 +35,7 @@ def _samples(axes, y, row, i):
     """The samples of one file, against the mean of the second."""
     reference = row.tests[1].mean
     at = [s / reference if row.rate else reference / s for s in row.tests[i].samples]
-    axes.plot(at, [y + (0.2 if i else -0.2)] * len(at), "o", color=_COLOURS[i], alpha=0.45, markersize=4,
+    axes.plot(at, [y + (0.2 if i else -0.2)] * len(at), "o", color=_COLOURS[i], alpha=0.6, markersize=4,
               markeredgewidth=0)
 
 
@@ -90,11 +90,11 @@ def draw(rows, labels, band, file, form):
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_yticks(range(len(shown)), [_short(row.name) for row in shown])
     axes.set_xlabel(f"speed as a multiple of {_short(labels[1])}'s mean; grey: within {100 * band:g} %")
-    handles = [axes.plot([], [], "o", color=c, alpha=0.6, label=f"samples of {_short(n)}", markeredgewidth=0)[0]
+    handles = [axes.plot([], [], "o", color=c, label=f"samples of {_short(n)}", markeredgewidth=0)[0]
                for c, n in zip(_COLOURS, labels)] if any(t.samples for row in shown for t in row.tests) else []
     handles.append(axes.plot([], [], "D-", color=_TEXT, label="speed-up, with its 95 % interval", markersize=5)[0])
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, labelcolor=_TEXT,
-                  fontsize="small")
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncol=len(handles), frameon=False,
+                labelcolor=_TEXT, fontsize="small")
     axes.tick_params(colors=_TEXT)
     axes.xaxis.label.set_color(_TEXT)
     for name, spine in axes.spines.items():

@@ -28,6 +28,7 @@ class Test:
     samples: tuple = ()         # raw, in the order of the file; empty where there are none
     settings: dict = field(default_factory=dict)    # what a comparison must find alike
     workload: str = ""          # what was computed, where its name alone does not say so
+    success: float = 1.0        # share of the attempts that came to an end; the rest is in no mean
 
 
 @dataclass
@@ -252,14 +253,16 @@ def read_client(source, root):
         rates = [source.number(run["tokens_per_second"], f"{where}.results[{i}].tokens_per_second")
                  for i, run in enumerate(source.array(prompt.get("results", []), f"{where}.results"))
                  if isinstance(run, dict) and run.get("success", True) and run.get("tokens_per_second") is not None]
-        if rates:
-            test = of_samples(name, "t/s", rates, settings=settings, workload=workload)
-        else:
-            mean = source.number(stats.get("avg_tokens_per_second"), f"{where}.stats.avg_tokens_per_second")
-            test = Test(name, "t/s", mean, settings=settings, workload=workload)
         success = source.maybe(stats.get("success_rate"), f"{where}.stats.success_rate")
-        if success is not None and success < 1:
-            results.notes.append(f"{name}: {100 * success:.0f} % of the requests succeeded")
+        more = {"settings": settings, "workload": workload, "success": 1.0 if success is None else success}
+        if rates:
+            test = of_samples(name, "t/s", rates, **more)
+        else:   # of a prompt for which every request failed there is none
+            mean = source.number(stats.get("avg_tokens_per_second", 0), f"{where}.stats.avg_tokens_per_second")
+            deviation = stats.get("stdev_tokens_per_second")
+            test = Test(name, "t/s", mean, source.maybe(deviation, f"{where}.stats.stdev_tokens_per_second"), **more)
+        if test.success < 1:
+            results.notes.append(f"{name}: {100 * test.success:.0f} % of the requests succeeded")
         results.tests.append(test)
     return results
 

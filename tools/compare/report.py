@@ -65,10 +65,12 @@ class Table:
         return "\n".join([line(self.header), f"|{rule}|"] + [line(row) for row in self.rows])
 
     def html(self):
+        def cell(i, text, tag):
+            kind = " class=number" if i in self.numbers else ""
+            return f"<{tag}{kind}>{html.escape(str(text)).replace(MARK, '✓ ')}</{tag}>"
+
         def line(cells, tag, mood=""):
-            return f'<tr class="{mood}">' + "".join(
-                f'<{tag}{" class=number" if i in self.numbers else ""}>{html.escape(str(c)).replace(MARK, "✓ ")}</{tag}>'
-                for i, c in enumerate(cells)) + "</tr>"
+            return f'<tr class="{mood}">' + "".join(cell(i, text, tag) for i, text in enumerate(cells)) + "</tr>"
         moods = self.moods or [""] * len(self.rows)
         return ("<div class=wide><table><thead>" + line(self.header, "th") + "</thead><tbody>" +
                 "\n".join(line(row, "td", mood) for row, mood in zip(self.rows, moods)) + "</tbody></table></div>")
@@ -120,6 +122,11 @@ def _counted(rows, labels, band):
             f"mean of the speed-ups of {labels[0]} over {labels[1]}: {mean:.2f}x.")
 
 
+def _times(ratio):
+    """Of two noisy samples an interval may reach to what nobody believes."""
+    return f"{ratio:.2f}" if ratio < 1000 else "over 1000"
+
+
 def _p(p):
     return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
@@ -134,7 +141,7 @@ def _compared(rows, labels):
         cells = [row.name, *(units.shown(t.mean, t.unit) for t in row.tests), f"{c.speedup:.2f}x",
                  MARK + labels[row.verdict - 1] if won else row.verdict]
         if sure:
-            cells += ["" if c.low is None else f"{c.low:.2f} to {c.high:.2f}", _p(c.p)]
+            cells += ["" if c.low is None else f"{_times(c.low)} to {_times(c.high)}", _p(c.p)]
         table.rows.append(cells)
         table.moods.append(("first", "second")[row.verdict - 1] if won else "even")
     return table
@@ -172,8 +179,8 @@ def _files(files, labels):
 
 def _method(labels, band):
     return Text(
-        f"Speedup is how many times faster {labels[0]} is than {labels[1]}: the ratio of the mean times, or of the mean "
-        f"rates the other way round. Within ± {100 * band:g} % the two count as equal. Interval and p are Welch's, "
+        f"Speedup is how many times faster {labels[0]} is than {labels[1]}: the ratio of the mean times, or of the "
+        f"mean rates the other way round. Within ± {100 * band:g} % the two count as equal. Interval and p are Welch's, "
         "on the logarithm of the ratio, from the samples' deviations and numbers; where p is above "
         f"{statistics.SIGNIFICANT} and the band is left, the winner is unclear. Where a file does not tell the number "
         "of samples there is neither. Samples of one run share that run's conditions, which no p can know of: "
@@ -214,8 +221,9 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var
        margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: left; overflow-wrap: anywhere; }
-th { background: var(--head); } .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: left; }
+td:first-child { min-width: 10rem; overflow-wrap: anywhere; } th { background: var(--head); white-space: nowrap; }
+.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 tr.first td:nth-child(5) { color: var(--first); } tr.second td:nth-child(5) { color: var(--second); }
 tr.even td:nth-child(5) { color: var(--soft); } tr.unlike td, ul.unlike { color: var(--bad); }
 figure { margin: 1.5rem 0; } figure svg { max-width: 100%; height: auto; color: var(--text); }

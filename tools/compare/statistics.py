@@ -1,9 +1,9 @@
 """How much faster, how sure that is, and what follows from it.
 
-Of two means the ratio is taken, so the error of each is relative: deviation / (mean * sqrt(count)). The logarithm of the
-ratio has the root of the sum of their squares as its standard error (the delta method), and is held against Student's
-t with the degrees of freedom of Welch and Satterthwaite (B. L. Welch, Biometrika 34, 1947), which does not ask that
-both vary alike. So the result is the same for times and for rates, and exchanging the two turns it round.
+Of two means the ratio is taken, so the error of each is relative: deviation / (mean * sqrt(count)). The logarithm of
+the ratio has the root of the sum of their squares as its standard error (the delta method), and is held against
+Student's t with the degrees of freedom of Welch and Satterthwaite (B. L. Welch, Biometrika 34, 1947), which does not
+ask that both vary alike. So the result is the same for times and for rates, and exchanging the two turns it round.
 """
 import math
 from dataclasses import dataclass
