@@ -32,7 +32,7 @@ int main(int argc, char **argv)
             fwrite(chunk, 1, length, stdout);
     }
     if (status != INFER_OK)
-        fprintf(stderr, "%s\n", err.message);
+        fprintf(stderr, "%s: %s\n", infer_status_name(status), err.message);
     else
         printf("status %d\n", infer_exchange_status(exchange));
     infer_exchange_close(&exchange);
