@@ -66,6 +66,8 @@ bool scorer_tell(struct scorer *s, const int32_t *ids, size_t from, size_t n, fl
         status = infer_session_rewind(s->session, 0, err);
     if (status == INFER_OK)
         status = infer_session_logprobs(s->session, ids, n, logprobs, top, n_top, err);
+    if (status == INFER_OK) /* nothing is left to be computed, but others find it then */
+        status = infer_session_sync(s->session, ids, n, NULL, err);
     return status == INFER_OK;
 }
 

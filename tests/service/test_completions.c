@@ -248,6 +248,20 @@ static void a_prompt_s_log_probabilities_are_those_of_a_session(void **state)
     infer_model_close(&let_go);
 }
 
+static void what_follows_a_prompt_that_was_told_is_computed_alone(void **state)
+{
+    (void)state;
+    char body[2048] = "{\"prompt\":\"";
+    for (int i = 0; i < 100; i++)
+        strcat(body, " sun moon"); /* some pages of 64 tokens, which no other test has */
+    strcat(body, "\",\"echo\":true,\"logprobs\":0,\"max_tokens\":1}");
+    json_t *const a = complete(body);
+    const json_int_t n = number_at(a, "usage.prompt_tokens");
+    assert_true(n > 200);
+    assert_true(n - number_at(a, "usage.prompt_tokens_details.cached_tokens") <= 64);
+    json_decref(a);
+}
+
 static void a_prompt_of_text_begins_with_its_first_character(void **state)
 {
     (void)state;
@@ -583,6 +597,7 @@ int main(void)
         cmocka_unit_test(log_probabilities_have_the_form_of_completions),
         cmocka_unit_test(a_stream_has_the_log_probabilities_of_its_pieces),
         cmocka_unit_test(a_prompt_s_log_probabilities_are_those_of_a_session),
+        cmocka_unit_test(what_follows_a_prompt_that_was_told_is_computed_alone),
         cmocka_unit_test(a_prompt_of_text_begins_with_its_first_character),
         cmocka_unit_test(the_best_of_several_is_answered),
         cmocka_unit_test(a_text_can_be_held_to_a_schema),
