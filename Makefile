@@ -237,6 +237,7 @@ $(BUILD)/flags: force
 .PHONY: force
 
 $(BUILD)/src/model/default_model.o: tools/default-model/model.gguf
+$(BUILD)/service/openapi.o: service/openapi.json
 $(BUILD)/%.o: %.c Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(cppflags) $(cflags) $(unasked) $(isa) -c -o $@ $<

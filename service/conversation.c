@@ -18,9 +18,9 @@ char *conversation_text(struct fields *f, const char *param, const json_t *conte
     if (!json_is_array(content))
         field_wrong(f, param, "content is expected to be a string or an array of parts, found %s", json_kind(content));
     json_array_foreach(content, i, part) {
-        const char *const type = json_string_value(json_object_get(part, "type"));
-        const json_t *const text = json_object_get(part, "text");
-        const bool known = !type || !strcmp(type, "text") || !strcmp(type, "input_text") ||
+        const json_t *const named = json_object_get(part, "type"), *const text = json_object_get(part, "text");
+        const char *const type = json_is_string(named) ? json_string_value(named) : json_kind(named);
+        const bool known = !named || json_is_null(named) || !strcmp(type, "text") || !strcmp(type, "input_text") ||
                            !strcmp(type, "output_text");
         if (!known)
             field_wrong(f, param, "a part of type \"%s\" is not understood: this server reads text alone", type);

@@ -131,6 +131,23 @@ static int hex(char c)
     return digit >= 0 && digit < 16 && c > ' ' ? digit : -1;
 }
 
+/* The character that stands there as %XX; -1: none does. */
+static int coded(const char *at)
+{
+    return *at == '%' && hex(at[1]) >= 0 && hex(at[2]) >= 0 ? 16 * hex(at[1]) + hex(at[2]) : -1;
+}
+
+void exchange_decode(char *path)
+{
+    char *to = path;
+    for (const char *at = path; *at; at++) {
+        const int c = coded(at);
+        *to++ = (char)(c > 0 ? c : *at);
+        at += c > 0 ? 2 : 0;
+    }
+    *to = '\0';
+}
+
 bool exchange_query(const infer_exchange *x, const char *name, char *value, size_t max)
 {
     const size_t n = strlen(name);
@@ -139,9 +156,9 @@ bool exchange_query(const infer_exchange *x, const char *name, char *value, size
             continue;
         size_t length = 0;
         for (at += n + 1; *at && *at != '&' && length + 1 < max; at++) {
-            const bool coded = *at == '%' && hex(at[1]) >= 0 && hex(at[2]) >= 0;
-            value[length++] = (char)(coded ? 16 * hex(at[1]) + hex(at[2]) : *at == '+' ? ' ' : *at);
-            at += coded ? 2 : 0;
+            const int c = coded(at);
+            value[length++] = (char)(c >= 0 ? c : *at == '+' ? ' ' : *at);
+            at += c >= 0 ? 2 : 0;
         }
         value[length] = '\0';
         return !*at || *at == '&';
@@ -320,6 +337,7 @@ int http_status(infer_status status)
 {
     switch (status) {
     case INFER_OK: return 200;
+    case INFER_E_FORMAT: /* a conversation that the template cannot write, a saved file that is another model's */
     case INFER_E_ARGUMENT: return 400;
     case INFER_E_FULL: return 503;
     case INFER_E_CANCELLED: return 499;

@@ -71,6 +71,8 @@ infer_exchange *exchange_new(infer_service *service, const infer_service_request
 const char *exchange_header(const infer_exchange *x, const char *name);
 /** Value of "name=..." in the query, decoded into `value`; false if there is none or it is too long. */
 bool exchange_query(const infer_exchange *x, const char *name, char *value, size_t max);
+/** A path's characters that are written as %XX, but for NUL, in place. */
+void exchange_decode(char *path);
 /** The body as a JSON object, which the caller releases. NULL: what is wrong has been answered. */
 json_t *exchange_json(infer_exchange *x);
 

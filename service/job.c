@@ -228,8 +228,7 @@ static bool queue_is_full(const struct job *j)
 int job_status(const struct job *j, const infer_error *err)
 {
     const bool too_long = err->code == INFER_E_FULL && !queue_is_full(j);
-    const bool own_template = err->code == INFER_E_FORMAT && j->setup.chat_template;
-    return too_long || own_template ? 400 : http_status(err->code);
+    return too_long ? 400 : http_status(err->code);
 }
 
 static void fail_whole(struct job *j, const infer_error *err)

@@ -220,7 +220,8 @@ void messages_tools(struct job *j, struct fields *f, const json_t *tools)
     json_array_foreach(tools, i, tool) {
         const json_t *const name = json_object_get(tool, "name"), *const about = json_object_get(tool, "description");
         json_t *const schema = json_object_get(tool, "input_schema");
-        if (*type_of(tool) && !is(tool, "custom"))
+        const struct fields one = fields_of(tool);
+        if (field_any(&one, "type") && !is(tool, "custom"))
             field_wrong(f, "tools", "tool %zu is of the type \"%.40s\": this server runs no tools of its own", i,
                         type_of(tool));
         else if (!json_is_string(name) || !json_is_object(schema))

@@ -143,7 +143,8 @@ static const struct writer writer = { begin, piece, end, fail };
 
 static void refuse_images(struct fields *f, const json_t *object)
 {
-    if (json_array_size(json_object_get(object, "images")))
+    const json_t *const images = json_object_get(object, "images");
+    if (images && !json_is_null(images) && (!json_is_array(images) || json_array_size(images)))
         field_wrong(f, "images", "this server reads text alone");
 }
 

@@ -11,13 +11,19 @@
 
 void openai_read(struct job *j, struct fields *f)
 {
-    const char *const length = field_any(f, "max_completion_tokens") ? "max_completion_tokens"
-                               : field_any(f, "n_predict")           ? "n_predict" : "max_tokens";
+    static const char *const lengths[] = { "max_tokens", "n_predict", "max_completion_tokens" }; /* the last counts */
+    int64_t length = -1;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        length = field_integer(f, lengths[i], length, -1, INT32_MAX);
     j->stream = field_flag(f, "stream", false);
-    job_set_length(j, field_integer(f, length, -1, -1, INT32_MAX));
+    job_set_length(j, length);
     job_read_sampling(j, f);
     job_read_stops(j, f, "stop");
     j->request.n = (int32_t)field_integer(f, "n", 1, 1, MAX_ANSWERS);
+    struct fields stream = fields_of(field_object(f, "stream_options"));
+    field_flag(&stream, "include_usage", false);
+    if (stream.param)
+        field_wrong(f, "stream_options", "%s: %s", stream.param, stream.why);
 }
 
 bool openai_wants_usage(const struct job *j)

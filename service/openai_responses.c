@@ -283,12 +283,12 @@ static json_t *list_items(const json_t *items, bool ascending, const char *after
 
 void responses_input(infer_exchange *x)
 {
-    char order[8] = "desc", after[80] = "", number[8] = "";
-    const bool limited = exchange_query(x, "limit", number, sizeof number);
-    const long limit = limited ? strtol(number, NULL, 10) : USUAL_LISTED;
+    char order[8] = "desc", after[80] = "", number[8] = "", *end;
+    exchange_query(x, "limit", number, sizeof number);
+    const long limit = *number ? strtol(number, &end, 10) : USUAL_LISTED;
     exchange_query(x, "order", order, sizeof order);
     exchange_query(x, "after", after, sizeof after);
-    if (limit < 1 || limit > MAX_LISTED) {
+    if (limit < 1 || limit > MAX_LISTED || (*number && *end)) {
         exchange_fail(x, 400, "limit", "invalid_value", "limit: expected 1 to %d", MAX_LISTED);
         return;
     }

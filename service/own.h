@@ -39,6 +39,8 @@ void metrics(infer_exchange *x);
 /* adapters.c */
 void adapters_list(infer_exchange *x);
 void adapters_set(infer_exchange *x);
+/* openapi.c */
+void openapi(infer_exchange *x);
 /* own_score.c */
 void score(infer_exchange *x);
 

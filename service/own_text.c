@@ -185,6 +185,7 @@ void apply_template(infer_exchange *x)
     json_t *const messages = conversation_messages(&a.f, "messages", field_any(&a.f, "messages"));
     field_array(&a.f, "tools");
     field_object(&a.f, "chat_template_kwargs");
+    field_flag(&a.f, "add_generation_prompt", true);
     if (!fields_fail(&a.f, x)) {
         char *const prompt = render_messages(a.model, x->service->context, messages, &a.f, &err);
         if (prompt)

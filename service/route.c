@@ -11,6 +11,7 @@
 #include "service/shimmy.h"
 #include "service/slots.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct route routes[] = {
@@ -49,6 +50,7 @@ static const struct route routes[] = {
     { "POST", "/infill", infill, OWN, 0 },
     { "POST", "/score", score, OWN, COMPUTES },
     { "GET", "/metrics", metrics, OWN, ALWAYS },
+    { "GET", "/openapi.json", openapi, OWN, QUICK },
     { "GET", "/props", props, OWN, 0 },
     { "POST", "/models/load", model_load, OWN, CHANGES },
     { "POST", "/models/unload", model_unload, OWN, CHANGES },
@@ -86,9 +88,24 @@ const struct route *route_find(const char *method, const char *path, const char 
             continue;
         if (!strcmp(r->method, head ? "GET" : method))
             return r;
-        *status = 405;
+        *status = !strcmp(r->method, "MESSAGE") && !strcmp(method, "GET") ? 426 : 405;
     }
     return NULL;
+}
+
+void route_methods(const char *path, char *list, size_t max)
+{
+    const char *rest, *pattern = NULL; /* the first that matches */
+    size_t length, n = 0;
+    *list = '\0';
+    for (const struct route *r = routes; r < routes + N_ROUTES && n < max; r++) {
+        const bool gets = !strcmp(r->method, "GET"), socket = !strcmp(r->method, "MESSAGE"); /* begins as GET */
+        if (pattern ? strcmp(r->path, pattern) : !matches(r->path, path, &rest, &length))
+            continue;
+        pattern = r->path;
+        n += (size_t)snprintf(list + n, max - n, "%s%s", n ? ", " : "",
+                              gets ? "GET, HEAD" : socket ? "GET" : r->method);
+    }
 }
 
 const struct route *route_at(size_t index)

@@ -23,9 +23,11 @@ struct route {
     unsigned flags;
 };
 
-/** The row of a request; NULL: *status is 404 or 405. Of the path, what stands for the star begins at *rest and is
- *  *length bytes. */
+/** The row of a request; NULL: *status is 404, 405, or 426 for what only a WebSocket's messages ask. Of the path, what
+ *  stands for the star begins at *rest and is *length bytes. */
 const struct route *route_find(const char *method, const char *path, const char **rest, size_t *length, int *status);
+/** Methods that a path takes, with commas between; "": there is no such path. */
+void route_methods(const char *path, char *list, size_t max);
 /** Rows in their order; NULL past the last. */
 const struct route *route_at(size_t index);
 

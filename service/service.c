@@ -321,6 +321,21 @@ static void allow_origin(infer_exchange *x)
     exchange_set_header(x, "Access-Control-Max-Age", "86400");
 }
 
+/* There is no such route, or only for other methods. */
+static void refuse_route(infer_exchange *x, int status)
+{
+    char methods[64];
+    route_methods(x->path, methods, sizeof methods);
+    if (status == 405)
+        exchange_set_header(x, "Allow", methods);
+    if (status == 426)
+        exchange_set_header(x, "Upgrade", "websocket");
+    exchange_fail(x, status, NULL, NULL,
+                  status == 404   ? "%s %s: no such route"
+                  : status == 405 ? "%s is not what %s takes" : "%s %s: this is for WebSockets",
+                  x->method, x->path);
+}
+
 /* What is refused before a handler sees it. */
 static bool refused(infer_exchange *x, int status, bool draining, bool room)
 {
@@ -328,8 +343,7 @@ static bool refused(infer_exchange *x, int status, bool draining, bool room)
     if (!x->route && !strcmp(x->method, "OPTIONS") && o->cors_origin)
         exchange_answer(x, 204, NULL, NULL, 0);
     else if (!x->route)
-        exchange_fail(x, status, NULL, NULL, status == 405 ? "%s is not what %s takes" : "%s %s: no such route",
-                      x->method, x->path);
+        refuse_route(x, status);
     else if (draining && !(x->route->flags & ALWAYS))
         exchange_fail(x, 503, NULL, NULL, "the server is about to stop");
     else if (!room && !(x->route->flags & ALWAYS))
@@ -364,8 +378,10 @@ infer_exchange *infer_service_submit(infer_service *s, const infer_service_reque
     }
     service_random(x->id, ID_LENGTH);
     x->route = route_find(x->method, x->path, &x->rest, &n_rest, &status);
-    if (x->route && strchr(x->route->path, '*')) /* x->rest lies in the exchange's own copy */
+    if (x->route && strchr(x->route->path, '*')) { /* x->rest lies in the exchange's own copy */
         ((char *)x->rest)[n_rest] = '\0';
+        exchange_decode((char *)x->rest);
+    }
     x->owners = 2;
     const bool room = enter(s, x, &draining);
     exchange_set_header(x, "X-Request-Id", x->id);

@@ -79,7 +79,8 @@ static json_t *answer_message(const struct answer *a)
 void slots_keep(struct slots *s, const struct job *j)
 {
     const json_t *const id = json_object_get(j->body, "id_slot");
-    if (!json_is_integer(id) || json_integer_value(id) < 0 || (size_t)json_integer_value(id) >= s->n)
+    const bool texts = j->messages || j->prompt; /* and not ids */
+    if (!texts || !json_is_integer(id) || json_integer_value(id) < 0 || (size_t)json_integer_value(id) >= s->n)
         return;
     struct slot kept = { .model = strdup(j->model->id) };
     if (j->messages) {
@@ -131,6 +132,8 @@ static infer_status save(infer_service *service, struct slot *slot, struct serve
                          infer_error *err)
 {
     size_t n = 0;
+    if (slot->session && !slot->messages && !slot->text) /* it was restored, and is as it was then */
+        return infer_session_save(slot->session, path, err);
     int32_t *const ids = tokens_of(slot, model, service->context, &n, err);
     infer_session *session = ids ? open_session(service, model, err) : NULL;
     infer_status status = session ? infer_session_sync(session, ids, n, NULL, err)
