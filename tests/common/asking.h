@@ -11,6 +11,41 @@
 #include <string.h>
 #include <cmocka.h>
 
+/** What a test program asks, and its context. */
+static infer_context *context;
+static infer_service *service;
+
+/** Another service of the context; the test fails if there is none. NULL: the defaults. */
+static inline infer_service *open_with(const infer_service_options *o)
+{
+    infer_error err = { 0 };
+    infer_service *const s = infer_service_open(context, o, &err);
+    if (!s)
+        fail_msg("%s", err.message);
+    return s;
+}
+
+/** cmocka's set-up and tear-down of a group: the context with the service, or alone. */
+static inline int open_context(void **state)
+{
+    (void)state;
+    context = infer_context_open(NULL, NULL);
+    return context ? 0 : -1;
+}
+static inline int open_service(void **state)
+{
+    const int failed = open_context(state);
+    service = failed ? NULL : infer_service_open(context, NULL, NULL);
+    return service ? 0 : -1;
+}
+static inline int close_service(void **state)
+{
+    (void)state;
+    infer_service_close(&service);
+    infer_context_close(&context);
+    return 0;
+}
+
 /** What came back. */
 struct reply {
     int status;

@@ -1,29 +1,6 @@
 /* test_chat.c - POST /v1/chat/completions as clients of OpenAI's API see it. */
 #include "tests/common/asking.h"
 
-static infer_context *context;
-static infer_service *service;
-
-static int open_service(void **state)
-{
-    (void)state;
-    infer_error err = { 0 };
-    infer_service_options o = infer_service_defaults();
-    context = infer_context_open(NULL, &err);
-    service = context ? infer_service_open(context, &o, &err) : NULL;
-    if (!service)
-        print_message("%s\n", err.message);
-    return service ? 0 : -1;
-}
-
-static int close_service(void **state)
-{
-    (void)state;
-    infer_service_close(&service);
-    infer_context_close(&context);
-    return 0;
-}
-
 #define CHAT "\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time\"}],\"max_tokens\":12,\"temperature\":0"
 
 static void an_answer_has_its_text_its_reason_and_its_usage(void **state)

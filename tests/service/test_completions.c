@@ -5,35 +5,6 @@
 
 #include <math.h>
 
-static infer_context *context;
-static infer_service *service;
-
-static infer_service *open_with(const infer_service_options *o)
-{
-    infer_error err = { 0 };
-    infer_service *const s = infer_service_open(context, o, &err);
-    if (!s)
-        fail_msg("%s", err.message);
-    return s;
-}
-
-static int open_service(void **state)
-{
-    (void)state;
-    const infer_service_options o = infer_service_defaults();
-    context = infer_context_open(NULL, NULL);
-    service = open_with(&o);
-    return 0;
-}
-
-static int close_service(void **state)
-{
-    (void)state;
-    infer_service_close(&service);
-    infer_context_close(&context);
-    return 0;
-}
-
 #define ONCE "\"prompt\":\"Once upon a time\",\"temperature\":0"
 
 static json_t *complete(const char *body)

@@ -7,31 +7,6 @@
 
 #define CHAT "\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time\"}],\"temperature\":0"
 
-static infer_context *context;
-
-static int open_context(void **state)
-{
-    (void)state;
-    context = infer_context_open(NULL, NULL);
-    return context ? 0 : -1;
-}
-
-static int close_context(void **state)
-{
-    (void)state;
-    infer_context_close(&context);
-    return 0;
-}
-
-static infer_service *open_with(const infer_service_options *o)
-{
-    infer_error err = { 0 };
-    infer_service *const s = infer_service_open(context, o, &err);
-    if (!s)
-        fail_msg("%s", err.message);
-    return s;
-}
-
 static int status_with(infer_service *s, const char *path, const char *header, const char *value)
 {
     const infer_header h = { header, value };
@@ -245,5 +220,5 @@ int main(void)
         cmocka_unit_test(an_answer_outlives_its_service),
         cmocka_unit_test(those_who_leave_change_nothing_for_the_others),
     };
-    return cmocka_run_group_tests(tests, open_context, close_context);
+    return cmocka_run_group_tests(tests, open_context, close_service);
 }

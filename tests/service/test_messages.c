@@ -1,29 +1,6 @@
 /* test_messages.c - POST /v1/messages as clients of Anthropic's API see it. */
 #include "tests/common/asking.h"
 
-static infer_context *context;
-static infer_service *service;
-
-static int open_service(void **state)
-{
-    (void)state;
-    infer_error err = { 0 };
-    infer_service_options o = infer_service_defaults();
-    context = infer_context_open(NULL, &err);
-    service = context ? infer_service_open(context, &o, &err) : NULL;
-    if (!service)
-        print_message("%s\n", err.message);
-    return service ? 0 : -1;
-}
-
-static int close_service(void **state)
-{
-    (void)state;
-    infer_service_close(&service);
-    infer_context_close(&context);
-    return 0;
-}
-
 #define PATH "/v1/messages"
 #define ASK "\"model\":\"stories\",\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time\"}]"
 #define SHORT ASK ",\"max_tokens\":12,\"temperature\":0"

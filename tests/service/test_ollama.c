@@ -4,9 +4,6 @@
 #include <pthread.h>
 #include <time.h>
 
-static infer_context *context;
-static infer_service *service;
-
 /* "there" comes in two steps, "slow" until nobody waits for it, anything else is not to be had. */
 static infer_status pull(void *user, const char *name, infer_pull_progress_fn *progress, void *p, infer_error *err)
 {
@@ -23,26 +20,15 @@ static infer_status pull(void *user, const char *name, infer_pull_progress_fn *p
     return err->code;
 }
 
-static int open_service(void **state)
+static int open_with_hub(void **state)
 {
-    (void)state;
-    infer_error err = { 0 };
     infer_service_options o = infer_service_defaults();
     o.hub = "http://hub.invalid";
     o.on_pull = pull;
     o.pull_user = "hub";
-    context = infer_context_open(NULL, &err);
-    service = context ? infer_service_open(context, &o, &err) : NULL;
-    if (!service)
-        print_message("%s\n", err.message);
-    return service ? 0 : -1;
-}
-
-static int close_service(void **state)
-{
-    (void)state;
-    infer_service_close(&service);
-    infer_context_close(&context);
+    if (open_context(state))
+        return -1;
+    service = open_with(&o);
     return 0;
 }
 
@@ -629,5 +615,5 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(no_type_of_any_field_is_taken_for_another),
     };
-    return cmocka_run_group_tests(tests, open_service, close_service);
+    return cmocka_run_group_tests(tests, open_with_hub, close_service);
 }

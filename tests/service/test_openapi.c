@@ -4,30 +4,26 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static infer_context *context;
-static infer_service *service;
 static char folder[] = "/tmp/infer-openapi-XXXXXX";
 
-static int open_service(void **state)
+static int open_in_folder(void **state)
 {
-    (void)state;
     infer_service_options o = infer_service_defaults();
     assert_non_null(mkdtemp(folder));
     o.state_dir = folder;
     o.model_dirs = (const char *const[]){ folder }; /* names that are no model's are refused */
     o.n_model_dirs = 1;
     o.max_tokens = 4;
-    context = infer_context_open(NULL, NULL);
-    service = infer_service_open(context, &o, NULL);
-    return service ? 0 : -1;
+    if (open_context(state))
+        return -1;
+    service = open_with(&o);
+    return 0;
 }
 
-static int close_service(void **state)
+static int close_folder(void **state)
 {
     char remove[80];
-    (void)state;
-    infer_service_close(&service);
-    infer_context_close(&context);
+    close_service(state);
     snprintf(remove, sizeof remove, "rm -rf %s", folder);
     return system(remove);
 }
@@ -130,5 +126,5 @@ int main(void)
         cmocka_unit_test(a_conversation_that_the_template_cannot_write_is_the_clients_mistake),
         cmocka_unit_test(slots_keep_texts_alone_and_what_was_restored_can_be_saved),
     };
-    return cmocka_run_group_tests(tests, open_service, close_service);
+    return cmocka_run_group_tests(tests, open_in_folder, close_folder);
 }

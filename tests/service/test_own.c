@@ -5,39 +5,19 @@
 
 #define TINY "tests/data/tiny/"
 
-static infer_context *context;
-static infer_service *service; /* all of TINY's directories; the first is the llama with an adapter */
-
-static infer_service *open_with(const infer_service_options *o)
-{
-    infer_error err = { 0 };
-    infer_service *const s = infer_service_open(context, o, &err);
-    if (!s)
-        fail_msg("%s", err.message);
-    return s;
-}
-
-static int open_service(void **state)
+static int open_with_models(void **state)
 {
     static const char *const dirs[] = { TINY };
     static const char *const adapters[] = { "tests/data/adapters/llama/lora.gguf" };
-    (void)state;
     infer_service_options o = infer_service_defaults();
     o.model = TINY "llama";
     o.model_dirs = dirs;
     o.n_model_dirs = 1;
     o.adapters = adapters;
     o.n_adapters = 1;
-    context = infer_context_open(NULL, NULL);
+    if (open_context(state))
+        return -1;
     service = open_with(&o);
-    return 0;
-}
-
-static int close_service(void **state)
-{
-    (void)state;
-    infer_service_close(&service);
-    infer_context_close(&context);
     return 0;
 }
 
@@ -253,5 +233,5 @@ int main(void)
         cmocka_unit_test(a_slot_is_saved_and_what_is_restored_need_not_be_computed),
         cmocka_unit_test(a_model_that_others_need_the_room_of_is_closed),
     };
-    return cmocka_run_group_tests(tests, open_service, close_service);
+    return cmocka_run_group_tests(tests, open_with_models, close_service);
 }

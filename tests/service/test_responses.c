@@ -5,34 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static infer_context *context;
-static infer_service *service;
-
-static infer_service *open_with(const char *state_dir)
+static infer_service *open_in(const char *state_dir)
 {
     infer_service_options o = infer_service_defaults();
-    infer_error err = { 0 };
     o.state_dir = state_dir;
-    infer_service *const s = infer_service_open(context, &o, &err);
-    if (!s)
-        fail_msg("%s", err.message);
-    return s;
-}
-
-static int open_service(void **state)
-{
-    (void)state;
-    context = infer_context_open(NULL, NULL);
-    service = open_with(NULL);
-    return 0;
-}
-
-static int close_service(void **state)
-{
-    (void)state;
-    infer_service_close(&service);
-    infer_context_close(&context);
-    return 0;
+    return open_with(&o);
 }
 
 #define SHORT "\"max_output_tokens\":12,\"temperature\":0"
@@ -296,14 +273,14 @@ static void a_conversation_survives_a_restart(void **state)
     char folder[FOLDER_ROOM], state_dir[FOLDER_ROOM + 8], body[512];
     folder_make(folder);
     snprintf(state_dir, sizeof state_dir, "%s/made", folder);
-    infer_service *before = open_with(state_dir);
+    infer_service *before = open_in(state_dir);
     json_t *const a = ask_json(before, "POST", "/v1/responses", "{" ONCE "}", 200);
     snprintf(body, sizeof body, "{\"input\":\"And then?\"," SHORT ",\"previous_response_id\":\"%s\"}",
              text_at(a, "id"));
     json_t *const expected = ask_json(before, "POST", "/v1/responses", body, 200);
     infer_service_close(&before);
 
-    infer_service *after = open_with(state_dir);
+    infer_service *after = open_in(state_dir);
     json_t *const same = ask_json(after, "GET", path_to(text_at(a, "id"), ""), NULL, 200);
     json_t *const b = ask_json(after, "POST", "/v1/responses", body, 200);
     assert_true(json_equal(a, same));
@@ -345,7 +322,7 @@ static void a_damaged_file_is_a_response_that_is_not_there(void **state)
         FILE *const file = fopen(path, "w");
         fputs(damaged[i], file);
         fclose(file);
-        infer_service *s = open_with(folder);
+        infer_service *s = open_in(folder);
         free(ask(s, "GET", "/v1/responses/resp_000000000000000000000001/input_items", NULL).text);
         struct reply r = ask(s, "GET", "/v1/responses/resp_000000000000000000000001", NULL);
         assert_int_equal(r.status, i < 4 ? 404 : 200);
@@ -362,7 +339,7 @@ static void a_damaged_file_is_a_response_that_is_not_there(void **state)
 static void a_directory_that_cannot_be_written_costs_no_answer(void **state)
 {
     (void)state;
-    infer_service *s = open_with("/proc/nowhere");
+    infer_service *s = open_in("/proc/nowhere");
     json_t *const a = ask_json(s, "POST", "/v1/responses", "{" ONCE "}", 200);
     json_decref(ask_json(s, "GET", path_to(text_at(a, "id"), ""), NULL, 404));
     json_decref(a);

@@ -3,26 +3,6 @@
 
 #include <math.h>
 
-static infer_context *context;
-static infer_service *service;
-
-static int open_service(void **state)
-{
-    (void)state;
-    const infer_service_options o = infer_service_defaults();
-    context = infer_context_open(NULL, NULL);
-    service = infer_service_open(context, &o, NULL);
-    return service ? 0 : -1;
-}
-
-static int close_service(void **state)
-{
-    (void)state;
-    infer_service_close(&service);
-    infer_context_close(&context);
-    return 0;
-}
-
 static json_t *score(const char *body)
 {
     return ask_json(service, "POST", "/score", body, 200);

@@ -1,29 +1,6 @@
 /* test_shimmy.c - Shimmy's API: its form of /api/generate, messages of a WebSocket, and what there is. */
 #include "tests/common/asking.h"
 
-static infer_context *context;
-static infer_service *service;
-
-static int open_service(void **state)
-{
-    (void)state;
-    infer_error err = { 0 };
-    infer_service_options o = infer_service_defaults();
-    context = infer_context_open(NULL, &err);
-    service = context ? infer_service_open(context, &o, &err) : NULL;
-    if (!service)
-        print_message("%s\n", err.message);
-    return service ? 0 : -1;
-}
-
-static int close_service(void **state)
-{
-    (void)state;
-    infer_service_close(&service);
-    infer_context_close(&context);
-    return 0;
-}
-
 #define PATH "/api/generate"
 #define ASK "\"model\":\"stories\",\"prompt\":\"Once upon a\",\"max_tokens\":12,\"temperature\":0"
 
