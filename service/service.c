@@ -66,10 +66,14 @@ static bool copy_options(infer_service *s, const infer_service_options *o)
     s->session.store = to->store;
     s->scheduler.session = &s->session;
     s->scheduler.manual = false;
-    const bool texts = copy_text(&to->model) & copy_text(&to->alias) & copy_text(&to->state_dir) &
-                       copy_text(&to->cors_origin) & copy_text(&to->hub);
-    return copy_texts(&to->model_dirs, &to->n_model_dirs) & copy_texts(&to->adapters, &to->n_adapters) &
-           copy_texts(&to->api_keys, &to->n_api_keys) & texts;
+    const char **const texts[] = { &to->model, &to->alias, &to->state_dir, &to->cors_origin, &to->hub };
+    bool good = true;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        good &= copy_text(texts[i]);
+    good &= copy_texts(&to->model_dirs, &to->n_model_dirs);
+    good &= copy_texts(&to->adapters, &to->n_adapters);
+    good &= copy_texts(&to->api_keys, &to->n_api_keys);
+    return good;
 }
 
 static void free_options(infer_service_options *o)
