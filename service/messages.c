@@ -209,19 +209,24 @@ static void read_thinking(struct job *j, struct fields *f)
     json_decref(variables);
 }
 
-/* {"type": "json_schema", "schema": {...}} in output_config, or, as it was called before, in output_format. */
-static void read_format(struct job *j, struct fields *f)
+static void read_one_format(struct job *j, struct fields *f, const char *param, const json_t *format)
 {
-    const json_t *const config = json_object_get(field_object(f, "output_config"), "format");
-    const json_t *const format = config ? config : field_object(f, "output_format");
     const char *const type = json_string_value(json_object_get(format, "type"));
     const json_t *const schema = json_object_get(format, "schema");
     if (!format || json_is_null(format))
         return;
     if (!type || strcmp(type, "json_schema") || !json_is_object(schema))
-        field_wrong(f, "output_config", "a format is expected to be of the type json_schema, with a schema");
+        field_wrong(f, param, "a format is expected to be of the type json_schema, with a schema");
     else
-        job_set_schema(j, f, "output_config", schema);
+        job_set_schema(j, f, param, schema);
+}
+
+/* {"type": "json_schema", "schema": {...}} in output_config, which counts, or, as it was called before, in
+ * output_format. */
+static void read_format(struct job *j, struct fields *f)
+{
+    read_one_format(j, f, "output_format", field_object(f, "output_format"));
+    read_one_format(j, f, "output_config", json_object_get(field_object(f, "output_config"), "format"));
 }
 
 /* What both routes read. */

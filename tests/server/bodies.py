@@ -158,7 +158,7 @@ def spoil(chance, text):
     text = bytearray(text)
     for _ in range(chance.randint(1, 3)):
         at = chance.randrange(len(text) + 1)
-        some = [b"\0", b"\xff", b'"', b"{", b"}", b"[" * 100, b",", b":", b"\\ud800", b"\\u0000", b"1e400", b"-", b"9" * 40]
+        some = [b"\0", b"\xff", b'"', b"{", b"}", b"[" * 100, b",", b":", b"\\ud800", b"\\u0000", b"1e400", b"9" * 40]
         text[at:at + chance.choice([0, 0, 1, 5])] = chance.choice(some)
     return bytes(text)
 

@@ -24,7 +24,7 @@ check() {
     done
     address=$(grep -o 'http://[0-9.:]*' "$folder/line")
     (cd "$folder" && PYTHONDONTWRITEBYTECODE=1 "$program" --config-file "$settings" run "$address/openapi.json" \
-        -H "Authorization: Bearer secret" --warnings off --no-color "$@") >"$folder/output" 2>&1 || status=1
+        -H "Authorization: Bearer secret" --warnings off --no-color -w 1 "$@") >"$folder/output" 2>&1 || status=1
     kill $server && wait $server || status=1
     [ $status = 0 ] && [ ! -s "$folder/errors" ] || { cat "$folder/output" "$folder/errors" && exit 1; }
     tail -n 1 "$folder/output"

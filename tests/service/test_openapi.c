@@ -85,6 +85,8 @@ static void fields_of_a_wrong_type_are_refused(void **state)
         { "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":{},\"text\":\"x\"}]}]}" },
         { "/apply-template", "{" ONE ",\"add_generation_prompt\":1}" },
         { "/v1/messages/count_tokens", "{" ONE ",\"tools\":[{\"type\":{},\"name\":\"a\",\"input_schema\":{}}]}" },
+        { "/v1/messages/count_tokens", "{" ONE ",\"output_format\":{\"type\":\"json_schema\",\"schema\":1},"
+          "\"output_config\":{\"format\":{\"type\":\"json_schema\",\"schema\":{}}}}" },
         { "/api/generate", "{\"prompt\":\"x\",\"images\":{}}" },
         { "/api/chat", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\",\"images\":{}}]}" },
     };
