@@ -160,14 +160,43 @@ static void figures_count_what_was_asked(void **state)
     free(r.text);
 }
 
+/* Of more than 64 tokens, a page of the cache. */
+#define LONG_CHAT \
+    "\"max_tokens\":4,\"temperature\":0,\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time there was a " \
+    "girl who had a dog and a cat and a bird and a fish and they went to the park to play with a ball in the sun. Then " \
+    "the dog ran away and the cat climbed a tree and the bird sang a song. The girl was happy and said hello to all " \
+    "of her friends. They had a good day and went home to eat and sleep.\"}]"
+
+static json_int_t cached_tokens(infer_service *s, const char *body)
+{
+    json_t *const a = ask_json(s, "POST", "/v1/chat/completions", body, 200);
+    const json_int_t n = json_integer_value(at(a, "usage.prompt_tokens_details.cached_tokens"));
+    json_decref(a);
+    return n;
+}
+
+static void what_a_closed_model_has_computed_is_in_the_store(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/infer-store-XXXXXX", remove[80];
+    infer_store_options store = infer_store_defaults();
+    infer_service_options o = infer_service_defaults();
+    assert_non_null(mkdtemp(dir));
+    store.min_tokens = 64;
+    o.store = infer_store_open(context, dir, &store, NULL);
+    infer_service *s = open_with(&o);
+    assert_int_equal(cached_tokens(s, "{" LONG_CHAT "}"), 0);
+    json_decref(ask_json(s, "POST", "/models/unload", "{}", 200));
+    assert_true(cached_tokens(s, "{" LONG_CHAT "}") >= 64);
+    infer_service_close(&s);
+    infer_store_close(&o.store);
+    snprintf(remove, sizeof remove, "rm -r %s", dir);
+    assert_int_equal(system(remove), 0);
+}
+
 static void a_slot_is_saved_and_what_is_restored_need_not_be_computed(void **state)
 {
     (void)state;
-    static const char body[] =
-        "{\"id_slot\":1,\"max_tokens\":4,\"temperature\":0,\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a "
-        "time there was a girl who had a dog and a cat and a bird and a fish and they went to the park to play with "
-        "a ball in the sun. Then the dog ran away and the cat climbed a tree and the bird sang a song. The girl was "
-        "happy and said hello to all of her friends. They had a good day and went home to eat and sleep.\"}]}";
     char dir[] = "/tmp/infer-slots-XXXXXX", remove[80];
     infer_service_options o = infer_service_defaults();
     assert_non_null(mkdtemp(dir));
@@ -176,8 +205,7 @@ static void a_slot_is_saved_and_what_is_restored_need_not_be_computed(void **sta
         infer_service *s = open_with(&o);
         if (restored)
             json_decref(ask_json(s, "POST", "/slots/0?action=restore", "{\"filename\":\"a.kv\"}", 200));
-        json_t *const a = ask_json(s, "POST", "/v1/chat/completions", body, 200);
-        const json_int_t cached = json_integer_value(at(a, "usage.prompt_tokens_details.cached_tokens"));
+        const json_int_t cached = cached_tokens(s, "{\"id_slot\":1," LONG_CHAT "}");
         if (restored ? cached < 64 : cached != 0)
             fail_msg("%d tokens were there", (int)cached);
         json_t *const saved = ask_json(s, "POST", "/slots/1?action=save", "{\"filename\":\"a.kv\"}", 200);
@@ -189,7 +217,6 @@ static void a_slot_is_saved_and_what_is_restored_need_not_be_computed(void **sta
         json_decref(ask_json(s, "POST", "/slots/1?action=restore", "{\"filename\":\"b.kv\"}", 404));
         json_decref(ask_json(s, "POST", "/slots/x?action=save", "{\"filename\":\"a.kv\"}", 404));
         json_decref(ask_json(s, "GET", "/slots", NULL, 200));
-        json_decref(a);
         infer_service_close(&s);
     }
     snprintf(remove, sizeof remove, "rm -r %s", dir);
@@ -230,6 +257,7 @@ int main(void)
         cmocka_unit_test(documents_are_ranked_best_first),
         cmocka_unit_test(an_adapters_scale_is_for_requests_that_say_nothing),
         cmocka_unit_test(figures_count_what_was_asked),
+        cmocka_unit_test(what_a_closed_model_has_computed_is_in_the_store),
         cmocka_unit_test(a_slot_is_saved_and_what_is_restored_need_not_be_computed),
         cmocka_unit_test(a_model_that_others_need_the_room_of_is_closed),
     };
