@@ -52,10 +52,13 @@ openblas := $(filter-out 0,$(OPENBLAS))
 $(BUILD)/benches/inference/%.o:   isa := -DTINY_MODEL='"$(BUILD)/benches/tiny.gguf"'
 $(BUILD)/benches/embeddings/%.o:  isa := -DMINILM_MODEL='"$(BUILD)/benches/minilm.gguf"'
 $(BUILD)/benches/tensor_ops/%.o:  isa := $(if $(openblas),-DHAVE_OPENBLAS $(shell pkg-config --cflags openblas))
-# What a sanitizer asks about each address is half of the time that kernels take to compile, and to run; whether memory
-# lies there, whether an index is within its array, a shift or a sum within its type, stay asked.
-$(BUILD)/kernels/%.o: unasked := $(if $(SAN),-fno-sanitize-address-use-after-scope \
-                         $(addprefix -fno-sanitize=,null alignment object-size pointer-overflow))
+# What a sanitizer asks about each address is half of the time that kernels take to compile, and to run. Whether memory
+# lies there, an index is within its array, a shift or a sum within its type, stays asked. Threads divide the work alike
+# for each instruction set: whether they meet is asked in the scalar one.
+vectors  := $(foreach i,$(filter-out scalar,$(isas)),$(BUILD)/kernels/$i/%.o)
+$(if $(filter thread,$(SAN)),$(vectors),$(BUILD)/kernels/%.o): unasked := $(if $(filter thread,$(SAN)), \
+    -fno-sanitize=thread, $(if $(SAN),-fno-sanitize-address-use-after-scope \
+                              $(addprefix -fno-sanitize=,null alignment object-size pointer-overflow)))
 $(BUILD)/tests/%.o:          isa := -DINFER_SHARED='"$(INFER_SHARED)"'
 
 object    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $1))
