@@ -163,9 +163,9 @@ static void figures_count_what_was_asked(void **state)
 /* Of more than 64 tokens, a page of the cache. */
 #define LONG_CHAT \
     "\"max_tokens\":4,\"temperature\":0,\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time there was a " \
-    "girl who had a dog and a cat and a bird and a fish and they went to the park to play with a ball in the sun. Then " \
-    "the dog ran away and the cat climbed a tree and the bird sang a song. The girl was happy and said hello to all " \
-    "of her friends. They had a good day and went home to eat and sleep.\"}]"
+    "girl who had a dog and a cat and a bird and a fish and they went to the park to play with a ball in the sun. " \
+    "Then the dog ran away and the cat climbed a tree and the bird sang a song. The girl was happy and said hello to " \
+    "all of her friends. They had a good day and went home to eat and sleep.\"}]"
 
 static json_int_t cached_tokens(infer_service *s, const char *body)
 {
