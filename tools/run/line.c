@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -132,6 +133,7 @@ static int read_character(EditLine *editor, wchar_t *out)
         if (n <= 0)
             return (int)n;
         if (is_signal && byte == SIGINT) {
+            tcflush(STDIN_FILENO, TCIFLUSH); /* what was typed before and not read is of the line that goes */
             *out = CTRL_C;
             return 1;
         }
@@ -245,6 +247,9 @@ static bool open_editor(struct line *l)
     el_set(l->editor, EL_BIND, "^C", "clear-all", NULL);
     el_set(l->editor, EL_BIND, "^I", "complete-command", NULL);
     el_set(l->editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    /* The system sends the signal of Ctrl-C first and then throws away what was typed and what was written: by then that
+     * may be the next prompt. */
+    el_set(l->editor, EL_SETTY, "-d", "+noflsh", NULL);
     el_source(l->editor, NULL); /* ~/.editrc */
     return true;
 }
