@@ -52,13 +52,13 @@ openblas := $(filter-out 0,$(OPENBLAS))
 $(BUILD)/benches/inference/%.o:   isa := -DTINY_MODEL='"$(BUILD)/benches/tiny.gguf"'
 $(BUILD)/benches/embeddings/%.o:  isa := -DMINILM_MODEL='"$(BUILD)/benches/minilm.gguf"'
 $(BUILD)/benches/tensor_ops/%.o:  isa := $(if $(openblas),-DHAVE_OPENBLAS $(shell pkg-config --cflags openblas))
-# What a sanitizer asks about each address is half of the time that kernels take to compile, and to run. Whether memory
+# What sanitizers ask about each address is half of the time that kernels take to compile, and to run. Whether memory
 # lies there, an index is within its array, a shift or a sum within its type, stays asked. Threads divide the work alike
-# for each instruction set: whether they meet is asked in the scalar one.
+# for each instruction set: whether they meet is asked in the scalar one. Made-up files are for those who read them.
 vectors  := $(foreach i,$(filter-out scalar,$(isas)),$(BUILD)/kernels/$i/%.o)
-$(if $(filter thread,$(SAN)),$(vectors),$(BUILD)/kernels/%.o): unasked := $(if $(filter thread,$(SAN)), \
-    -fno-sanitize=thread, $(if $(SAN),-fno-sanitize-address-use-after-scope \
-                              $(addprefix -fno-sanitize=,null alignment object-size pointer-overflow)))
+$(if $(filter thread,$(SAN)),$(vectors),$(BUILD)/kernels/%.o): unasked := \
+    $(if $(SAN),$(if $(filter thread,$(SAN)),-fno-sanitize=thread,$(if $(findstring fuzzer,$(SAN)),-fno-sanitize=all, \
+        -fno-sanitize-address-use-after-scope $(addprefix -fno-sanitize=,null alignment object-size pointer-overflow))))
 $(BUILD)/tests/%.o:          isa := -DINFER_SHARED='"$(INFER_SHARED)"'
 
 object    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $1))
@@ -102,9 +102,12 @@ T ?= test
 test:
 	@CC='$(CC)' scripts/setup test
 	+@$(parallel) test-built
-test-built: all $(tests) $(BUILD)/tests/server/fake-server $(BUILD)/scripts/list-models $(if $(SAN),,$(shell pkg-config --exists benchmark 2>/dev/null && echo bench-programs)) \
-            $(if $(SAN),,$(if $(strip $(foreach word,$T,$(findstring $(word),$(for_arm)))),bare-aarch64))
-	@BUILD=$(BUILD) SAN=$(SAN) CC='$(CC)' tests/run $(foreach t,$(tests) $(scripts),$(if $(strip $(foreach word,$T,$(findstring $(word),$t))),$t))
+named     = $(strip $(foreach t,$1,$(if $(strip $(foreach word,$T,$(findstring $(word),$t))),$t)))
+wanted   := $(call named,$(tests) $(scripts))
+benched  := $(if $(SAN),,$(if $(filter tests/benches/%,$(wanted)),$(shell pkg-config --exists benchmark 2>/dev/null && echo yes)))
+test-built: all $(filter $(BUILD)/%,$(wanted)) $(BUILD)/tests/server/fake-server $(BUILD)/scripts/list-models \
+            $(if $(benched),bench-programs) $(if $(SAN),,$(if $(call named,$(for_arm)),bare-aarch64))
+	@BUILD=$(BUILD) SAN=$(SAN) CC='$(CC)' tests/run $(wanted)
 
 ## test-threads: the tests that compute on several threads; meant for SAN=thread
 shells   := $(patsubst %,tests/server/test_%.sh,requests robustness patience malformed websockets encryption signals)
@@ -299,7 +302,6 @@ $(filter $(BUILD)/tests/service/%,$(tests)): $(service)
 $(BUILD)/tests/service/test_kept: $(call object,service/kept.c service/text.c)
 $(bare): %: %.o $(filter $(BUILD)/kernels/% $(BUILD)/src/base/%,$(objects))
 	$(link) -static -lm
-$(BUILD)/tests/fuzz/fuzz_dialects: $(service)
 $(BUILD)/tests/fuzz/fuzz_modelfile: $(call object,tools/common/modelfile.c tools/common/failure.c)
 $(BUILD)/tests/fuzz/fuzz_request: $(service)
 $(fuzzers): %: %.o $(archive)

@@ -385,7 +385,7 @@ static struct kv_known find_path(struct kv_pool *pool, uint64_t variant, const i
 {
     struct kv_known known = { .n = 0 };
     *last = NULL;
-    if (!mem_grow(pool->a, &pool->known, &pool->n_known, (size_t)KV_CLASSES * n_pages, sizeof *pool->known))
+    if (!n_pages || !mem_grow(pool->a, &pool->known, &pool->n_known, (size_t)KV_CLASSES * n_pages, sizeof *pool->known))
         return known;
     for (int c = 0; c < KV_CLASSES; c++)
         known.of[c] = pool->known + (size_t)c * n_pages;
