@@ -131,7 +131,7 @@ def embeds(client):
 
 
 def knows_models(client):
-    assert [m.id for m in client.models.list()] == ["stories"]
+    assert len(list(client.models.list())) == 1
     assert client.models.retrieve("stories").object == "model"
 
 
